@@ -1,3 +1,42 @@
-//! placeholder: filled in the next step
-mod time;
+//! What the marketplace is: its things, its decisions and its events.
+//!
+//! Pure and synchronous. Nothing here asks a clock, draws a random number or knows that there
+//! is a database, a gateway or HTTP: the time and new identifiers are arguments, and what comes
+//! out is a value that says what to write down ([`Commit`]) or why not (a rejection).
+//!
+//! Read [`event`] first: it tells the whole flow. Then [`ticket`] and [`purchase`], which hold
+//! every decision.
+
+pub mod charge;
+pub mod commit;
+pub mod event;
+pub mod ids;
+pub mod money;
+pub mod order;
+pub mod purchase;
+pub mod text;
+pub mod ticket;
+pub mod time;
+pub mod user;
+mod version;
+
+pub use charge::{
+    Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, FailureCode, GatewayStep,
+    IntentId, PaymentToken, RefundId,
+};
+pub use commit::{Answer, Commit, Precondition, Remembered, Write};
+pub use event::{Audience, Event, LoggedEvent};
+pub use ids::{ChargeId, InvalidId, OrderId, SessionId, TicketId, UserId};
+pub use money::{Currency, Price, PriceError};
+pub use order::{CancelReason, Order, OrderState, OrderView};
+pub use purchase::{
+    IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
+    PurchaseRejection, TicketDemand,
+};
+pub use text::{Email, EmailKey, InvalidEmail, Title, TitleError};
+pub use ticket::{
+    ExpectedVersion, Ticket, TicketCommand, TicketDecision, TicketRejection, TicketState,
+};
 pub use time::Timestamp;
+pub use user::{Session, User, UserView};
+pub use version::Version;

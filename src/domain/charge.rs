@@ -1,0 +1,390 @@
+//! One attempt to take money for an order: authorise, decide, capture.
+//!
+//! ```text
+//!   Intent ──▶ Created ──▶ Confirming          each phase is stored before its gateway call
+//!     │          │ ╲          │                is made: Intent creates, Created confirms,
+//!     │          │  ╲─────────┤                Confirming waits for the buyer's bank,
+//!     │          ▼            ▼                Capturing captures, Voiding cancels,
+//!     │       Voiding ◀─── (order over)        Refunding refunds
+//!     │        │    │         │
+//!     ▼        ▼    │         ▼
+//!   Failed ◀───┘    │      Capturing ──▶ Completed ──▶ Refunded (by hand, at the gateway)
+//!     │             ▼                                    ▲
+//!     └────────▶ Refunding ──────────────────────────────┘
+//! ```
+//!
+//! `Capturing` is the point of no return: it is committed only while the order is live and
+//! before its deadline, and from then on neither expiry nor the buyer ends the order.
+//! The decisions themselves are in [`super::Purchase`], for they concern the order as well.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChargeId, OrderId, Price, Timestamp, UserId, Version};
+
+/// An attempt to take money, with everything needed to bring it to an end after a crash.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// Names the charge for ever, and with it the gateway's idempotency keys.
+    pub id: ChargeId,
+    /// What is paid for.
+    pub order: OrderId,
+    /// Who pays.
+    pub buyer: UserId,
+    /// What is paid.
+    pub amount: Price,
+    /// What the gateway knows the card by. Never shown.
+    pub token: PaymentToken,
+    /// How far the attempt has come.
+    pub phase: ChargePhase,
+    /// Rises by one with every change; internal, charges show no version.
+    pub version: Version,
+    /// When the attempt was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The gateway's name for a payment intent: `pi_…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IntentId(pub String);
+
+/// The gateway's name for a refund: `re_…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RefundId(pub String);
+
+/// A card as the gateway knows it, `tok_…` or `pm_…`: good for one charge, so kept from logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentToken(String);
+
+impl PaymentToken {
+    /// The most characters a token has.
+    const MAX_LEN: usize = 255;
+
+    /// Reads a token: one of Stripe's prefixes, then letters, digits and underscores.
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = text.strip_prefix("tok_").or_else(|| text.strip_prefix("pm_"))?;
+        let is_name =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        (is_name && text.len() <= Self::MAX_LEN).then(|| Self(text.to_owned()))
+    }
+
+    /// The token, for the gateway.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PaymentToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PaymentToken(…)")
+    }
+}
+
+/// What a browser needs to bring the buyer before their bank. Shown to the buyer alone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSecret(pub String);
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(…)")
+    }
+}
+
+/// How far a charge has come; see the diagram above.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChargePhase {
+    /// Written down; the gateway may or may not have heard of it. No money can be held yet.
+    Intent,
+    /// The gateway has a payment intent; whether it was confirmed is not known yet.
+    Created {
+        /// The gateway's payment intent.
+        intent: IntentId,
+    },
+    /// The buyer's bank wants the buyer (3-D Secure).
+    Confirming {
+        /// The gateway's payment intent.
+        intent: IntentId,
+        /// What the buyer's browser needs.
+        client_secret: ClientSecret,
+    },
+    /// Authorised, and the sale is decided: the money is being taken.
+    Capturing {
+        /// The gateway's payment intent.
+        intent: IntentId,
+    },
+    /// The order is over: whatever was authorised is being given back.
+    Voiding {
+        /// The gateway's payment intent.
+        intent: IntentId,
+        /// What the charge failed of.
+        code: FailureCode,
+    },
+    /// Money was taken for an order that is over: it is being paid back.
+    Refunding {
+        /// The gateway's payment intent.
+        intent: IntentId,
+    },
+    /// The money is taken and the ticket is the buyer's.
+    Completed {
+        /// The gateway's payment intent.
+        intent: IntentId,
+    },
+    /// The money was taken and paid back in full.
+    Refunded {
+        /// The gateway's payment intent.
+        intent: IntentId,
+        /// The gateway's refund.
+        refund: RefundId,
+    },
+    /// No money was taken.
+    Failed {
+        /// The gateway's payment intent, if it came to that.
+        intent: Option<IntentId>,
+        /// What it failed of.
+        code: FailureCode,
+    },
+}
+
+/// Why a charge failed: the gateway's decline code, or one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureCode(String);
+
+impl FailureCode {
+    /// The order's time ran out before the money was taken.
+    pub fn order_expired() -> Self {
+        Self("order_expired".to_owned())
+    }
+
+    /// The buyer cancelled before the money was taken.
+    pub fn order_cancelled() -> Self {
+        Self("order_cancelled".to_owned())
+    }
+
+    /// The payment intent was cancelled at the gateway by somebody else.
+    pub fn cancelled_at_gateway() -> Self {
+        Self("payment_canceled".to_owned())
+    }
+
+    /// A decline code as the gateway words it.
+    pub fn from_gateway(code: &str) -> Self {
+        Self(code.to_owned())
+    }
+
+    /// The code as clients see it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a client sees of a charge's phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChargeStatus {
+    /// Not decided yet.
+    Created,
+    /// No money was taken, and none will be.
+    Failed,
+    /// The money was taken (and, with a refund id, paid back).
+    Completed,
+}
+
+/// A call to the gateway. Which one is next follows from the phase alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GatewayStep {
+    /// Make the payment intent, unconfirmed.
+    Create,
+    /// Authorise it with the buyer's token.
+    Confirm,
+    /// Look at it.
+    Retrieve,
+    /// Take the authorised money.
+    Capture,
+    /// Give the authorisation back.
+    Cancel,
+    /// Pay captured money back.
+    Refund,
+}
+
+impl GatewayStep {
+    /// The step's name in idempotency keys and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Confirm => "confirm",
+            Self::Retrieve => "retrieve",
+            Self::Capture => "capture",
+            Self::Cancel => "cancel",
+            Self::Refund => "refund",
+        }
+    }
+
+    /// The idempotency key under which the gateway does this once, however often it is asked.
+    pub fn idempotency_key(self, charge: ChargeId) -> String {
+        format!("{charge}:{}", self.name())
+    }
+}
+
+impl Charge {
+    /// A new attempt.
+    pub fn new(id: ChargeId, order: &super::Order, token: PaymentToken, now: Timestamp) -> Self {
+        Self {
+            id,
+            order: order.id,
+            buyer: order.buyer,
+            amount: order.price,
+            token,
+            phase: ChargePhase::Intent,
+            version: Version::FIRST,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The charge one phase on.
+    #[must_use]
+    pub fn moved(&self, phase: ChargePhase, now: Timestamp) -> Self {
+        Self { phase, version: self.version.next(), updated_at: now, ..self.clone() }
+    }
+
+    /// What clients are told of the phase. A voided charge counts as failed from the moment
+    /// that is decided: nothing will be taken, whenever the gateway gets round to it.
+    pub fn status(&self) -> ChargeStatus {
+        use ChargePhase::{
+            Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
+        };
+        match self.phase {
+            Intent | Created { .. } | Confirming { .. } | Capturing { .. } => ChargeStatus::Created,
+            Voiding { .. } | Failed { .. } => ChargeStatus::Failed,
+            Refunding { .. } | Completed { .. } | Refunded { .. } => ChargeStatus::Completed,
+        }
+    }
+
+    /// The call that brings the charge forward; `None` once it is settled.
+    pub fn next_step(&self) -> Option<GatewayStep> {
+        match self.phase {
+            ChargePhase::Intent => Some(GatewayStep::Create),
+            ChargePhase::Created { .. } => Some(GatewayStep::Confirm),
+            ChargePhase::Confirming { .. } => Some(GatewayStep::Retrieve),
+            ChargePhase::Capturing { .. } => Some(GatewayStep::Capture),
+            ChargePhase::Voiding { .. } => Some(GatewayStep::Cancel),
+            ChargePhase::Refunding { .. } => Some(GatewayStep::Refund),
+            ChargePhase::Completed { .. }
+            | ChargePhase::Refunded { .. }
+            | ChargePhase::Failed { .. } => None,
+        }
+    }
+
+    /// Whether something is still owed to or by the gateway.
+    pub fn is_unsettled(&self) -> bool {
+        self.next_step().is_some()
+    }
+
+    /// The gateway's payment intent, once there is one.
+    pub fn intent(&self) -> Option<&IntentId> {
+        match &self.phase {
+            ChargePhase::Intent => None,
+            ChargePhase::Failed { intent, .. } => intent.as_ref(),
+            ChargePhase::Created { intent }
+            | ChargePhase::Confirming { intent, .. }
+            | ChargePhase::Capturing { intent }
+            | ChargePhase::Voiding { intent, .. }
+            | ChargePhase::Refunding { intent }
+            | ChargePhase::Completed { intent }
+            | ChargePhase::Refunded { intent, .. } => Some(intent),
+        }
+    }
+
+    /// What the buyer's browser needs to go on, while the bank waits for the buyer.
+    pub fn client_secret(&self) -> Option<&ClientSecret> {
+        match &self.phase {
+            ChargePhase::Confirming { client_secret, .. } => Some(client_secret),
+            _ => None,
+        }
+    }
+
+    /// What the buyer may see.
+    pub fn view(&self) -> ChargeView {
+        let failure_code = match &self.phase {
+            ChargePhase::Failed { code, .. } | ChargePhase::Voiding { code, .. } => Some(code),
+            _ => None,
+        };
+        let refund = match &self.phase {
+            ChargePhase::Refunded { refund, .. } => Some(refund.clone()),
+            _ => None,
+        };
+        ChargeView {
+            id: self.id,
+            order: self.order,
+            buyer: self.buyer,
+            status: self.status(),
+            amount: self.amount,
+            intent: self.intent().cloned(),
+            refund,
+            failure_code: failure_code.cloned(),
+            created_at: self.created_at,
+        }
+    }
+}
+
+impl fmt::Debug for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Charge")
+            .field("id", &self.id)
+            .field("phase", &self.phase)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A charge without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargeView {
+    /// Names the charge.
+    pub id: ChargeId,
+    /// What is paid for.
+    pub order: OrderId,
+    /// Who pays.
+    pub buyer: UserId,
+    /// How it stands.
+    pub status: ChargeStatus,
+    /// What is paid.
+    pub amount: Price,
+    /// The gateway's payment intent, once known.
+    pub intent: Option<IntentId>,
+    /// The gateway's refund, once paid back.
+    pub refund: Option<RefundId>,
+    /// Why no money was taken.
+    pub failure_code: Option<FailureCode>,
+    /// When the attempt was made.
+    pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_one_of_stripes_prefixes() {
+        for text in ["tok_visa", "pm_card_visa", "pm_1Nabc23"] {
+            assert!(PaymentToken::parse(text).is_some(), "{text}");
+        }
+        for text in ["", "tok_", "visa", "card_visa", "tok_vi sa", "tok_\0", "pm_é", "TOK_visa"] {
+            assert!(PaymentToken::parse(text).is_none(), "{text}");
+        }
+        assert!(PaymentToken::parse(&format!("tok_{}", "a".repeat(252))).is_none());
+    }
+
+    #[test]
+    fn an_idempotency_key_names_the_charge_and_the_step() {
+        let key = GatewayStep::Capture.idempotency_key(ChargeId::from_u128(0));
+        assert_eq!(key, "charge_00000000000000000000000000:capture");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let token = PaymentToken::parse("tok_secret").expect("a token");
+        let secret = ClientSecret("pi_1_secret_2".to_owned());
+        assert!(!format!("{token:?}{secret:?}").contains("secret_"), "{token:?}{secret:?}");
+    }
+}

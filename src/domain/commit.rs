@@ -1,0 +1,146 @@
+//! What a decision asks the store to write: all of it, in one transaction, or nothing.
+
+use super::{
+    Charge, Event, Order, OrderView, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Version,
+};
+
+/// A set of changes with the events that tell them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// When it was decided; the time of its events.
+    pub at: Timestamp,
+    /// What changes.
+    pub writes: Vec<Write>,
+    /// What spans more than the rows written and must hold when they are.
+    pub requires: Vec<Precondition>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// A new account, or an account's next version. Its address must be free.
+    User(User),
+    /// A new ticket, or a ticket's next version.
+    Ticket(Ticket),
+    /// The ticket is withdrawn; `last` is the version it has now.
+    WithdrawTicket {
+        /// The ticket.
+        id: TicketId,
+        /// The version that is stored.
+        last: Version,
+    },
+    /// A new order, or an order's next version.
+    Order(Order),
+    /// A new charge, or a charge's next version.
+    Charge(Charge),
+    /// Somebody signed in.
+    OpenSession(Session),
+    /// Somebody signed out.
+    EndSession {
+        /// Whose session.
+        user: UserId,
+        /// Which one.
+        session: SessionId,
+    },
+    /// A password changed: every session ends but the one it was changed in.
+    EndOtherSessions {
+        /// Whose sessions.
+        user: UserId,
+        /// The one that stays.
+        except: SessionId,
+    },
+    /// A request's answer is kept for those who repeat the request.
+    Remember(Remembered),
+}
+
+/// A condition on what is stored, checked inside the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// The user has fewer open orders than that.
+    OpenOrdersBelow {
+        /// Whose orders.
+        user: UserId,
+        /// The number they must stay below before this commit.
+        limit: u32,
+    },
+}
+
+/// An idempotency key with what its first use led to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Remembered {
+    /// Who used the key.
+    pub user: UserId,
+    /// The key as the client sent it.
+    pub key: String,
+    /// A hash of method, path and body: the same key must mean the same request.
+    pub fingerprint: [u8; 16],
+    /// From then on the key is free again.
+    pub expires_at: Timestamp,
+    /// What to answer.
+    pub answer: Answer,
+}
+
+/// What a repeated request is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Answer {
+    /// The ticket was listed and looked like this.
+    TicketCreated(Ticket),
+    /// The order was made and looked like this.
+    OrderCreated(OrderView),
+    /// A charge was begun; how it ended was not known yet when this was written.
+    ChargeBegun(super::ChargeId),
+    /// This was answered, to the letter.
+    Verbatim {
+        /// The HTTP status.
+        status: u16,
+        /// The headers that belong to the answer, such as `location` and `retry-after`.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: Vec<u8>,
+    },
+}
+
+impl Commit {
+    /// A commit of nothing yet.
+    pub fn at(at: Timestamp) -> Self {
+        Self { at, writes: Vec::new(), requires: Vec::new(), events: Vec::new() }
+    }
+
+    /// Adds a change.
+    #[must_use]
+    pub fn write(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// Adds a change if there is one.
+    #[must_use]
+    pub fn write_if(mut self, write: Option<Write>) -> Self {
+        self.writes.extend(write);
+        self
+    }
+
+    /// Adds an event.
+    #[must_use]
+    pub fn event(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Adds events.
+    #[must_use]
+    pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        self.events.extend(events);
+        self
+    }
+
+    /// Adds a condition.
+    #[must_use]
+    pub fn require(mut self, precondition: Precondition) -> Self {
+        self.requires.push(precondition);
+        self
+    }
+}

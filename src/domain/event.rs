@@ -1,0 +1,119 @@
+//! Everything that can happen in the marketplace. Reading this page pictures the whole flow.
+//!
+//! Events are appended to one durable log in the transaction of the change they tell. An event
+//! carries the resource as it was right after the change, without secrets, so that a reader of
+//! the log needs nothing else. A purchase that goes well reads:
+//!
+//! ```text
+//! UserCreated (seller)     UserCreated (buyer)
+//! TicketCreated            the seller lists a ticket                        ticket v0 Available
+//! OrderCreated             the buyer locks it                               order  v0 Created
+//!   TicketUpdated                                                           ticket v1 Locked
+//! OrderAwaitingPayment     the buyer pays; written before the gateway hears order  v1
+//!   ChargeCreated                                                           charge Created
+//! ChargeCompleted          the gateway has taken the money                  charge Completed
+//!   OrderCompleted                                                          order  v2 Completed
+//!   TicketUpdated                                                           ticket v2 Sold
+//! ```
+//!
+//! and one that does not ends in `OrderExpired` or `OrderCancelled` with a `TicketUpdated` that
+//! makes the ticket Available again, each pair in one commit. An order's latest event is told
+//! again with a higher version when its charge changes afterwards, such as by a refund.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChargeView, OrderView, Ticket, Timestamp, UserId, UserView};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Somebody signed up.
+    UserCreated(UserView),
+    /// An account has another address or password.
+    UserUpdated(UserView),
+    /// A ticket was listed.
+    TicketCreated(Ticket),
+    /// A ticket was edited, locked, released or sold.
+    TicketUpdated(Ticket),
+    /// A listing was withdrawn.
+    TicketDeleted(Ticket),
+    /// A buyer locked a ticket.
+    OrderCreated(OrderView),
+    /// A charge is being tried, or was declined with attempts left, or waits for the buyer.
+    OrderAwaitingPayment(OrderView),
+    /// An order was paid.
+    OrderCompleted(OrderView),
+    /// An order was given up by its buyer or after its last charge failed.
+    OrderCancelled(OrderView),
+    /// An order's time ran out.
+    OrderExpired(OrderView),
+    /// An attempt to pay was made.
+    ChargeCreated(ChargeView),
+    /// The money was taken.
+    ChargeCompleted(ChargeView),
+    /// No money was taken.
+    ChargeFailed(ChargeView),
+    /// Money that had been taken was paid back.
+    ChargeRefunded(ChargeView),
+}
+
+/// Who may see an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Anyone.
+    Public,
+    /// Only this user.
+    User(UserId),
+}
+
+impl Event {
+    /// The event's name in the API.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UserCreated(_) => "UserCreated",
+            Self::UserUpdated(_) => "UserUpdated",
+            Self::TicketCreated(_) => "TicketCreated",
+            Self::TicketUpdated(_) => "TicketUpdated",
+            Self::TicketDeleted(_) => "TicketDeleted",
+            Self::OrderCreated(_) => "OrderCreated",
+            Self::OrderAwaitingPayment(_) => "OrderAwaitingPayment",
+            Self::OrderCompleted(_) => "OrderCompleted",
+            Self::OrderCancelled(_) => "OrderCancelled",
+            Self::OrderExpired(_) => "OrderExpired",
+            Self::ChargeCreated(_) => "ChargeCreated",
+            Self::ChargeCompleted(_) => "ChargeCompleted",
+            Self::ChargeFailed(_) => "ChargeFailed",
+            Self::ChargeRefunded(_) => "ChargeRefunded",
+        }
+    }
+
+    /// Who may see it: tickets are public, all else is its user's own.
+    pub fn audience(&self) -> Audience {
+        match self {
+            Self::TicketCreated(_) | Self::TicketUpdated(_) | Self::TicketDeleted(_) => {
+                Audience::Public
+            }
+            Self::UserCreated(user) | Self::UserUpdated(user) => Audience::User(user.id),
+            Self::OrderCreated(view)
+            | Self::OrderAwaitingPayment(view)
+            | Self::OrderCompleted(view)
+            | Self::OrderCancelled(view)
+            | Self::OrderExpired(view) => Audience::User(view.order.buyer),
+            Self::ChargeCreated(charge)
+            | Self::ChargeCompleted(charge)
+            | Self::ChargeFailed(charge)
+            | Self::ChargeRefunded(charge) => Audience::User(charge.buyer),
+        }
+    }
+}
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    /// Rises by one from event to event, without gaps; the first is 1.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}

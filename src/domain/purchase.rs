@@ -1,0 +1,586 @@
+//! An order with its latest charge, and every decision about the two.
+//!
+//! ```text
+//!              Pay                     captured
+//!   Created ────────▶ AwaitingPayment ──────────▶ Completed
+//!      │                │   ▲  │
+//!      │                │   └──┘ declined, attempts left
+//!      │ Cancel, Expire │
+//!      ▼                ▼ Cancel, Expire, declined for the last time
+//!         Cancelled (buyer, expired, payment_failed)
+//! ```
+//!
+//! The rules that keep money and ticket together:
+//!
+//! * A charge enters `Capturing` only while the order is open and before its deadline. From
+//!   then on neither the buyer nor the deadline ends the order.
+//! * An order that ends before that gives its ticket back in the same commit, and its charge
+//!   goes to `Voiding`, from where it ends as `Failed` or, should the gateway have taken the
+//!   money all the same, as `Refunded`.
+//! * What the gateway reports is a fact about its payment intent, perhaps an old one. It is
+//!   applied to the current phase, so it may come late, twice or out of order.
+
+use thiserror::Error;
+
+use super::{
+    CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Event, FailureCode, GatewayStep,
+    IntentId, Order, OrderState, OrderView, PaymentToken, RefundId, Timestamp,
+};
+
+/// An order and its latest charge: what is decided about together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purchase {
+    /// The order.
+    pub order: Order,
+    /// Its latest charge.
+    pub charge: Option<Charge>,
+}
+
+/// What can be asked of a purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PurchaseCommand {
+    /// The buyer gives the ticket back.
+    Cancel,
+    /// The deadline may have passed: look at the clock.
+    Expire,
+    /// The buyer pays.
+    Pay {
+        /// Names the new charge.
+        charge: ChargeId,
+        /// The card.
+        token: PaymentToken,
+    },
+    /// The gateway told something of a charge's payment intent.
+    Report {
+        /// The charge it is about.
+        charge: ChargeId,
+        /// What it told.
+        report: IntentReport,
+    },
+}
+
+/// What the gateway knows of a payment intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentReport {
+    /// Its name, if the gateway made one.
+    pub intent: Option<IntentId>,
+    /// How it stands there.
+    pub fact: IntentFact,
+}
+
+/// How a payment intent stands at the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntentFact {
+    /// It exists and was never confirmed.
+    Open,
+    /// The bank wants the buyer.
+    NeedsBuyer(ClientSecret),
+    /// The bank said no.
+    Declined(FailureCode),
+    /// The gateway refused for good to make or confirm it.
+    Refused(FailureCode),
+    /// The money is set aside.
+    Authorised,
+    /// The money was taken.
+    Captured,
+    /// It was cancelled; nothing is set aside.
+    Voided,
+    /// The money was taken and paid back in full.
+    Refunded(RefundId),
+}
+
+/// What becomes of a purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PurchaseDecision {
+    /// Nothing to write down.
+    Unchanged,
+    /// Nothing to write down, but a payment intent that nobody needs is to be cancelled.
+    /// Losing that call costs nobody anything.
+    Tidy(IntentId),
+    /// It changes.
+    Changed(Box<PurchaseChange>),
+}
+
+/// A change of a purchase, to be committed whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurchaseChange {
+    /// The purchase afterwards.
+    pub after: Purchase,
+    /// What the ticket is asked for in the same commit.
+    pub ticket: Option<TicketDemand>,
+    /// What happened, in order. The ticket adds its own.
+    pub events: Vec<Event>,
+}
+
+/// What an order asks of its ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketDemand {
+    /// Give it back to the market.
+    Release,
+    /// Make it the buyer's.
+    Sell,
+}
+
+/// Why a purchase refuses a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PurchaseRejection {
+    /// It has been paid.
+    #[error("the order is completed")]
+    Completed,
+    /// It was cancelled, by the buyer or after a failed payment.
+    #[error("the order is cancelled")]
+    Cancelled,
+    /// Its time has run out.
+    #[error("the order has expired")]
+    Expired,
+    /// A charge is under way.
+    #[error("a payment of the order is in progress")]
+    PaymentInProgress,
+}
+
+type Decided = Result<PurchaseDecision, PurchaseRejection>;
+
+impl Purchase {
+    /// What the buyer sees.
+    pub fn view(&self) -> OrderView {
+        OrderView { order: self.order.clone(), charge: self.charge.as_ref().map(Charge::view) }
+    }
+
+    /// Decides one command. `max_attempts` is how many charges an order may try.
+    pub fn decide(&self, command: &PurchaseCommand, max_attempts: u32, now: Timestamp) -> Decided {
+        match command {
+            PurchaseCommand::Cancel => self.cancel(now),
+            PurchaseCommand::Expire => Ok(self.expire(now)),
+            PurchaseCommand::Pay { charge, token } => self.pay(*charge, token, now),
+            PurchaseCommand::Report { charge, report } => {
+                Ok(self.apply_report(*charge, report, max_attempts, now))
+            }
+        }
+    }
+
+    fn cancel(&self, now: Timestamp) -> Decided {
+        match self.order.state {
+            OrderState::Completed => Err(PurchaseRejection::Completed),
+            // Asking for a state already reached is a success.
+            OrderState::Cancelled(_) => Ok(PurchaseDecision::Unchanged),
+            OrderState::Created | OrderState::AwaitingPayment => {
+                if self.is_capturing() {
+                    return Err(PurchaseRejection::PaymentInProgress);
+                }
+                // Past the deadline it is the deadline that ended it, whoever comes first.
+                let reason =
+                    if self.is_overdue(now) { CancelReason::Expired } else { CancelReason::Buyer };
+                Ok(self.end(reason, now))
+            }
+        }
+    }
+
+    fn expire(&self, now: Timestamp) -> PurchaseDecision {
+        match self.order.state {
+            OrderState::Completed | OrderState::Cancelled(_) => PurchaseDecision::Unchanged,
+            OrderState::Created | OrderState::AwaitingPayment => {
+                if self.is_capturing() || !self.is_overdue(now) {
+                    return PurchaseDecision::Unchanged;
+                }
+                self.end(CancelReason::Expired, now)
+            }
+        }
+    }
+
+    fn pay(&self, id: ChargeId, token: &PaymentToken, now: Timestamp) -> Decided {
+        match self.order.state {
+            OrderState::Completed => Err(PurchaseRejection::Completed),
+            OrderState::Cancelled(CancelReason::Expired) => Err(PurchaseRejection::Expired),
+            OrderState::Cancelled(CancelReason::Buyer | CancelReason::PaymentFailed) => {
+                Err(PurchaseRejection::Cancelled)
+            }
+            OrderState::Created | OrderState::AwaitingPayment => {
+                if self.charge.as_ref().is_some_and(Charge::is_unsettled) {
+                    return Err(PurchaseRejection::PaymentInProgress);
+                }
+                if self.is_overdue(now) {
+                    return Err(PurchaseRejection::Expired);
+                }
+                let charge = Charge::new(id, &self.order, token.clone(), now);
+                let order = Order {
+                    attempts: self.order.attempts.saturating_add(1),
+                    charge: Some(id),
+                    ..self.order.moved(OrderState::AwaitingPayment)
+                };
+                let after = Self { order, charge: Some(charge.clone()) };
+                let events = vec![
+                    Event::OrderAwaitingPayment(after.view()),
+                    Event::ChargeCreated(charge.view()),
+                ];
+                Ok(changed(after, None, events))
+            }
+        }
+    }
+
+    /// Ends an open order whose charge, if any, has not reached the point of no return.
+    fn end(&self, reason: CancelReason, now: Timestamp) -> PurchaseDecision {
+        let charge = self.charge.as_ref().map(|charge| abandon(charge, reason, now));
+        let charge_failed = charge.as_ref().filter(|charge| Some(*charge) != self.charge.as_ref());
+        let mut events: Vec<Event> =
+            charge_failed.map(|charge| Event::ChargeFailed(charge.view())).into_iter().collect();
+        let order = self.order.moved(OrderState::Cancelled(reason));
+        let after = Self { order, charge };
+        events.push(after.told_event());
+        changed(after, Some(TicketDemand::Release), events)
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        self.order.expires_at <= now
+    }
+
+    fn is_capturing(&self) -> bool {
+        self.charge
+            .as_ref()
+            .is_some_and(|charge| matches!(charge.phase, ChargePhase::Capturing { .. }))
+    }
+
+    /// The event that tells how the order stands. It is told again, with the next version,
+    /// whenever what the order shows of its charge changes.
+    fn told_event(&self) -> Event {
+        match self.order.state {
+            OrderState::Created | OrderState::AwaitingPayment => {
+                Event::OrderAwaitingPayment(self.view())
+            }
+            OrderState::Completed => Event::OrderCompleted(self.view()),
+            OrderState::Cancelled(CancelReason::Expired) => Event::OrderExpired(self.view()),
+            OrderState::Cancelled(CancelReason::Buyer | CancelReason::PaymentFailed) => {
+                Event::OrderCancelled(self.view())
+            }
+        }
+    }
+
+    fn apply_report(
+        &self,
+        id: ChargeId,
+        report: &IntentReport,
+        max_attempts: u32,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        // For a report on an earlier attempt the caller passes the purchase with that charge.
+        // It was settled before the next could start, so only its own row can change.
+        let Some(charge) = self.charge.as_ref().filter(|charge| charge.id == id) else {
+            return PurchaseDecision::Unchanged;
+        };
+        let (known, fact) = (report.intent.as_ref(), &report.fact);
+        match &charge.phase {
+            ChargePhase::Intent => self.report_on_intent(charge, known, fact, max_attempts, now),
+            ChargePhase::Created { intent } => {
+                self.report_on_confirm(charge, intent, fact, max_attempts, now)
+            }
+            ChargePhase::Confirming { intent, .. } => {
+                self.report_on_confirm(charge, intent, fact, max_attempts, now)
+            }
+            ChargePhase::Capturing { intent } => self.report_on_capture(charge, intent, fact, now),
+            ChargePhase::Voiding { intent, code } => {
+                self.report_on_void(charge, intent, code, fact, now)
+            }
+            ChargePhase::Refunding { intent } => self.report_on_refund(charge, intent, fact, now),
+            ChargePhase::Completed { intent } => self.report_on_refund(charge, intent, fact, now),
+            ChargePhase::Refunded { .. } => PurchaseDecision::Unchanged,
+            ChargePhase::Failed { .. } => self.report_on_failed(charge, known, fact, now),
+        }
+    }
+
+    /// Nothing is confirmed before the intent's name is stored, so all that can be learnt here
+    /// is that name, or that there will never be one.
+    fn report_on_intent(
+        &self,
+        charge: &Charge,
+        known: Option<&IntentId>,
+        fact: &IntentFact,
+        max_attempts: u32,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        match (known, fact) {
+            (None, IntentFact::Refused(code) | IntentFact::Declined(code)) => {
+                self.fail_attempt(charge, None, code, max_attempts, now)
+            }
+            (
+                None,
+                IntentFact::Open
+                | IntentFact::NeedsBuyer(_)
+                | IntentFact::Authorised
+                | IntentFact::Captured
+                | IntentFact::Voided
+                | IntentFact::Refunded(_),
+            ) => PurchaseDecision::Unchanged,
+            (
+                Some(intent),
+                IntentFact::Open
+                | IntentFact::NeedsBuyer(_)
+                | IntentFact::Declined(_)
+                | IntentFact::Refused(_)
+                | IntentFact::Authorised
+                | IntentFact::Captured
+                | IntentFact::Voided
+                | IntentFact::Refunded(_),
+            ) => self.move_charge(charge, ChargePhase::Created { intent: intent.clone() }, now),
+        }
+    }
+
+    /// The order is open here: had it ended, the charge would be `Voiding`.
+    fn report_on_confirm(
+        &self,
+        charge: &Charge,
+        intent: &IntentId,
+        fact: &IntentFact,
+        max_attempts: u32,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let intent = intent.clone();
+        match fact {
+            IntentFact::Open => PurchaseDecision::Unchanged,
+            IntentFact::NeedsBuyer(client_secret) => {
+                if charge.client_secret().is_some() {
+                    return PurchaseDecision::Unchanged;
+                }
+                let client_secret = client_secret.clone();
+                let phase = ChargePhase::Confirming { intent, client_secret };
+                self.show_charge(charge, phase, |_| None, now)
+            }
+            IntentFact::Declined(code) | IntentFact::Refused(code) => {
+                self.fail_attempt(charge, Some(intent), code, max_attempts, now)
+            }
+            IntentFact::Voided => {
+                let code = FailureCode::cancelled_at_gateway();
+                self.fail_attempt(charge, Some(intent), &code, max_attempts, now)
+            }
+            IntentFact::Authorised if self.is_overdue(now) => self.end(CancelReason::Expired, now),
+            IntentFact::Authorised => {
+                self.move_charge(charge, ChargePhase::Capturing { intent }, now)
+            }
+            // Somebody captured it by hand while the order still holds its ticket.
+            IntentFact::Captured => self.complete(charge, intent, now),
+            IntentFact::Refunded(refund) => {
+                let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
+                self.end_by_gateway(charge, phase, now)
+            }
+        }
+    }
+
+    fn report_on_capture(
+        &self,
+        charge: &Charge,
+        intent: &IntentId,
+        fact: &IntentFact,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let intent = intent.clone();
+        match fact {
+            IntentFact::Captured => self.complete(charge, intent, now),
+            // Older facts, or a capture that did not come through: it is asked for again.
+            IntentFact::Open
+            | IntentFact::NeedsBuyer(_)
+            | IntentFact::Authorised
+            | IntentFact::Refused(_) => PurchaseDecision::Unchanged,
+            // The authorisation is gone and can't be had back: no money, no sale.
+            IntentFact::Declined(code) => {
+                let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
+                self.end_by_gateway(charge, phase, now)
+            }
+            IntentFact::Voided => {
+                let code = FailureCode::cancelled_at_gateway();
+                self.end_by_gateway(charge, ChargePhase::Failed { intent: Some(intent), code }, now)
+            }
+            IntentFact::Refunded(refund) => {
+                let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
+                self.end_by_gateway(charge, phase, now)
+            }
+        }
+    }
+
+    fn report_on_void(
+        &self,
+        charge: &Charge,
+        intent: &IntentId,
+        code: &FailureCode,
+        fact: &IntentFact,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let intent = intent.clone();
+        match fact {
+            // Buyers were told of the failure when the voiding began.
+            IntentFact::Voided => {
+                let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
+                self.move_charge(charge, phase, now)
+            }
+            IntentFact::Captured => {
+                let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
+                self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
+            }
+            IntentFact::Refunded(refund) => self.refunded(charge, intent, refund, now),
+            // Not given back yet: the cancelling is asked for again. A declined intent holds
+            // nothing but could still be confirmed by whoever has its client secret.
+            IntentFact::Open
+            | IntentFact::NeedsBuyer(_)
+            | IntentFact::Declined(_)
+            | IntentFact::Refused(_)
+            | IntentFact::Authorised => PurchaseDecision::Unchanged,
+        }
+    }
+
+    fn report_on_refund(
+        &self,
+        charge: &Charge,
+        intent: &IntentId,
+        fact: &IntentFact,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        match fact {
+            IntentFact::Refunded(refund) => self.refunded(charge, intent.clone(), refund, now),
+            IntentFact::Open
+            | IntentFact::NeedsBuyer(_)
+            | IntentFact::Declined(_)
+            | IntentFact::Refused(_)
+            | IntentFact::Authorised
+            | IntentFact::Captured
+            | IntentFact::Voided => PurchaseDecision::Unchanged,
+        }
+    }
+
+    /// A failed charge may have left an intent behind that a late call made or the buyer's
+    /// browser brought back to life.
+    fn report_on_failed(
+        &self,
+        charge: &Charge,
+        known: Option<&IntentId>,
+        fact: &IntentFact,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let Some(intent) = known.or(charge.intent()).cloned() else {
+            return PurchaseDecision::Unchanged;
+        };
+        match fact {
+            IntentFact::Open | IntentFact::NeedsBuyer(_) | IntentFact::Authorised => {
+                PurchaseDecision::Tidy(intent)
+            }
+            IntentFact::Captured => {
+                let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
+                self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
+            }
+            IntentFact::Declined(_)
+            | IntentFact::Refused(_)
+            | IntentFact::Voided
+            | IntentFact::Refunded(_) => PurchaseDecision::Unchanged,
+        }
+    }
+
+    /// Money taken: the sale is done.
+    fn complete(&self, charge: &Charge, intent: IntentId, now: Timestamp) -> PurchaseDecision {
+        let charge = charge.moved(ChargePhase::Completed { intent }, now);
+        let told = Event::ChargeCompleted(charge.view());
+        let after = Self { order: self.order.moved(OrderState::Completed), charge: Some(charge) };
+        let events = vec![told, Event::OrderCompleted(after.view())];
+        changed(after, Some(TicketDemand::Sell), events)
+    }
+
+    /// The attempt failed; the order lives on if it has attempts left.
+    fn fail_attempt(
+        &self,
+        charge: &Charge,
+        intent: Option<IntentId>,
+        code: &FailureCode,
+        max_attempts: u32,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let phase = ChargePhase::Failed { intent, code: code.clone() };
+        if self.order.attempts >= max_attempts {
+            return self.end_by_gateway(charge, phase, now);
+        }
+        let told = |charge: &Charge| Some(Event::ChargeFailed(charge.view()));
+        self.show_charge(charge, phase, told, now)
+    }
+
+    /// The charge ended without a sale and takes the order with it.
+    fn end_by_gateway(
+        &self,
+        charge: &Charge,
+        phase: ChargePhase,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let charge = charge.moved(phase, now);
+        let told = match &charge.phase {
+            ChargePhase::Refunded { .. } => Event::ChargeRefunded(charge.view()),
+            _ => Event::ChargeFailed(charge.view()),
+        };
+        let order = self.order.moved(OrderState::Cancelled(CancelReason::PaymentFailed));
+        let after = Self { order, charge: Some(charge) };
+        let events = vec![told, after.told_event()];
+        changed(after, Some(TicketDemand::Release), events)
+    }
+
+    fn refunded(
+        &self,
+        charge: &Charge,
+        intent: IntentId,
+        refund: &RefundId,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
+        let told = |charge: &Charge| Some(Event::ChargeRefunded(charge.view()));
+        self.show_charge(charge, phase, told, now)
+    }
+
+    /// Moves the charge in a way that clients do not see: no new version of the order.
+    fn move_charge(&self, charge: &Charge, phase: ChargePhase, now: Timestamp) -> PurchaseDecision {
+        let charge = charge.moved(phase, now);
+        let after = Self { order: self.order.clone(), charge: Some(charge) };
+        changed(after, None, Vec::new())
+    }
+
+    /// Moves the charge in a way that the order shows: the order gets a new version and is
+    /// told of again.
+    fn show_charge(
+        &self,
+        charge: &Charge,
+        phase: ChargePhase,
+        told: impl FnOnce(&Charge) -> Option<Event>,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let charge = charge.moved(phase, now);
+        let mut events: Vec<Event> = told(&charge).into_iter().collect();
+        let is_latest = self.order.charge == Some(charge.id);
+        let order =
+            if is_latest { self.order.moved(self.order.state) } else { self.order.clone() };
+        let after = Self { order, charge: Some(charge) };
+        if is_latest {
+            events.push(after.told_event());
+        }
+        changed(after, None, events)
+    }
+
+    /// The call that brings the purchase forward.
+    pub fn next_step(&self) -> Option<GatewayStep> {
+        self.charge.as_ref().and_then(Charge::next_step)
+    }
+}
+
+fn changed(after: Purchase, ticket: Option<TicketDemand>, events: Vec<Event>) -> PurchaseDecision {
+    PurchaseDecision::Changed(Box::new(PurchaseChange { after, ticket, events }))
+}
+
+/// What becomes of a charge when its order ends before the point of no return.
+fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
+    let code = match reason {
+        CancelReason::Buyer => FailureCode::order_cancelled(),
+        CancelReason::Expired | CancelReason::PaymentFailed => FailureCode::order_expired(),
+    };
+    match &charge.phase {
+        // Nothing is confirmed before the intent's name is stored, so nothing is to be voided.
+        ChargePhase::Intent => charge.moved(ChargePhase::Failed { intent: None, code }, now),
+        ChargePhase::Created { intent } | ChargePhase::Confirming { intent, .. } => {
+            charge.moved(ChargePhase::Voiding { intent: intent.clone(), code }, now)
+        }
+        ChargePhase::Capturing { .. }
+        | ChargePhase::Voiding { .. }
+        | ChargePhase::Refunding { .. }
+        | ChargePhase::Completed { .. }
+        | ChargePhase::Refunded { .. }
+        | ChargePhase::Failed { .. } => charge.clone(),
+    }
+}

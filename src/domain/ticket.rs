@@ -1,0 +1,408 @@
+//! A ticket for sale, and every decision about it.
+//!
+//! ```text
+//!                 Reserve                    Sell
+//!   Available ─────────────▶ Locked ─────────────────▶ Sold
+//!    │  ▲  ▲                   │
+//!    │  │  └──────Release──────┘
+//!    │  └─Edit
+//!    └─Withdraw─▶ (gone)
+//! ```
+//!
+//! A lock belongs to one order and only that order releases it or turns it into a sale; the
+//! ticket never looks at the clock. Whether a deadline has passed is the order's to decide
+//! (see [`super::Purchase`]), and both change in one commit.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{OrderId, Price, TicketId, Timestamp, Title, UserId, Version};
+
+/// A listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Names the ticket for ever.
+    pub id: TicketId,
+    /// Who sells it.
+    pub seller: UserId,
+    /// What it is for.
+    pub title: Title,
+    /// What it costs.
+    pub price: Price,
+    /// Whether it can be bought.
+    pub state: TicketState,
+    /// Rises by one with every change.
+    pub version: Version,
+    /// When it was listed.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Whether a ticket can be bought, and who holds it if not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TicketState {
+    /// Anyone but the seller may lock it.
+    Available,
+    /// One order holds it while its buyer pays.
+    Locked {
+        /// The order that holds it.
+        order: OrderId,
+        /// The order's deadline.
+        until: Timestamp,
+    },
+    /// It is the buyer's.
+    Sold {
+        /// The order it was sold by.
+        order: OrderId,
+    },
+}
+
+/// What can be asked of a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketCommand {
+    /// The seller changes what it is or costs; `None` leaves a field as it is.
+    Edit {
+        /// Who asks.
+        by: UserId,
+        /// The new title.
+        title: Option<Title>,
+        /// The new price.
+        price: Option<Price>,
+        /// Which versions the seller means to change.
+        expected: ExpectedVersion,
+    },
+    /// The seller takes it off the market.
+    Withdraw {
+        /// Who asks.
+        by: UserId,
+        /// Which versions the seller means to withdraw.
+        expected: ExpectedVersion,
+    },
+    /// A buyer locks it.
+    Reserve {
+        /// Who asks.
+        by: UserId,
+        /// The order that will hold it.
+        order: OrderId,
+        /// The order's deadline.
+        until: Timestamp,
+    },
+    /// The order that holds it gives it back.
+    Release {
+        /// The order that asks.
+        order: OrderId,
+    },
+    /// The order that holds it has been paid.
+    Sell {
+        /// The order that asks.
+        order: OrderId,
+    },
+}
+
+/// The versions of a resource that a client's change is meant for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ExpectedVersion {
+    /// Whatever it is now.
+    #[default]
+    Any,
+    /// Only these; an empty list matches none.
+    OneOf(Vec<u64>),
+}
+
+impl ExpectedVersion {
+    fn check(&self, version: Version) -> Result<(), TicketRejection> {
+        match self {
+            Self::Any => Ok(()),
+            Self::OneOf(versions) if versions.contains(&version.number()) => Ok(()),
+            Self::OneOf(_) => Err(TicketRejection::VersionMismatch { current: version }),
+        }
+    }
+}
+
+/// What a ticket becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketDecision {
+    /// It already is what was asked for.
+    Unchanged,
+    /// It changes to this.
+    Changed(Ticket),
+    /// It is gone; this is what it was, one version on.
+    Withdrawn(Ticket),
+}
+
+/// Why a ticket refuses a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TicketRejection {
+    /// Only the seller may do that.
+    #[error("only the seller can change a ticket")]
+    NotOwner,
+    /// Sellers do not buy from themselves.
+    #[error("you cannot buy your own ticket")]
+    OwnTicket,
+    /// An order holds it.
+    #[error("the ticket is locked by an order")]
+    Locked {
+        /// When the lock ends unless it is paid.
+        until: Timestamp,
+    },
+    /// It has been sold.
+    #[error("the ticket has been sold")]
+    Sold,
+    /// The client's change was meant for another version.
+    #[error("the ticket has changed since it was read")]
+    VersionMismatch {
+        /// The version it has now.
+        current: Version,
+    },
+    /// The order that asks does not hold it.
+    #[error("the order does not hold the ticket")]
+    NotHeld,
+}
+
+impl Ticket {
+    /// A new listing.
+    pub fn list(id: TicketId, seller: UserId, title: Title, price: Price, now: Timestamp) -> Self {
+        Self {
+            id,
+            seller,
+            title,
+            price,
+            state: TicketState::Available,
+            version: Version::FIRST,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The order that holds or bought it.
+    pub fn order(&self) -> Option<OrderId> {
+        match self.state {
+            TicketState::Available => None,
+            TicketState::Locked { order, .. } | TicketState::Sold { order } => Some(order),
+        }
+    }
+
+    /// Decides one command.
+    pub fn decide(
+        &self,
+        command: &TicketCommand,
+        now: Timestamp,
+    ) -> Result<TicketDecision, TicketRejection> {
+        use TicketCommand::{Edit, Release, Reserve, Sell, Withdraw};
+        use TicketState::{Available, Locked, Sold};
+
+        self.authorise(command)?;
+        let became = |state| Ok(TicketDecision::Changed(self.next(now, state)));
+        match (self.state, command) {
+            (Available, Edit { title, price, expected, .. }) => {
+                expected.check(self.version)?;
+                Ok(self.edited(title.as_ref(), *price, now))
+            }
+            (Available, Withdraw { expected, .. }) => {
+                expected.check(self.version)?;
+                Ok(TicketDecision::Withdrawn(self.next(now, Available)))
+            }
+            (Available, Reserve { order, until, .. }) => {
+                became(Locked { order: *order, until: *until })
+            }
+            (Available, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
+
+            (Locked { until, .. }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
+                Err(TicketRejection::Locked { until })
+            }
+            (Locked { order: holder, .. }, Release { order }) if holder == *order => {
+                became(Available)
+            }
+            (Locked { order: holder, .. }, Sell { order }) if holder == *order => {
+                became(Sold { order: *order })
+            }
+            (Locked { .. }, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
+
+            (Sold { .. }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
+                Err(TicketRejection::Sold)
+            }
+            (Sold { .. }, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
+        }
+    }
+
+    /// Who may ask comes before whether it can be done.
+    fn authorise(&self, command: &TicketCommand) -> Result<(), TicketRejection> {
+        match command {
+            TicketCommand::Edit { by, .. } | TicketCommand::Withdraw { by, .. } => {
+                if *by == self.seller { Ok(()) } else { Err(TicketRejection::NotOwner) }
+            }
+            TicketCommand::Reserve { by, .. } => {
+                if *by == self.seller {
+                    Err(TicketRejection::OwnTicket)
+                } else {
+                    Ok(())
+                }
+            }
+            TicketCommand::Release { .. } | TicketCommand::Sell { .. } => Ok(()),
+        }
+    }
+
+    fn edited(
+        &self,
+        title: Option<&Title>,
+        price: Option<Price>,
+        now: Timestamp,
+    ) -> TicketDecision {
+        let title = title.unwrap_or(&self.title);
+        let price = price.unwrap_or(self.price);
+        if *title == self.title && price == self.price {
+            return TicketDecision::Unchanged;
+        }
+        let next = self.next(now, self.state);
+        TicketDecision::Changed(Self { title: title.clone(), price, ..next })
+    }
+
+    fn next(&self, now: Timestamp, state: TicketState) -> Self {
+        Self { state, version: self.version.next(), updated_at: now, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+    const LATER: Timestamp = Timestamp::from_millis(901_000);
+    const SELLER: UserId = UserId::from_u128(1);
+    const BUYER: UserId = UserId::from_u128(2);
+    const HOLDER: OrderId = OrderId::from_u128(3);
+    const OTHER: OrderId = OrderId::from_u128(4);
+
+    fn title(text: &str) -> Title {
+        Title::parse(text).expect("a valid title")
+    }
+
+    fn price(minor: u64) -> Price {
+        Price::from_minor(minor, "usd".parse().expect("a currency")).expect("a valid price")
+    }
+
+    fn ticket(state: TicketState) -> Ticket {
+        let listed = Ticket::list(TicketId::from_u128(9), SELLER, title("Rock"), price(4000), NOW);
+        Ticket { state, ..listed }
+    }
+
+    fn locked() -> Ticket {
+        ticket(TicketState::Locked { order: HOLDER, until: LATER })
+    }
+
+    fn edit(by: UserId) -> TicketCommand {
+        TicketCommand::Edit {
+            by,
+            title: Some(title("Jazz")),
+            price: None,
+            expected: ExpectedVersion::Any,
+        }
+    }
+
+    fn withdraw(by: UserId) -> TicketCommand {
+        TicketCommand::Withdraw { by, expected: ExpectedVersion::Any }
+    }
+
+    fn reserve(by: UserId) -> TicketCommand {
+        TicketCommand::Reserve { by, order: OTHER, until: LATER }
+    }
+
+    fn becomes(ticket: &Ticket, command: &TicketCommand) -> TicketState {
+        match ticket.decide(command, NOW) {
+            Ok(TicketDecision::Changed(next)) => {
+                assert_eq!(next.version, ticket.version.next(), "versions rise by one");
+                next.state
+            }
+            other => panic!("expected a change, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_available_ticket_can_be_locked_edited_and_withdrawn() {
+        let ticket = ticket(TicketState::Available);
+        let lock = TicketState::Locked { order: OTHER, until: LATER };
+        assert_eq!(becomes(&ticket, &reserve(BUYER)), lock);
+        assert_eq!(becomes(&ticket, &edit(SELLER)), TicketState::Available);
+        let gone = ticket.decide(&withdraw(SELLER), NOW);
+        assert!(matches!(gone, Ok(TicketDecision::Withdrawn(was)) if was.version.number() == 1));
+    }
+
+    #[test]
+    fn a_lock_refuses_everyone_but_its_order() {
+        let ticket = locked();
+        let refused = Err(TicketRejection::Locked { until: LATER });
+        for command in [edit(SELLER), withdraw(SELLER), reserve(BUYER)] {
+            assert_eq!(ticket.decide(&command, NOW), refused, "{command:?}");
+        }
+        for command in
+            [TicketCommand::Release { order: OTHER }, TicketCommand::Sell { order: OTHER }]
+        {
+            assert_eq!(ticket.decide(&command, NOW), Err(TicketRejection::NotHeld));
+        }
+        let release = TicketCommand::Release { order: HOLDER };
+        assert_eq!(becomes(&ticket, &release), TicketState::Available);
+        let sell = TicketCommand::Sell { order: HOLDER };
+        assert_eq!(becomes(&ticket, &sell), TicketState::Sold { order: HOLDER });
+    }
+
+    #[test]
+    fn a_sold_ticket_never_changes_again() {
+        let ticket = ticket(TicketState::Sold { order: HOLDER });
+        for command in [edit(SELLER), withdraw(SELLER), reserve(BUYER)] {
+            assert_eq!(ticket.decide(&command, NOW), Err(TicketRejection::Sold), "{command:?}");
+        }
+        for order in [HOLDER, OTHER] {
+            for command in [TicketCommand::Release { order }, TicketCommand::Sell { order }] {
+                assert_eq!(ticket.decide(&command, NOW), Err(TicketRejection::NotHeld));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_holds_an_available_ticket() {
+        let ticket = ticket(TicketState::Available);
+        for command in
+            [TicketCommand::Release { order: HOLDER }, TicketCommand::Sell { order: HOLDER }]
+        {
+            assert_eq!(ticket.decide(&command, NOW), Err(TicketRejection::NotHeld));
+        }
+    }
+
+    #[test]
+    fn who_asks_is_checked_before_what_is_asked() {
+        for state in [TicketState::Available, locked().state, TicketState::Sold { order: HOLDER }] {
+            let ticket = ticket(state);
+            assert_eq!(ticket.decide(&edit(BUYER), NOW), Err(TicketRejection::NotOwner));
+            assert_eq!(ticket.decide(&withdraw(BUYER), NOW), Err(TicketRejection::NotOwner));
+            assert_eq!(ticket.decide(&reserve(SELLER), NOW), Err(TicketRejection::OwnTicket));
+        }
+    }
+
+    #[test]
+    fn an_edit_meant_for_another_version_is_refused() {
+        let ticket = ticket(TicketState::Available);
+        let at = |versions| TicketCommand::Edit {
+            by: SELLER,
+            title: None,
+            price: Some(price(1)),
+            expected: ExpectedVersion::OneOf(versions),
+        };
+        let mismatch = Err(TicketRejection::VersionMismatch { current: Version::FIRST });
+        assert_eq!(ticket.decide(&at(vec![1]), NOW), mismatch);
+        assert_eq!(ticket.decide(&at(vec![]), NOW), mismatch);
+        assert!(ticket.decide(&at(vec![7, 0]), NOW).is_ok());
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_makes_no_new_version() {
+        let ticket = ticket(TicketState::Available);
+        let same = TicketCommand::Edit {
+            by: SELLER,
+            title: Some(title("Rock")),
+            price: None,
+            expected: ExpectedVersion::Any,
+        };
+        assert_eq!(ticket.decide(&same, NOW), Ok(TicketDecision::Unchanged));
+    }
+}

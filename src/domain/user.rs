@@ -1,0 +1,69 @@
+//! A person with an account, and the sessions they are signed in with.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Email, SessionId, Timestamp, UserId, Version};
+
+/// An account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Names the account for ever.
+    pub id: UserId,
+    /// Unique among all accounts, compared without case.
+    pub email: Email,
+    /// The password's argon2id hash as a PHC string. Never shown, never logged.
+    pub password_hash: String,
+    /// Rises by one with every change.
+    pub version: Version,
+    /// When the account was made.
+    pub created_at: Timestamp,
+}
+
+impl User {
+    /// A new account.
+    pub fn new(id: UserId, email: Email, password_hash: String, now: Timestamp) -> Self {
+        Self { id, email, password_hash, version: Version::FIRST, created_at: now }
+    }
+
+    /// The account with another address, another password, or both.
+    #[must_use]
+    pub fn changed(&self, email: Option<Email>, password_hash: Option<String>) -> Self {
+        Self {
+            email: email.unwrap_or_else(|| self.email.clone()),
+            password_hash: password_hash.unwrap_or_else(|| self.password_hash.clone()),
+            version: self.version.next(),
+            ..self.clone()
+        }
+    }
+
+    /// What others may know of the account.
+    pub fn view(&self) -> UserView {
+        UserView { id: self.id, email: self.email.clone() }
+    }
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("version", &self.version).finish()
+    }
+}
+
+/// An account without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserView {
+    /// Names the account.
+    pub id: UserId,
+    /// The address as it was entered.
+    pub email: Email,
+}
+
+/// One sign-in. A token is good for as long as its session is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose session it is.
+    pub user: UserId,
+    /// Names the session; random, so it can't be guessed from another.
+    pub id: SessionId,
+    /// From then on the session counts for nothing.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,232 @@
+//! Where everything is kept, and the interface the rest of the code knows it by.
+//!
+//! [`Store`] asks little enough that a second implementation could stand on another database:
+//! one call that writes (every change with the version it follows, all or nothing), and reads
+//! that each cost what their answer costs. [`RedbStore`] implements it in one file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::domain::{
+    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
+    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+};
+
+/// A store that all parts of the server share.
+pub type SharedStore = Arc<dyn Store>;
+
+/// What the marketplace asks of its database.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Writes a commit whole or not at all, and returns once it is durable.
+    ///
+    /// Every [`Write`](crate::domain::Write) of a row must follow the version that is stored.
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError>;
+
+    /// An account.
+    async fn user(&self, id: UserId) -> Result<Option<User>, ReadError>;
+    /// The account with that address.
+    async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError>;
+    /// A session, whether or not it has expired.
+    async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError>;
+    /// A ticket.
+    async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError>;
+    /// A page of tickets.
+    async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError>;
+    /// An order.
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError>;
+    /// An order and its latest charge, as of one moment.
+    async fn purchase(&self, id: OrderId) -> Result<Option<Purchase>, ReadError>;
+    /// A page of one buyer's orders, newest first, each with its latest charge.
+    async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError>;
+    /// A charge.
+    async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError>;
+    /// The charge that a payment intent of the gateway belongs to.
+    async fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError>;
+    /// What an idempotency key led to; `None` also once it has expired at `now`.
+    async fn remembered(
+        &self,
+        user: UserId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Remembered>, ReadError>;
+
+    /// Open orders by deadline, the earliest first: those that follow `after`.
+    async fn deadlines(
+        &self,
+        after: Option<Deadline>,
+        limit: usize,
+    ) -> Result<Vec<Deadline>, ReadError>;
+    /// Charges that still owe something to or by the gateway, oldest first: those after `after`.
+    async fn unsettled_charges(
+        &self,
+        after: Option<ChargeId>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, ReadError>;
+    /// The event log from the first event whose number is greater than `after`.
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError>;
+
+    /// What operators want to know.
+    fn stats(&self) -> StoreStats;
+    /// Why the store can no longer write, if it can't. It never recovers by itself: the process
+    /// must stop and start again.
+    fn failure(&self) -> Option<String>;
+    /// Returns once [`Store::failure`] is set.
+    async fn failed(&self) -> String;
+    /// Copies everything, as of one moment, to a new file that opens like the original.
+    async fn backup(&self, to: &std::path::Path) -> Result<(), BackupError>;
+}
+
+/// When an open order's time runs out. Ordered by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deadline {
+    /// The order's `expires_at`.
+    pub at: Timestamp,
+    /// The order.
+    pub order: OrderId,
+}
+
+/// Why a commit was not written, or may not have been.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// A row has another version than the commit follows: the decision was made on stale state.
+    #[error("a row changed since the decision was made")]
+    Conflict,
+    /// A rule that spans rows forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too much is queued. Nothing was written; trying again later is safe.
+    #[error("the store's queue is full")]
+    Overloaded,
+    /// The store does not write any more. This commit was not written.
+    #[error("the store is not available")]
+    Unavailable,
+    /// Writing failed in a way that leaves open whether the commit is durable.
+    #[error("it is not known whether the commit was written")]
+    OutcomeUnknown,
+}
+
+/// A rule that spans rows and forbids a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Another account has that address.
+    #[error("the e-mail address is in use")]
+    EmailInUse,
+    /// The user has as many open orders as allowed.
+    #[error("too many open orders")]
+    TooManyOpenOrders,
+    /// The idempotency key has been used.
+    #[error("the idempotency key has been used")]
+    KeyUsed,
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// The database failed.
+    #[error("reading from the store failed: {0}")]
+    Storage(String),
+    /// A stored record is not what it should be.
+    #[error("the store holds a damaged record: {0}")]
+    Corrupt(String),
+}
+
+/// Why a backup was not made.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// There is a file of that name.
+    #[error("{0} exists already")]
+    Exists(std::path::PathBuf),
+    /// Reading or writing failed.
+    #[error("the backup failed: {0}")]
+    Failed(String),
+}
+
+/// Which tickets to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketQuery {
+    /// Only those of this seller, in every state; `None` lists what is available.
+    pub seller: Option<UserId>,
+    /// Words that must all begin a word of the title, as [`search_words`] gives them.
+    pub words: Vec<String>,
+    /// The lowest price, in minor units.
+    pub min_price_minor: Option<u64>,
+    /// The highest price, in minor units.
+    pub max_price_minor: Option<u64>,
+    /// The order of the list.
+    pub sort: TicketSort,
+    /// The last ticket of the page before.
+    pub after: Option<TicketPosition>,
+    /// At most how many, at least 1.
+    pub limit: usize,
+}
+
+/// The order of a list of tickets. Equal prices are listed newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TicketSort {
+    /// By id, the newest first.
+    Newest,
+    /// The cheapest first.
+    PriceAscending,
+    /// The dearest first.
+    PriceDescending,
+}
+
+/// A place in a list of tickets, in whatever order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TicketPosition {
+    /// The price of the ticket at that place when it was listed there.
+    pub price_minor: u64,
+    /// The ticket.
+    pub id: TicketId,
+}
+
+/// A page of a list of tickets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketPage {
+    /// The tickets.
+    pub tickets: Vec<Ticket>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// Which orders to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PurchaseQuery {
+    /// Whose orders.
+    pub buyer: UserId,
+    /// Only those that show this status.
+    pub status: Option<OrderStatus>,
+    /// The last order of the page before.
+    pub after: Option<OrderId>,
+    /// At most how many, at least 1. (Ask for one more than shown to learn whether more follow.)
+    pub limit: usize,
+}
+
+/// An order's state without its details, as clients filter by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderStatus {
+    /// The ticket is locked; nothing was tried yet.
+    Created,
+    /// A charge was tried.
+    AwaitingPayment,
+    /// Paid.
+    Completed,
+    /// Over without a sale.
+    Cancelled,
+}
+
+/// What operators want to know of the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Commits waiting to be written.
+    pub queued_commits: usize,
+    /// Orders that hold a ticket and wait for money.
+    pub open_orders: u64,
+    /// Charges that still owe something to or by the gateway.
+    pub unsettled_charges: u64,
+    /// The number of the latest event.
+    pub last_seq: u64,
+}
