@@ -28,7 +28,7 @@ pub use commit::{Answer, Commit, Precondition, Remembered, Write};
 pub use event::{Audience, Event, LoggedEvent};
 pub use ids::{ChargeId, InvalidId, OrderId, SessionId, TicketId, UserId};
 pub use money::{Currency, Price, PriceError};
-pub use order::{CancelReason, Order, OrderState, OrderView};
+pub use order::{CancelReason, Order, OrderState, OrderStatus, OrderView};
 pub use purchase::{
     IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
     PurchaseRejection, TicketDemand,

@@ -57,6 +57,31 @@ pub enum CancelReason {
     PaymentFailed,
 }
 
+/// An order's state without its details, as clients filter by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OrderStatus {
+    /// The ticket is locked; nothing was tried yet.
+    Created,
+    /// A charge was tried.
+    AwaitingPayment,
+    /// Paid.
+    Completed,
+    /// Over without a sale.
+    Cancelled,
+}
+
+impl OrderState {
+    /// The state without its details.
+    pub fn status(self) -> OrderStatus {
+        match self {
+            Self::Created => OrderStatus::Created,
+            Self::AwaitingPayment => OrderStatus::AwaitingPayment,
+            Self::Completed => OrderStatus::Completed,
+            Self::Cancelled(_) => OrderStatus::Cancelled,
+        }
+    }
+}
+
 impl Order {
     /// A new order for a ticket, at the ticket's price.
     pub fn new(

@@ -545,8 +545,7 @@ impl Purchase {
         let charge = charge.moved(phase, now);
         let mut events: Vec<Event> = told(&charge).into_iter().collect();
         let is_latest = self.order.charge == Some(charge.id);
-        let order =
-            if is_latest { self.order.moved(self.order.state) } else { self.order.clone() };
+        let order = if is_latest { self.order.moved(self.order.state) } else { self.order.clone() };
         let after = Self { order, charge: Some(charge) };
         if is_latest {
             events.push(after.told_event());

@@ -2,7 +2,7 @@
 //!
 //! [`Store`] asks little enough that a second implementation could stand on another database:
 //! one call that writes (every change with the version it follows, all or nothing), and reads
-//! that each cost what their answer costs. [`RedbStore`] implements it in one file.
+//! that each cost what their answer costs. `RedbStore` implements it in one file.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::domain::{
-    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, OrderStatus,
+    Purchase, Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
 /// A store that all parts of the server share.
@@ -149,7 +149,7 @@ pub enum BackupError {
 pub struct TicketQuery {
     /// Only those of this seller, in every state; `None` lists what is available.
     pub seller: Option<UserId>,
-    /// Words that must all begin a word of the title, as [`search_words`] gives them.
+    /// Words that must all begin a word of the title.
     pub words: Vec<String>,
     /// The lowest price, in minor units.
     pub min_price_minor: Option<u64>,
@@ -203,19 +203,6 @@ pub struct PurchaseQuery {
     pub after: Option<OrderId>,
     /// At most how many, at least 1. (Ask for one more than shown to learn whether more follow.)
     pub limit: usize,
-}
-
-/// An order's state without its details, as clients filter by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderStatus {
-    /// The ticket is locked; nothing was tried yet.
-    Created,
-    /// A charge was tried.
-    AwaitingPayment,
-    /// Paid.
-    Completed,
-    /// Over without a sale.
-    Cancelled,
 }
 
 /// What operators want to know of the store.
