@@ -53,7 +53,7 @@ pub enum Write {
         except: SessionId,
     },
     /// A request's answer is kept for those who repeat the request.
-    Remember(Remembered),
+    Remember(Box<Remembered>),
 }
 
 /// A condition on what is stored, checked inside the transaction.
