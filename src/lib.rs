@@ -1,5 +1,6 @@
 //! gittix: a ticket resale marketplace in one binary.
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
