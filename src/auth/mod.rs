@@ -7,10 +7,12 @@ mod key_file;
 mod new_password;
 mod passwords;
 mod session;
+mod throttle;
 mod tokens;
 
 pub use key_file::{KeyFileError, SigningKey, load_or_create_key};
 pub use new_password::{NewPassword, PasswordRule};
 pub use passwords::{PasswordError, PasswordSettings, Passwords, StartError, Verdict};
 pub use session::{Credential, SessionCookie, credential};
+pub use throttle::{Attempt, Rate, RetryAfter, Throttle, ThrottleSettings};
 pub use tokens::{Claims, IssuedToken, TokenError, Tokens, new_session_id};
