@@ -2,8 +2,13 @@
 
 pub mod codes;
 pub mod conditional;
+pub mod framing;
+pub mod guard;
 pub mod json;
+mod origin;
 pub mod paging;
 mod percent;
 pub mod problem;
 pub mod request_id;
+mod sanity;
+mod time_limit;
