@@ -11,4 +11,6 @@ mod percent;
 pub mod problem;
 pub mod request_id;
 mod sanity;
+pub mod serve;
+mod socket;
 mod time_limit;
