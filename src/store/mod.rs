@@ -4,7 +4,31 @@
 //! one call that writes (every change with the version it follows, all or nothing), and reads
 //! that each cost what their answer costs. `RedbStore` implements it in one file.
 
+mod apply;
+mod backup;
+mod check;
+mod codec;
+#[cfg(test)]
+mod conformance;
+mod files;
+mod index;
+mod lists;
+mod log;
+mod open;
+mod postings;
+mod reads;
+mod redb_store;
+mod sources;
+mod tables;
+#[cfg(test)]
+mod testing;
+mod verify;
+mod words;
+mod write_tables;
+mod writer;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -13,6 +37,12 @@ use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, OrderStatus,
     Purchase, Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
+
+pub use backup::{RestoreError, backup_file, restore};
+pub use open::OpenError;
+pub use redb_store::{RedbStore, StoreSettings, WriterMode};
+pub use verify::{Counts, VerifyReport, verify};
+pub use words::search_words;
 
 /// A store that all parts of the server share.
 pub type SharedStore = Arc<dyn Store>;
@@ -100,7 +130,8 @@ pub enum CommitError {
     /// Too much is queued. Nothing was written; trying again later is safe.
     #[error("the store's queue is full")]
     Overloaded,
-    /// The store does not write any more. This commit was not written.
+    /// This commit was not written: the store does not write any more, or a row that the
+    /// commit changes is damaged.
     #[error("the store is not available")]
     Unavailable,
     /// Writing failed in a way that leaves open whether the commit is durable.
@@ -133,6 +164,15 @@ pub enum ReadError {
     Corrupt(String),
 }
 
+/// Wraps what the database fails of.
+fn storage_error(error: impl std::error::Error) -> ReadError {
+    ReadError::Storage(error.to_string())
+}
+
+/// Told of every batch that is durable: how many commits it was asked to write, and how long
+/// that took. It is called on the writer's thread, so it must not wait for anything.
+pub type BatchObserver = Arc<dyn Fn(usize, Duration) + Send + Sync>;
+
 /// Why a backup was not made.
 #[derive(Debug, Error)]
 pub enum BackupError {
@@ -149,7 +189,7 @@ pub enum BackupError {
 pub struct TicketQuery {
     /// Only those of this seller, in every state; `None` lists what is available.
     pub seller: Option<UserId>,
-    /// Words that must all begin a word of the title.
+    /// Words that must all begin a word of the title, as [`search_words`] gives them.
     pub words: Vec<String>,
     /// The lowest price, in minor units.
     pub min_price_minor: Option<u64>,

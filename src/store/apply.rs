@@ -1,0 +1,281 @@
+//! Writing what [`super::check`] has let through: rows, and the indexes that follow from them.
+
+use std::collections::BTreeSet;
+
+use redb::ReadableTable;
+
+use super::check::{Change, Checked, Failed, OpenOrders};
+use super::index;
+use super::log::Appender;
+use super::write_tables::WriteTables;
+use crate::domain::{Charge, Order, Remembered, Session, Ticket, Timestamp, User, UserId};
+
+/// How many sessions of a user are looked at for expired ones when the user opens another.
+const SESSIONS_SWEPT: usize = 64;
+/// How many expired idempotency keys a batch removes at least, if there are any. It removes
+/// two more for each that it adds, so they can't pile up.
+const KEYS_SWEPT_MIN: usize = 8;
+
+/// What the writer knows by heart. It is changed along with the tables; if their transaction
+/// fails, the store writes no more and none of this is used again.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Open orders per user.
+    pub open_orders: OpenOrders,
+    /// Open orders of everyone.
+    pub open_total: u64,
+    /// Charges that still owe something to or by the gateway.
+    pub unsettled: u64,
+    /// The number of the last event.
+    pub last_seq: u64,
+}
+
+impl Tally {
+    /// Counts an order that became open.
+    pub fn opened(&mut self, buyer: UserId) {
+        *self.open_orders.entry(buyer).or_default() += 1;
+        self.open_total += 1;
+    }
+
+    fn closed(&mut self, buyer: UserId) {
+        if let Some(count) = self.open_orders.get_mut(&buyer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.open_orders.remove(&buyer);
+            }
+        }
+        self.open_total = self.open_total.saturating_sub(1);
+    }
+}
+
+/// Writes one commit.
+pub fn apply(
+    tables: &mut WriteTables<'_>,
+    tally: &mut Tally,
+    log: &mut Appender,
+    checked: Checked<'_>,
+) -> Result<(), Failed> {
+    let at = checked.at;
+    for change in checked.changes {
+        match change {
+            Change::User { before, after, row } => put_user(tables, before.as_ref(), after, &row)?,
+            Change::Ticket { before, after, row } => {
+                tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
+                index_ticket(tables, before.as_ref(), Some(after))?;
+            }
+            Change::Withdrawal { before, row } => {
+                tables.tickets.open()?.insert(before.id.as_u128(), row.as_slice())?;
+                index_ticket(tables, Some(&before), None)?;
+            }
+            Change::Order { before, after, row } => {
+                tables.orders.open()?.insert(after.id.as_u128(), row.as_slice())?;
+                index_order(tables, tally, before.as_ref(), after)?;
+            }
+            Change::Charge { before, after, row } => {
+                tables.charges.open()?.insert(after.id.as_u128(), row.as_slice())?;
+                index_charge(tables, tally, before.as_ref(), after)?;
+            }
+            Change::OpenSession(session) => open_session(tables, session, at)?,
+            Change::EndSession { user, session } => {
+                tables.sessions.open()?.remove((user.as_u128(), session.0))?;
+            }
+            Change::EndOtherSessions { user, except } => {
+                let user = user.as_u128();
+                let sessions = tables.sessions.open()?;
+                sessions.retain_in((user, 0)..=(user, u128::MAX), |key, _| key.1 == except.0)?;
+            }
+            Change::Remember { replaces, after, row } => {
+                remember(tables, replaces, after, &row)?;
+            }
+        }
+    }
+    log.push(checked.events);
+    tally.last_seq = log.last_seq();
+    Ok(())
+}
+
+fn put_user(
+    tables: &mut WriteTables<'_>,
+    before: Option<&User>,
+    after: &User,
+    row: &[u8],
+) -> Result<(), Failed> {
+    tables.users.open()?.insert(after.id.as_u128(), row)?;
+    let (old, new) = (before.map(|before| before.email.key()), after.email.key());
+    if old.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    let emails = tables.emails.open()?;
+    if let Some(old) = old {
+        emails.remove(old.as_str())?;
+    }
+    emails.insert(new.as_str(), after.id.as_u128())?;
+    Ok(())
+}
+
+fn index_ticket(
+    tables: &mut WriteTables<'_>,
+    before: Option<&Ticket>,
+    after: Option<&Ticket>,
+) -> Result<(), Failed> {
+    // Without the id, which stays: the list and the price.
+    let entries = |ticket: Option<&Ticket>| -> Vec<(u128, u64)> {
+        let entry = |ticket: &Ticket, list| (list, ticket.price.minor());
+        ticket.into_iter().flat_map(|t| index::lists(t).map(move |list| entry(t, list))).collect()
+    };
+    let Some(id) = before.or(after).map(|ticket| ticket.id.as_u128()) else { return Ok(()) };
+    let (old, new) = (entries(before), entries(after));
+    for (list, price) in old.iter().filter(|entry| !new.contains(entry)) {
+        tables.lists_by_price.open()?.remove((*list, *price, !id))?;
+        if !new.iter().any(|(kept, _)| kept == list) {
+            tables.lists.open()?.remove((*list, id))?;
+        }
+    }
+    for (list, price) in new.iter().filter(|entry| !old.contains(entry)) {
+        tables.lists_by_price.open()?.insert((*list, *price, !id), ())?;
+        tables.lists.open()?.insert((*list, id), price)?;
+    }
+    index_words(tables, id, before, after)
+}
+
+fn index_words(
+    tables: &mut WriteTables<'_>,
+    id: u128,
+    before: Option<&Ticket>,
+    after: Option<&Ticket>,
+) -> Result<(), Failed> {
+    // Locking and releasing, the most frequent changes, change no words.
+    if let (Some(before), Some(after)) = (before, after)
+        && before.title == after.title
+        && index::is_found_by_words(before) == index::is_found_by_words(after)
+    {
+        return Ok(());
+    }
+    let words = |ticket: Option<&Ticket>| ticket.map(index::words).unwrap_or_default();
+    let (old, new): (BTreeSet<String>, BTreeSet<String>) = (words(before), words(after));
+    let table = tables.words.open()?;
+    for word in old.difference(&new) {
+        table.remove((word.as_str(), id))?;
+    }
+    for word in new.difference(&old) {
+        table.insert((word.as_str(), id), ())?;
+    }
+    Ok(())
+}
+
+fn index_order(
+    tables: &mut WriteTables<'_>,
+    tally: &mut Tally,
+    before: Option<&Order>,
+    after: &Order,
+) -> Result<(), Failed> {
+    let status = after.state.status();
+    if before.map(|before| before.state.status()) != Some(status) {
+        let key = (after.buyer.as_u128(), after.id.as_u128());
+        tables.orders_by_buyer.open()?.insert(key, index::status_code(status))?;
+    }
+    let (old, new) = (before.and_then(index::deadline), index::deadline(after));
+    if old == new {
+        return Ok(());
+    }
+    if let Some(old) = old {
+        tables.deadlines.open()?.remove(old)?;
+        tally.closed(after.buyer);
+    }
+    if let Some(new) = new {
+        tables.deadlines.open()?.insert(new, after.buyer.as_u128())?;
+        tally.opened(after.buyer);
+    }
+    Ok(())
+}
+
+fn index_charge(
+    tables: &mut WriteTables<'_>,
+    tally: &mut Tally,
+    before: Option<&Charge>,
+    after: &Charge,
+) -> Result<(), Failed> {
+    let id = after.id.as_u128();
+    let (old, new) = (before.and_then(Charge::intent), after.intent());
+    if old != new {
+        let table = tables.charges_by_intent.open()?;
+        if let Some(old) = old {
+            table.remove(old.0.as_str())?;
+        }
+        if let Some(new) = new {
+            table.insert(new.0.as_str(), id)?;
+        }
+    }
+    match (before.is_some_and(Charge::is_unsettled), after.is_unsettled()) {
+        (false, true) => {
+            tables.unsettled.open()?.insert(id, ())?;
+            tally.unsettled += 1;
+        }
+        (true, false) => {
+            tables.unsettled.open()?.remove(id)?;
+            tally.unsettled = tally.unsettled.saturating_sub(1);
+        }
+        (true, true) | (false, false) => {}
+    }
+    Ok(())
+}
+
+fn open_session(
+    tables: &mut WriteTables<'_>,
+    session: Session,
+    at: Timestamp,
+) -> Result<(), Failed> {
+    let user = session.user.as_u128();
+    let sessions = tables.sessions.open()?;
+    let mut expired = Vec::new();
+    for entry in sessions.range((user, 0)..=(user, u128::MAX))?.take(SESSIONS_SWEPT) {
+        let (key, expires_at) = entry?;
+        if expires_at.value() <= at.as_millis() {
+            expired.push(key.value());
+        }
+    }
+    for key in expired {
+        sessions.remove(key)?;
+    }
+    sessions.insert((user, session.id.0), session.expires_at.as_millis())?;
+    Ok(())
+}
+
+fn remember(
+    tables: &mut WriteTables<'_>,
+    replaces: Option<Timestamp>,
+    after: &Remembered,
+    row: &[u8],
+) -> Result<(), Failed> {
+    let (user, key) = (after.user.as_u128(), after.key.as_str());
+    tables.idempotency.open()?.insert((user, key), row)?;
+    let expiry = tables.idempotency_expiry.open()?;
+    if let Some(replaced) = replaces {
+        expiry.remove((replaced.as_millis(), user, key))?;
+    }
+    expiry.insert((after.expires_at.as_millis(), user, key), ())?;
+    Ok(())
+}
+
+/// Removes some of the idempotency keys that have expired, after a batch that added `added`.
+pub fn sweep_keys(
+    tables: &mut WriteTables<'_>,
+    now: Timestamp,
+    added: usize,
+) -> Result<(), Failed> {
+    let most = KEYS_SWEPT_MIN.saturating_add(added.saturating_mul(2));
+    let mut expired = Vec::new();
+    for entry in tables.idempotency_expiry.open()?.iter()?.take(most) {
+        let (key, _) = entry?;
+        let (expires_at, user, key) = key.value();
+        if expires_at > now.as_millis() {
+            break;
+        }
+        expired.push((expires_at, user, key.to_owned()));
+    }
+    for (expires_at, user, key) in &expired {
+        tables.idempotency_expiry.open()?.remove((*expires_at, *user, key.as_str()))?;
+        tables.idempotency.open()?.remove((*user, key.as_str()))?;
+    }
+    Ok(())
+}

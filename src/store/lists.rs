@@ -1,0 +1,208 @@
+//! Pages of tickets, found without reading what is not on them.
+//!
+//! Two indexes hold every list in the two orders there are, newest first and by price, so an
+//! unfiltered page costs what is on it. A filter that the order's own index can't serve can be
+//! answered in two or three ways: walk the list in its order and test each ticket, or read all
+//! that passes a selective filter and keep the best. Which is cheaper depends on how many
+//! tickets pass, which nobody knows beforehand. So the ways race, a little of each in turn,
+//! until one of them has the page: the cost is that of the cheapest, times their number.
+//!
+//! What stays slow is a search that has no cheap way at all: words each of which is frequent
+//! and that hardly ever stand in one title, for example. Such a page costs as much as the list
+//! of the rarest of them, or as the whole list. It keeps nobody else waiting, for the search
+//! gives way to other tasks as it goes.
+//!
+//! Sold tickets are not in the index of words, so a search among a seller's own walks their
+//! list.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use redb::ReadOnlyTable;
+
+use super::codec::TicketRow;
+use super::postings::Postings;
+use super::reads::{Snapshot, record};
+use super::sources::{ByPrice, Newest, Source, Step};
+use super::tables::{LISTS, MARKET, TICKETS};
+use super::words::matches;
+use super::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
+use crate::domain::{Ticket, TicketId};
+
+/// What following an index by one entry costs, in units of which a plan gets [`TURN`].
+pub(super) const ENTRY_COST: usize = 1;
+/// What finding a key costs.
+pub(super) const LOOKUP_COST: usize = 6;
+/// What reading a ticket and splitting its title into words costs.
+const ROW_COST: usize = 20;
+/// What each plan may spend before it is the next one's turn.
+const TURN: usize = 512;
+
+/// A place in a list: the smaller, the earlier. Two numbers tell it in every order: equal
+/// prices are listed newest first, so ids count backwards.
+type Rank = (u64, u128);
+
+fn rank(sort: TicketSort, price: u64, id: u128) -> Rank {
+    match sort {
+        TicketSort::Newest => (0, !id),
+        TicketSort::PriceAscending => (price, !id),
+        TicketSort::PriceDescending => (!price, !id),
+    }
+}
+
+/// What every plan of one query shares.
+struct Search<'q> {
+    list: u128,
+    sort: TicketSort,
+    words: &'q [String],
+    prices: RangeInclusive<u64>,
+    after: Option<TicketPosition>,
+    /// The page, and one ticket to tell whether more follow.
+    wanted: usize,
+    lists: ReadOnlyTable<(u128, u128), u64>,
+    tickets: ReadOnlyTable<u128, &'static [u8]>,
+}
+
+/// A page of tickets.
+pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage, ReadError> {
+    let search = Search {
+        list: query.seller.map_or(MARKET, |seller| seller.as_u128()),
+        sort: query.sort,
+        words: &query.words,
+        prices: query.min_price_minor.unwrap_or(0)..=query.max_price_minor.unwrap_or(u64::MAX),
+        after: query.after,
+        wanted: query.limit.saturating_add(1),
+        lists: snapshot.table(LISTS)?,
+        tickets: snapshot.table(TICKETS)?,
+    };
+    let plans = if search.prices.is_empty() { Vec::new() } else { search.plans(snapshot)? };
+    let mut found = search.race(plans).await?;
+    let more = found.len() > query.limit;
+    if more {
+        found.pop_last();
+    }
+    let tickets = found.into_iter().map(|(_, complement)| search.listed(!complement));
+    Ok(TicketPage { tickets: tickets.collect::<Result<_, _>>()?, more })
+}
+
+impl Search<'_> {
+    fn plans(&self, snapshot: &Snapshot) -> Result<Vec<Plan>, ReadError> {
+        let walk: Box<dyn Source> = match self.sort {
+            TicketSort::Newest => Box::new(Newest::new(&self.lists, self.list, self.after)?),
+            TicketSort::PriceAscending | TicketSort::PriceDescending => Box::new(ByPrice::new(
+                snapshot,
+                self.list,
+                self.prices.clone(),
+                self.sort,
+                self.after,
+            )?),
+        };
+        let mut plans = vec![Plan::new(walk)];
+        let is_price_limited = self.prices != (0..=u64::MAX);
+        if self.sort == TicketSort::Newest && is_price_limited {
+            let (prices, sort) = (self.prices.clone(), TicketSort::PriceAscending);
+            plans.push(Plan::new(Box::new(ByPrice::new(snapshot, self.list, prices, sort, None)?)));
+        }
+        if self.list == MARKET && !self.words.is_empty() {
+            let after = self.after.filter(|_| self.sort == TicketSort::Newest);
+            plans.push(Plan::new(Box::new(Postings::new(snapshot, self.words, after)?)));
+        }
+        Ok(plans)
+    }
+
+    async fn race(&self, mut plans: Vec<Plan>) -> Result<BTreeSet<Rank>, ReadError> {
+        loop {
+            for plan in &mut plans {
+                if self.advance(plan)? {
+                    return Ok(std::mem::take(&mut plan.best));
+                }
+            }
+            if plans.is_empty() {
+                return Ok(BTreeSet::new());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Brings a plan forward by one turn, and says whether it has the page.
+    fn advance(&self, plan: &mut Plan) -> Result<bool, ReadError> {
+        let mut spent = 0;
+        while spent < TURN {
+            let (id, price) = match plan.source.step(&mut spent)? {
+                Step::Found { id, price } => (id, price),
+                Step::Searching => continue,
+                Step::End => return Ok(true),
+            };
+            let Some(rank) = self.place(plan, id, price, &mut spent)? else { continue };
+            plan.best.insert(rank);
+            if plan.source.order() == Some(self.sort) {
+                if plan.best.len() == self.wanted {
+                    return Ok(true);
+                }
+            } else if plan.best.len() > self.wanted {
+                plan.best.pop_last();
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where a ticket belongs on the page; `None` if it does not. The cheapest tests come first.
+    fn place(
+        &self,
+        plan: &Plan,
+        id: u128,
+        price: Option<u64>,
+        spent: &mut usize,
+    ) -> Result<Option<Rank>, ReadError> {
+        let price = match price {
+            Some(price) => price,
+            None => {
+                *spent += LOOKUP_COST;
+                match self.lists.get((self.list, id)).map_err(storage_error)? {
+                    Some(price) => price.value(),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let rank = rank(self.sort, price, id);
+        let is_past = self.after.is_some_and(|after| rank <= self.rank_of(after));
+        let is_too_late =
+            plan.best.len() >= self.wanted && plan.best.last().is_some_and(|last| rank >= *last);
+        if !self.prices.contains(&price) || is_past || is_too_late {
+            return Ok(None);
+        }
+        if !self.words.is_empty() && !plan.source.has_tested_words() {
+            *spent += ROW_COST;
+            if !matches(&self.listed(id)?.title, self.words) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(rank))
+    }
+
+    fn rank_of(&self, position: TicketPosition) -> Rank {
+        rank(self.sort, position.price_minor, position.id.as_u128())
+    }
+
+    /// A ticket that an index says is there.
+    fn listed(&self, id: u128) -> Result<Ticket, ReadError> {
+        let row: Option<TicketRow> = record(&self.tickets, TICKETS, id)?;
+        row.and_then(TicketRow::listed).ok_or_else(|| {
+            let id = TicketId::from_u128(id);
+            ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
+        })
+    }
+}
+
+/// One way to find the page.
+struct Plan {
+    source: Box<dyn Source>,
+    /// The best so far, at most as many as are wanted.
+    best: BTreeSet<Rank>,
+}
+
+impl Plan {
+    fn new(source: Box<dyn Source>) -> Self {
+        Self { source, best: BTreeSet::new() }
+    }
+}

@@ -1,0 +1,248 @@
+//! [`Store`] in one redb file.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use async_trait::async_trait;
+use redb::{Database, StorageBackend};
+use tokio::sync::{mpsc, oneshot};
+
+use super::reads::Snapshot;
+use super::writer::{Job, Shared, Writer};
+use super::{
+    BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Store,
+    StoreStats, TicketPage, TicketQuery, backup, lists, open,
+};
+use crate::domain::{
+    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
+    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+};
+
+/// How a store is run.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// How many commits may wait to be written, at least 1. More are refused as
+    /// [`CommitError::Overloaded`].
+    pub queue: usize,
+    /// How much of the file is kept in memory, in bytes.
+    pub cache_bytes: usize,
+    /// Who writes.
+    pub writer: WriterMode,
+    /// Who is told of every batch.
+    pub observer: Option<BatchObserver>,
+}
+
+/// Who writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriterMode {
+    /// A thread of its own, which waits for the disk while the others work.
+    Thread,
+    /// A task of the runtime that opens the store. On a current-thread runtime the same calls
+    /// then always lead to the same batches, as simulations need it.
+    Inline,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            queue: 4096,
+            cache_bytes: 256 * 1024 * 1024,
+            writer: WriterMode::Thread,
+            observer: None,
+        }
+    }
+}
+
+/// A store in one redb file (or another [`StorageBackend`]).
+///
+/// Reads run on the calling thread: they find most of what they need in memory. Dropping the
+/// store waits until everything queued is written, then closes the file.
+pub struct RedbStore {
+    db: Arc<Database>,
+    shared: Arc<Shared>,
+    mode: WriterMode,
+    /// `None` only while the store is being dropped.
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RedbStore {
+    /// Opens the store in a file, and creates it, and its folder, if there is none.
+    pub fn open(path: &Path, settings: StoreSettings) -> Result<Self, OpenError> {
+        let db = open::open_file(path, settings.cache_bytes)?;
+        Self::start(db, settings)
+    }
+
+    /// Opens the store on anything that redb can write to, such as memory.
+    pub fn open_backend(
+        backend: impl StorageBackend,
+        settings: StoreSettings,
+    ) -> Result<Self, OpenError> {
+        let mut builder = Database::builder();
+        let db = builder.set_cache_size(settings.cache_bytes).create_with_backend(backend);
+        let db = db.map_err(|error| open::database_error(Path::new("(memory)"), error))?;
+        open::prepare(&db)?;
+        Self::start(db, settings)
+    }
+
+    fn start(db: Database, settings: StoreSettings) -> Result<Self, OpenError> {
+        let db = Arc::new(db);
+        let tally = open::read_tally(&db)?;
+        let shared = Arc::new(Shared::new(&tally));
+        let (queue, jobs) = mpsc::channel(settings.queue.max(1));
+        let writer = Writer::new(db.clone(), tally, shared.clone(), settings.observer);
+        let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
+        let thread = match settings.writer {
+            WriterMode::Thread => {
+                let builder = thread::Builder::new().name("store-writer".to_owned());
+                let thread = builder.spawn(move || writer.run_on_thread(jobs));
+                Some(thread.map_err(|error| failed(&error))?)
+            }
+            WriterMode::Inline => {
+                let runtime = tokio::runtime::Handle::try_current();
+                runtime.map_err(|error| failed(&error))?.spawn(writer.run_inline(jobs));
+                None
+            }
+        };
+        Ok(Self { db, shared, mode: settings.writer, queue: Some(queue), thread })
+    }
+
+    fn now(&self) -> Result<Snapshot, ReadError> {
+        Snapshot::of(&self.db)
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer has been told as the store's failure.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for RedbStore {
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(CommitError::Unavailable)?;
+        queue.try_send(Job { commit, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommitError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => CommitError::Unavailable,
+        })?;
+        // The writer answers whatever it takes; only a runtime that is shut down under it
+        // takes a job without an answer.
+        answered.await.unwrap_or(Err(CommitError::OutcomeUnknown))
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
+        self.now()?.user(id)
+    }
+
+    async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
+        self.now()?.user_by_email(email)
+    }
+
+    async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
+        self.now()?.session(user, id)
+    }
+
+    async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
+        self.now()?.ticket(id)
+    }
+
+    async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
+        lists::page(&self.now()?, query).await
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
+        self.now()?.order(id)
+    }
+
+    async fn purchase(&self, id: OrderId) -> Result<Option<Purchase>, ReadError> {
+        self.now()?.purchase(id)
+    }
+
+    async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
+        self.now()?.purchases(query)
+    }
+
+    async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
+        self.now()?.charge(id)
+    }
+
+    async fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError> {
+        self.now()?.charge_by_intent(intent)
+    }
+
+    async fn remembered(
+        &self,
+        user: UserId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Remembered>, ReadError> {
+        self.now()?.remembered(user, key, now)
+    }
+
+    async fn deadlines(
+        &self,
+        after: Option<Deadline>,
+        limit: usize,
+    ) -> Result<Vec<Deadline>, ReadError> {
+        self.now()?.deadlines(after, limit)
+    }
+
+    async fn unsettled_charges(
+        &self,
+        after: Option<ChargeId>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, ReadError> {
+        self.now()?.unsettled_charges(after, limit)
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {
+        self.now()?.events(after, limit)
+    }
+
+    fn stats(&self) -> StoreStats {
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        StoreStats {
+            queued_commits: queued,
+            open_orders: self.shared.open_orders.load(Ordering::Relaxed),
+            unsettled_charges: self.shared.unsettled_charges.load(Ordering::Relaxed),
+            last_seq: self.shared.last_seq.load(Ordering::Relaxed),
+        }
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.shared.failure.borrow().clone()
+    }
+
+    async fn failed(&self) -> String {
+        let mut failure = self.shared.failure.subscribe();
+        // The sender lives as long as this store, so there is a change to wait for.
+        while failure.borrow_and_update().is_none() && failure.changed().await.is_ok() {}
+        self.failure().unwrap_or_default()
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        let (db, to) = (self.db.clone(), to.to_owned());
+        let copy = move || backup::backup(&db, &to);
+        match self.mode {
+            WriterMode::Inline => copy(),
+            WriterMode::Thread => tokio::task::spawn_blocking(copy)
+                .await
+                .unwrap_or_else(|error| Err(BackupError::Failed(error.to_string()))),
+        }
+    }
+}

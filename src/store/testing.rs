@@ -1,0 +1,279 @@
+//! What the store's tests share: decisions of the domain turned into commits, as the
+//! marketplace does it, with made-up ids and times.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{CommitError, ReadError, RedbStore, Store, StoreSettings};
+use crate::domain::{
+    Answer, Charge, ChargeId, Commit, Email, Event, ExpectedVersion, IntentFact, IntentId,
+    IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition, Price, Purchase,
+    PurchaseCommand, PurchaseDecision, Remembered, Session, SessionId, Ticket, TicketCommand,
+    TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
+};
+
+/// How long an order holds its ticket.
+pub const HOLD: Duration = Duration::from_secs(900);
+/// The most open orders of one user.
+pub const OPEN_MAX: u32 = 10;
+
+/// A new store in memory.
+pub fn in_memory() -> Arc<RedbStore> {
+    let settings = StoreSettings { cache_bytes: 8 << 20, ..StoreSettings::default() };
+    let store = RedbStore::open_backend(redb::backends::InMemoryBackend::new(), settings);
+    Arc::new(store.expect("an empty store opens"))
+}
+
+/// A store with a made-up clock and made-up ids.
+pub struct World {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    ticks: AtomicU64,
+}
+
+impl World {
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, ticks: AtomicU64::new(1) }
+    }
+
+    /// A world that shares nothing with one that had fewer than `ticks`.
+    pub fn later(store: Arc<dyn Store>, ticks: u64) -> Self {
+        Self { store, ticks: AtomicU64::new(ticks) }
+    }
+
+    /// A time after all before it.
+    pub fn now(&self) -> Timestamp {
+        let tick = self.ticks.fetch_add(1, Ordering::Relaxed);
+        Timestamp::from_millis(1_700_000_000_000 + i64::try_from(tick).expect("few ticks"))
+    }
+
+    /// An id that is greater than all before it.
+    pub fn id(&self) -> u128 {
+        let tick = u128::from(self.ticks.fetch_add(1, Ordering::Relaxed));
+        (tick << 64) | (tick.wrapping_mul(0x9E37_79B9_7F4A_7C15) & 0xffff_ffff)
+    }
+
+    pub async fn commit(&self, commit: Commit) {
+        self.store.commit(commit).await.expect("a commit that follows what is stored");
+    }
+
+    pub async fn user(&self, name: &str) -> UserId {
+        let email = Email::parse(&format!("{name}@example.com")).expect("an address");
+        let user = User::new(UserId::from_u128(self.id()), email, "hash".to_owned(), self.now());
+        self.commit(created(&user)).await;
+        user.id
+    }
+
+    pub async fn change_email(&self, id: UserId, email: &str) -> Result<(), CommitError> {
+        let user = read(self.store.user(id).await).expect("an account");
+        let user = user.changed(Some(Email::parse(email).expect("an address")), None);
+        let event = Event::UserUpdated(user.view());
+        self.store.commit(Commit::at(self.now()).write(Write::User(user)).event(event)).await
+    }
+
+    pub async fn session(&self, user: UserId, lasts: Duration) -> Session {
+        let at = self.now();
+        let session =
+            Session { user, id: SessionId(self.id().rotate_left(29)), expires_at: at.plus(lasts) };
+        self.commit(Commit::at(at).write(Write::OpenSession(session))).await;
+        session
+    }
+
+    pub fn new_ticket(&self, seller: UserId, title: &str, minor: u64) -> Ticket {
+        Ticket::list(TicketId::from_u128(self.id()), seller, a_title(title), usd(minor), self.now())
+    }
+
+    pub async fn lists(&self, seller: UserId, title: &str, minor: u64) -> TicketId {
+        let ticket = self.new_ticket(seller, title, minor);
+        let id = ticket.id;
+        self.commit(listed(ticket)).await;
+        id
+    }
+
+    pub async fn ticket(&self, id: TicketId) -> Ticket {
+        read(self.store.ticket(id).await).expect("a ticket")
+    }
+
+    pub async fn edits(&self, id: TicketId, title: Option<&str>, minor: Option<u64>) {
+        let ticket = self.ticket(id).await;
+        let command = TicketCommand::Edit {
+            by: ticket.seller,
+            title: title.map(a_title),
+            price: minor.map(usd),
+            expected: ExpectedVersion::Any,
+        };
+        let at = self.now();
+        match ticket.decide(&command, at).expect("an available ticket") {
+            TicketDecision::Changed(after) => self.commit(ticket_changed(after, at)).await,
+            TicketDecision::Unchanged => {}
+            TicketDecision::Withdrawn(_) => panic!("an edit withdraws nothing"),
+        }
+    }
+
+    pub async fn withdraws(&self, id: TicketId) {
+        let ticket = self.ticket(id).await;
+        let command = TicketCommand::Withdraw { by: ticket.seller, expected: ExpectedVersion::Any };
+        let at = self.now();
+        match ticket.decide(&command, at) {
+            Ok(TicketDecision::Withdrawn(was)) => {
+                let write = Write::WithdrawTicket { id, last: ticket.version };
+                self.commit(Commit::at(at).write(write).event(Event::TicketDeleted(was))).await;
+            }
+            other => panic!("the ticket is not available: {other:?}"),
+        }
+    }
+
+    /// The commit by which a buyer locks a ticket as it is now.
+    pub async fn locking(&self, buyer: UserId, id: TicketId) -> (Order, Commit) {
+        let (ticket, at) = (self.ticket(id).await, self.now());
+        let order = OrderId::from_u128(self.id());
+        lock(&ticket, buyer, order, at)
+    }
+
+    pub async fn locks(&self, buyer: UserId, ticket: TicketId) -> OrderId {
+        let (order, commit) = self.locking(buyer, ticket).await;
+        self.commit(commit).await;
+        order.id
+    }
+
+    pub async fn order(&self, id: OrderId) -> Order {
+        read(self.store.order(id).await).expect("an order")
+    }
+
+    pub async fn purchase(&self, id: OrderId) -> Purchase {
+        read(self.store.purchase(id).await).expect("a purchase")
+    }
+
+    /// Decides a command of an order and writes it.
+    pub async fn decides(&self, id: OrderId, command: &PurchaseCommand, at: Timestamp) {
+        let purchase = self.purchase(id).await;
+        let decided = purchase.decide(command, 2, at).expect("a command the order takes");
+        let PurchaseDecision::Changed(change) = decided else { return };
+        let ticket = match change.ticket {
+            Some(demand) => Some((self.ticket(purchase.order.ticket).await, demand)),
+            None => None,
+        };
+        let ticket = ticket.map(|(ticket, demand)| {
+            let command = match demand {
+                TicketDemand::Release => TicketCommand::Release { order: id },
+                TicketDemand::Sell => TicketCommand::Sell { order: id },
+            };
+            match ticket.decide(&command, at) {
+                Ok(TicketDecision::Changed(after)) => after,
+                other => panic!("the ticket does not follow its order: {other:?}"),
+            }
+        });
+        let after = change.after;
+        let order = (after.order != purchase.order).then(|| Write::Order(after.order));
+        let charge = after.charge.filter(|after| purchase.charge.as_ref() != Some(after));
+        let commit = Commit::at(at)
+            .write_if(order)
+            .write_if(charge.map(Write::Charge))
+            .events(change.events)
+            .events(ticket.clone().map(Event::TicketUpdated))
+            .write_if(ticket.map(Write::Ticket));
+        self.commit(commit).await;
+    }
+
+    pub async fn cancels(&self, order: OrderId) {
+        self.decides(order, &PurchaseCommand::Cancel, self.now()).await;
+    }
+
+    pub async fn expires(&self, order: OrderId) {
+        let at = self.order(order).await.expires_at;
+        self.decides(order, &PurchaseCommand::Expire, at).await;
+    }
+
+    /// Begins to pay.
+    pub async fn pays(&self, order: OrderId) -> ChargeId {
+        let charge = ChargeId::from_u128(self.id());
+        let token = PaymentToken::parse("tok_visa").expect("a token");
+        self.decides(order, &PurchaseCommand::Pay { charge, token }, self.now()).await;
+        charge
+    }
+
+    /// The gateway tells something of an order's latest charge.
+    pub async fn hears(&self, order: OrderId, fact: IntentFact) {
+        let charge = self.purchase(order).await.charge.expect("a charge");
+        let report = IntentReport { intent: Some(intent_of(&charge)), fact };
+        let command = PurchaseCommand::Report { charge: charge.id, report };
+        self.decides(order, &command, self.now()).await;
+    }
+
+    /// Pays and is charged.
+    pub async fn buys(&self, order: OrderId) -> ChargeId {
+        let charge = self.pays(order).await;
+        for fact in [IntentFact::Open, IntentFact::Authorised, IntentFact::Captured] {
+            self.hears(order, fact).await;
+        }
+        charge
+    }
+
+    pub fn remembered(&self, user: UserId, key: &str, expires_at: Timestamp) -> Remembered {
+        let answer =
+            Answer::Verbatim { status: 201, headers: Vec::new(), body: b"answer".to_vec() };
+        Remembered { user, key: key.to_owned(), fingerprint: [7; 16], expires_at, answer }
+    }
+
+    pub async fn remembers(
+        &self,
+        user: UserId,
+        key: &str,
+        at: Timestamp,
+    ) -> Result<(), CommitError> {
+        let remembered = self.remembered(user, key, at.plus(Duration::from_secs(60)));
+        let write = Write::Remember(Box::new(remembered));
+        self.store.commit(Commit::at(at).write(write)).await
+    }
+}
+
+/// What was read.
+pub fn read<T>(found: Result<T, ReadError>) -> T {
+    found.expect("a store that can be read")
+}
+
+pub fn usd(minor: u64) -> Price {
+    Price::from_minor(minor, "usd".parse().expect("a currency")).expect("a price")
+}
+
+pub fn a_title(text: &str) -> Title {
+    Title::parse(text).expect("a title")
+}
+
+pub fn intent_of(charge: &Charge) -> IntentId {
+    charge.intent().cloned().unwrap_or_else(|| IntentId(format!("pi_{}", charge.id)))
+}
+
+pub fn created(user: &User) -> Commit {
+    let event = Event::UserCreated(user.view());
+    Commit::at(user.created_at).write(Write::User(user.clone())).event(event)
+}
+
+pub fn listed(ticket: Ticket) -> Commit {
+    let event = Event::TicketCreated(ticket.clone());
+    Commit::at(ticket.created_at).write(Write::Ticket(ticket)).event(event)
+}
+
+pub fn ticket_changed(after: Ticket, at: Timestamp) -> Commit {
+    let event = Event::TicketUpdated(after.clone());
+    Commit::at(at).write(Write::Ticket(after)).event(event)
+}
+
+pub fn lock(ticket: &Ticket, buyer: UserId, order: OrderId, at: Timestamp) -> (Order, Commit) {
+    let until = at.plus(HOLD);
+    let command = TicketCommand::Reserve { by: buyer, order, until };
+    let locked = match ticket.decide(&command, at) {
+        Ok(TicketDecision::Changed(locked)) => locked,
+        other => panic!("the ticket can't be locked: {other:?}"),
+    };
+    let order = Order::new(order, buyer, ticket, until, at);
+    let view = OrderView { order: order.clone(), charge: None };
+    let commit = Commit::at(at)
+        .require(Precondition::OpenOrdersBelow { user: buyer, limit: OPEN_MAX })
+        .write(Write::Ticket(locked.clone()))
+        .write(Write::Order(order.clone()))
+        .event(Event::OrderCreated(view))
+        .event(Event::TicketUpdated(locked));
+    (order, commit)
+}

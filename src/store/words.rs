@@ -1,0 +1,122 @@
+//! How titles and searches become words.
+//!
+//! Both go through the same steps: compatibility decomposition (NFKD), lower case, no combining
+//! marks, split at everything that is neither letter nor digit. So `Café` is found by `cafe`
+//! and `ﬁnale` by `FINALE`. Text in scripts that do not part words by spaces is one long word,
+//! which is found by its beginning.
+
+use std::collections::BTreeSet;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::domain::Title;
+
+/// The most words of a search that count; the others are ignored.
+pub const SEARCH_WORDS_MAX: usize = 10;
+/// The most different words of a title that it can be found by.
+pub const TITLE_WORDS_MAX: usize = 40;
+/// The most characters of a word that count.
+pub const WORD_MAX_CHARS: usize = 32;
+
+/// The words of a search, as [`super::TicketQuery::words`] takes them: at most
+/// [`SEARCH_WORDS_MAX`] different ones.
+pub fn search_words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for word in split(text) {
+        if words.len() == SEARCH_WORDS_MAX {
+            break;
+        }
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+/// The words a title can be found by.
+pub(super) fn title_words(title: &Title) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for word in split(title.as_str()) {
+        if words.len() == TITLE_WORDS_MAX {
+            break;
+        }
+        words.insert(word);
+    }
+    words
+}
+
+/// Whether each word of a search begins one of a title's.
+pub(super) fn matches(title: &Title, search: &[String]) -> bool {
+    if search.is_empty() {
+        return true;
+    }
+    let words = title_words(title);
+    let begins_one = |prefix: &String| {
+        words.range(prefix.clone()..).next().is_some_and(|word| word.starts_with(prefix.as_str()))
+    };
+    search.iter().all(begins_one)
+}
+
+fn split(text: &str) -> impl Iterator<Item = String> {
+    let mut characters = text
+        .nfkd()
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_combining_mark(*c))
+        // Greek has a second small sigma for the end of a word, but one capital.
+        .map(|c| if c == 'ς' { 'σ' } else { c })
+        .chain([' ']);
+    std::iter::from_fn(move || {
+        let mut word = String::new();
+        let mut chars = 0;
+        for character in characters.by_ref() {
+            if character.is_alphanumeric() {
+                if chars < WORD_MAX_CHARS {
+                    word.push(character);
+                    chars += 1;
+                }
+            } else if !word.is_empty() {
+                return Some(word);
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(title: &str, search: &str) -> bool {
+        matches(&Title::parse(title).expect("a valid title"), &search_words(search))
+    }
+
+    #[test]
+    fn words_are_compared_without_case_accents_and_punctuation() {
+        assert_eq!(search_words("Rock & Roll,  ROCK!"), ["rock", "roll"]);
+        assert_eq!(search_words("Café Ünïcode ﬁnale ½"), ["cafe", "unicode", "finale", "1", "2"]);
+        assert_eq!(search_words("ΟΔΥΣΣΕΥΣ"), search_words("Οδυσσεύς"));
+        assert_eq!(search_words("İstanbul"), ["istanbul"]);
+        assert_eq!(search_words("日本 vs ブラジル 🎟"), ["日本", "vs", "フラシル"]);
+        assert_eq!(search_words("...!? 🎟"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_search_finds_titles_by_the_beginnings_of_their_words() {
+        assert!(found("Rock Concert, Row 7", "conc rock"));
+        assert!(found("Rock Concert, Row 7", "r 7"));
+        assert!(found("東京ドーム", "東京"));
+        assert!(!found("Rock Concert, Row 7", "oncert"));
+        assert!(!found("Rock Concert, Row 7", "rock jazz"));
+        assert!(found("Rock Concert", "!!"), "a search without words excludes nothing");
+    }
+
+    #[test]
+    fn searches_and_words_are_bounded() {
+        let many: String = (0..100).map(|number| format!("w{number} ")).collect();
+        assert_eq!(search_words(&many).len(), SEARCH_WORDS_MAX);
+        let long = "x".repeat(1000);
+        assert_eq!(search_words(&long), ["x".repeat(WORD_MAX_CHARS)]);
+        assert!(found(&long[..200], &long), "both are cut alike");
+    }
+}

@@ -1,0 +1,208 @@
+//! The one place that writes: a queue of commits and whoever empties it.
+//!
+//! ```text
+//!   commit() ──▶ bounded queue ──▶ take all of it ──▶ check and apply one by one
+//!                    │ full                                     │
+//!                    ▼                                          ▼
+//!               Overloaded             answer all ◀── one durable redb commit
+//! ```
+//!
+//! There is no waiting for company: what queues up during one batch is the next. A refused
+//! commit leaves no trace in its batch (see [`super::check`]) and is answered only after the
+//! batch is durable, for what refused it may be in there.
+//!
+//! A failure of the database is final. Whether the last batch is durable can then only be
+//! learnt by opening the file again, so nobody is told more than is known, and nothing is
+//! written any more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redb::{Database, Durability};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::apply::{Tally, apply, sweep_keys};
+use super::check::{Failed, Stop, check};
+use super::log::Appender;
+use super::write_tables::WriteTables;
+use super::{BatchObserver, CommitError};
+use crate::domain::{Commit, Write};
+
+/// The most commits of one batch, so that the first is not kept waiting for all the others.
+const BATCH_MAX: usize = 1024;
+
+/// A commit and who waits for it.
+pub struct Job {
+    /// What to write.
+    pub commit: Commit,
+    /// Where to say how it went.
+    pub answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// What the writer lets everyone see.
+#[derive(Debug)]
+pub struct Shared {
+    /// Why nothing is written any more.
+    pub failure: watch::Sender<Option<String>>,
+    /// See [`super::StoreStats`].
+    pub open_orders: AtomicU64,
+    /// See [`super::StoreStats`].
+    pub unsettled_charges: AtomicU64,
+    /// See [`super::StoreStats`].
+    pub last_seq: AtomicU64,
+}
+
+impl Shared {
+    /// What a store that works shows.
+    pub fn new(tally: &Tally) -> Self {
+        let shared = Self {
+            failure: watch::Sender::new(None),
+            open_orders: AtomicU64::new(0),
+            unsettled_charges: AtomicU64::new(0),
+            last_seq: AtomicU64::new(0),
+        };
+        shared.show(tally);
+        shared
+    }
+
+    fn show(&self, tally: &Tally) {
+        self.open_orders.store(tally.open_total, Ordering::Relaxed);
+        self.unsettled_charges.store(tally.unsettled, Ordering::Relaxed);
+        self.last_seq.store(tally.last_seq, Ordering::Relaxed);
+    }
+}
+
+/// Writes batches of commits.
+pub struct Writer {
+    db: Arc<Database>,
+    tally: Tally,
+    shared: Arc<Shared>,
+    observer: Option<BatchObserver>,
+    /// Whether the current batch has been handed to redb to make durable.
+    is_committing: bool,
+}
+
+impl Writer {
+    /// A writer that knows `tally` by heart.
+    pub fn new(
+        db: Arc<Database>,
+        tally: Tally,
+        shared: Arc<Shared>,
+        observer: Option<BatchObserver>,
+    ) -> Self {
+        Self { db, tally, shared, observer, is_committing: false }
+    }
+
+    /// Empties the queue on the calling thread until all senders are gone.
+    pub fn run_on_thread(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::new();
+        while queue.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
+            self.write(&mut jobs, &mut queue);
+        }
+    }
+
+    /// Empties the queue as a task until all senders are gone.
+    pub async fn run_inline(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::new();
+        while queue.recv_many(&mut jobs, BATCH_MAX).await > 0 {
+            self.write(&mut jobs, &mut queue);
+        }
+    }
+
+    /// Writes a batch and answers it. After a failure the queue takes no more, and what is in
+    /// it is told so.
+    fn write(&mut self, jobs: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>) {
+        let started = Instant::now();
+        let commits = jobs.len();
+        let mut outcomes = Vec::with_capacity(commits);
+        self.is_committing = false;
+        let written =
+            catch_unwind(AssertUnwindSafe(|| self.write_batch(jobs.as_slice(), &mut outcomes)));
+        let failure = match written {
+            Ok(Ok(())) => None,
+            Ok(Err(Failed(why))) => Some(why),
+            Err(panic) => Some(format!("the writer panicked: {}", panic_message(&*panic))),
+        };
+        if let Some(why) = failure {
+            tracing::error!(%why, commits, "the store failed and writes no more");
+            self.shared.failure.send_replace(Some(why));
+            queue.close();
+            // What was refused was not written for certain, whatever became of the batch.
+            for outcome in &mut outcomes {
+                let may_be_durable = self.is_committing && outcome.is_ok();
+                *outcome = Err(if may_be_durable {
+                    CommitError::OutcomeUnknown
+                } else {
+                    CommitError::Unavailable
+                });
+            }
+            outcomes.resize(commits, Err(CommitError::Unavailable));
+            while let Ok(job) = queue.try_recv() {
+                let _ = job.answer.send(Err(CommitError::Unavailable));
+            }
+        } else {
+            self.shared.show(&self.tally);
+            if let Some(observer) = &self.observer {
+                observer(commits, started.elapsed());
+            }
+        }
+        for (job, outcome) in jobs.drain(..).zip(outcomes) {
+            // Whoever has stopped waiting does not need the answer.
+            let _ = job.answer.send(outcome);
+        }
+    }
+
+    /// Writes what may be written of a batch, and says how each commit fares if that succeeds.
+    fn write_batch(
+        &mut self,
+        jobs: &[Job],
+        outcomes: &mut Vec<Result<(), CommitError>>,
+    ) -> Result<(), Failed> {
+        let mut txn = self.db.begin_write().map_err(|error| Failed(error.to_string()))?;
+        txn.set_durability(Durability::Immediate).map_err(|error| Failed(error.to_string()))?;
+        // Opening after a crash then takes the same time whatever the size of the file.
+        txn.set_quick_repair(true);
+        let mut tables = WriteTables::new(&txn);
+        let mut log = Appender::after(self.tally.last_seq);
+        let mut newest = None;
+        let mut keys_added = 0;
+        for Job { commit, .. } in jobs {
+            match check(&mut tables, &self.tally.open_orders, commit) {
+                Ok(checked) => {
+                    apply(&mut tables, &mut self.tally, &mut log, checked)?;
+                    newest = newest.max(Some(commit.at));
+                    keys_added += remembered(commit);
+                    outcomes.push(Ok(()));
+                }
+                Err(Stop::Refused(refused)) => outcomes.push(Err(refused)),
+                Err(Stop::Failed(failed)) => return Err(failed),
+            }
+        }
+        let Some(now) = newest else {
+            drop(tables);
+            return txn.abort().map_err(Failed::from);
+        };
+        sweep_keys(&mut tables, now, keys_added)?;
+        if !log.is_empty() {
+            log.write(tables.events.open()?)?;
+        }
+        drop(tables);
+        self.is_committing = true;
+        let committed = txn.commit();
+        if let Err(redb::CommitError::TransactionPoisoned) = committed {
+            self.is_committing = false;
+        }
+        committed.map_err(|error| Failed(error.to_string()))
+    }
+}
+
+fn remembered(commit: &Commit) -> usize {
+    commit.writes.iter().filter(|write| matches!(write, Write::Remember(_))).count()
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
