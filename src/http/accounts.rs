@@ -36,15 +36,27 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .routes(routes!(change))
 }
 
-/// Who wants an account, or to sign in.
+/// Who wants an account.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct NewAccount {
+    /// An address that could be delivered to; compared without case.
+    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
+    email: String,
+    /// Any characters, but none of the most common passwords.
+    #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]
+    password: String,
+}
+
+/// Who wants to sign in.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct Credentials {
-    /// Compared without case.
-    #[schema(example = "ana@example.com")]
+    /// The account's address; compared without case.
+    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
     email: String,
-    /// 8 to 128 characters for a new account.
-    #[schema(example = "correct horse battery", min_length = 1)]
+    /// The account's password.
+    #[schema(example = "correct horse battery", min_length = 1, max_length = 128)]
     password: String,
 }
 
@@ -54,16 +66,19 @@ struct Credentials {
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct AccountChanges {
     /// The password the account has now.
+    #[schema(min_length = 1, max_length = 128)]
     current_password: String,
     /// Another address.
+    #[schema(format = Email, max_length = 254)]
     email: Option<String>,
     /// Another password; it ends every other session.
+    #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
 }
 
 /// Makes an account and signs it in.
 #[utoipa::path(
-    post, path = "/api/users/signup", tag = "accounts", request_body = Credentials,
+    post, path = "/api/users/signup", tag = "accounts", request_body = NewAccount,
     responses((status = 201, body = UserJson, headers(("set-cookie" = String))), Refusals),
 )]
 async fn sign_up(

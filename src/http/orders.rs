@@ -36,6 +36,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct OrderDraft {
     /// The ticket to lock.
+    #[schema(pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     ticket_id: String,
 }
 

@@ -114,18 +114,40 @@ struct TicketFilters {
     /// Words that must all begin a word of the title.
     q: Option<String>,
     /// The lowest price, in major units.
+    #[param(minimum = 0)]
     min_price: Option<f64>,
     /// The highest price, in major units.
+    #[param(minimum = 0)]
     max_price: Option<f64>,
-    /// `newest` (the default), `price` or `-price`.
-    sort: Option<String>,
-    /// `me`: the signed-in user's own tickets, in every state.
-    seller: Option<String>,
+    /// The cheapest first, the dearest first, or (the default) the newest.
+    #[param(inline)]
+    sort: Option<SortName>,
+    /// The signed-in user's own tickets, in every state.
+    #[param(inline)]
+    seller: Option<SellerName>,
     /// How many, 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// The cursor of the page before, from its `link` header.
     after: Option<String>,
+}
+
+/// The values of `sort`.
+#[derive(Deserialize, ToSchema)]
+enum SortName {
+    #[serde(rename = "newest")]
+    Newest,
+    #[serde(rename = "price")]
+    PriceAscending,
+    #[serde(rename = "-price")]
+    PriceDescending,
+}
+
+/// The values of `seller`.
+#[derive(Deserialize, ToSchema)]
+enum SellerName {
+    #[serde(rename = "me")]
+    Me,
 }
 
 /// Lists what is for sale, or the signed-in user's own tickets.
