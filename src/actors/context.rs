@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 
-use super::deadlines::DeadlineMessage;
+use super::deadlines::{DeadlineMessage, Doorbell};
 use super::directory::{AskError, Directory, DirectoryLimits, Reply};
 use super::error::MarketError;
 use super::order::OrderRequest;
@@ -73,6 +73,8 @@ pub struct Context {
     pub gateway_calls: Arc<tokio::sync::Semaphore>,
     /// How the marketplace behaves.
     pub settings: MarketSettings,
+    /// Wakes the timer if it sleeps for want of open orders.
+    pub doorbell: Doorbell,
     /// The other actors. Set once, before the first message.
     pub peers: OnceLock<Peers>,
 }
@@ -107,6 +109,13 @@ impl Context {
             Ok(()) => Ok(Committed::Durable),
             Err(CommitError::Conflict) => Ok(Committed::Stale),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// To be called after every commit that makes an order.
+    pub fn order_made(&self) {
+        if let Some(peers) = self.peers() {
+            self.doorbell.ring(&peers.deadlines);
         }
     }
 

@@ -37,7 +37,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub struct Marketplace {
     context: Arc<Context>,
     supervisor: ActorRef<SupervisorMessage>,
-    doorbell: Doorbell,
     failures: Arc<AtomicU64>,
     sweeper: tokio::task::AbortHandle,
 }
@@ -82,11 +81,11 @@ impl Marketplace {
             gateway,
             gateway_calls: Arc::new(tokio::sync::Semaphore::new(settings.max_gateway_calls)),
             settings,
+            doorbell: Doorbell::default(),
             peers: std::sync::OnceLock::new(),
         });
-        let doorbell = Doorbell::default();
         let parent = supervisor.get_cell();
-        let timer = DeadlineActor::new(context.clone(), &doorbell);
+        let timer = DeadlineActor::new(context.clone());
         let reconciler = Reconciler::new(context.clone());
         let (deadlines, _) =
             Actor::spawn_linked(None, timer, (), parent.clone()).await.map_err(failed)?;
@@ -103,7 +102,7 @@ impl Marketplace {
         // Only now, when every actor finds its peers, may the first work begin.
         let _ = peers.deadlines.cast(DeadlineMessage::Look);
         let _ = peers.reconciler.cast(ReconcilerMessage::Sweep { all: true });
-        Ok(Self { context, supervisor, doorbell, failures, sweeper: sweeper.abort_handle() })
+        Ok(Self { context, supervisor, failures, sweeper: sweeper.abort_handle() })
     }
 
     /// Ends all actors, each after the message it is dealing with. What they were about to do
@@ -284,17 +283,12 @@ impl Marketplace {
         let until = now.plus(self.context.settings.hold);
         stored.decide(&TicketCommand::Reserve { by: buyer, order, until }, now)?;
         let reservation = Reservation { order, buyer, key };
-        let purchase = self
-            .context
+        self.context
             .ask_ticket(ticket, |reply| TicketRequest::Reserve {
                 reservation: reservation.clone(),
                 reply,
             })
-            .await??;
-        if let Some(peers) = self.context.peers() {
-            self.doorbell.order_made(&peers.deadlines);
-        }
-        Ok(purchase)
+            .await?
     }
 
     /// Gives a buyer's ticket back. The ticket is available when this returns.
@@ -320,6 +314,10 @@ impl Marketplace {
         token: PaymentToken,
         key: Option<IdempotencyKey>,
     ) -> Result<Purchase, MarketError> {
+        // A token that can't be one is refused before it matters what it was meant to pay.
+        if !self.context.gateway.accepts(&token) {
+            return Err(MarketError::UnknownToken);
+        }
         let charge = ChargeId::from_u128(self.context.ids.mint());
         let payment = Payment { by, charge, token, key };
         let answer = self
