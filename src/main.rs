@@ -1,5 +1,6 @@
 //! The command line: reads the settings, then does what was asked.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use gittix::cli::{Command, Invocation};
@@ -77,7 +78,10 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 fn log_to_standard_error(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),
