@@ -10,6 +10,12 @@ mod check;
 mod codec;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod file_tests;
 mod files;
 mod index;
 mod lists;
