@@ -17,6 +17,8 @@ mod disk;
 #[cfg(test)]
 mod file_tests;
 mod files;
+#[cfg(test)]
+mod golden_tests;
 mod index;
 mod lists;
 mod log;
