@@ -1,0 +1,12 @@
+//! What the tests share: a world to act in, a client to ask with, a disk, a gateway and faults.
+
+pub mod client;
+pub mod disk;
+pub mod faults;
+pub mod gateway;
+pub mod world;
+
+pub use client::{Answer, Client};
+pub use disk::Disk;
+pub use gateway::{Fault, ModelGateway};
+pub use world::{Person, Setup, World, live};
