@@ -14,7 +14,7 @@ use super::log::EncodedEvents;
 use super::write_tables::WriteTables;
 use super::{CommitError, ReadError, Refusal, tables};
 use crate::domain::{
-    Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
+    Answer, Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
     Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version, Write,
 };
 
@@ -150,11 +150,20 @@ fn check_key<'c>(
         Some(row) => Some(codec::decode::<Remembered>("idempotency", key, row.value())?),
         None => None,
     };
-    if before.as_ref().is_some_and(|before| before.expires_at > at) {
+    let is_taken = |before: &Remembered| before.expires_at > at && !completes(before, after);
+    if before.as_ref().is_some_and(is_taken) {
         return Err(Refusal::KeyUsed.into());
     }
     let replaces = before.map(|before| before.expires_at);
     Ok(Change::Remember { replaces, after, row: codec::encode(after)? })
+}
+
+/// A charge is begun before anyone knows what will be answered. The answer, once it was given,
+/// takes the place of the note that it is to come.
+fn completes(before: &Remembered, after: &Remembered) -> bool {
+    before.fingerprint == after.fingerprint
+        && matches!(before.answer, Answer::ChargeBegun(_))
+        && matches!(after.answer, Answer::Verbatim { .. })
 }
 
 /// Two changes of one row can't both follow the version that is stored, and two rows of one
