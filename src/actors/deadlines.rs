@@ -26,12 +26,15 @@ use crate::store::{Deadline, ReadError};
 
 /// The longest sleep while an order is open.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// The pause before overdue orders are woken again that could not be ended. Short, for a ticket
+/// is to be available within a second of its order's deadline.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How many deadlines are read at a time.
 const PAGE: usize = 1024;
 /// How many orders are woken at a time.
 const CONCURRENT_WAKES: usize = 512;
-/// How long an order that was due and did not end is left alone: its charge is being captured,
-/// or the store refused. Its end then comes from the charge, or from the next look.
+/// How long an order that was due and has answered is left alone: if it did not end, its charge
+/// is being captured, and its end comes from the charge.
 const LEAVE_ALONE: Duration = Duration::from_secs(5);
 
 /// What the actor can be told.
@@ -119,18 +122,21 @@ impl DeadlineActor {
     /// Wakes every order that is due and says when to look again.
     async fn look(&self, left_alone: &mut DeadlineState) -> Result<Next, ReadError> {
         let mut after = None;
+        let mut longest = LOOK_AT_LEAST_EVERY;
         left_alone.retain(|_, until| *until > self.context.now());
         loop {
             let now = self.context.now();
             let page = self.context.store.deadlines(after, PAGE).await?;
             let due: Vec<Deadline> =
                 page.iter().take_while(|deadline| deadline.at <= now).copied().collect();
-            self.wake(&due, left_alone, now).await;
+            if !self.wake(&due, left_alone, now).await {
+                longest = TRY_AGAIN_AFTER;
+            }
             let earliest_ahead = page.get(due.len()).copied();
             after = page.last().copied();
             if let Some(ahead) = earliest_ahead {
                 let pause = ahead.at.since(self.context.now());
-                return Ok(Next::In(pause.min(LOOK_AT_LEAST_EVERY)));
+                return Ok(Next::In(pause.min(longest)));
             }
             if page.len() < PAGE {
                 break;
@@ -138,7 +144,7 @@ impl DeadlineActor {
         }
         // Everything open is overdue, or nothing is open.
         if !self.context.store.deadlines(None, 1).await?.is_empty() {
-            return Ok(Next::In(LOOK_AT_LEAST_EVERY));
+            return Ok(Next::In(longest));
         }
         self.dozing.store(true, Ordering::SeqCst);
         // An order made just before would have found the timer awake and not rung.
@@ -149,23 +155,27 @@ impl DeadlineActor {
         Ok(Next::In(Duration::ZERO))
     }
 
-    async fn wake(&self, due: &[Deadline], left_alone: &mut DeadlineState, now: Timestamp) {
+    /// False if an order could not be asked or could not do it.
+    async fn wake(&self, due: &[Deadline], left_alone: &mut DeadlineState, now: Timestamp) -> bool {
         let is_left_alone = |order: &OrderId| left_alone.get(order).is_some_and(|t| *t > now);
         let orders: Vec<OrderId> =
             due.iter().map(|deadline| deadline.order).filter(|o| !is_left_alone(o)).collect();
         let wakes = orders.into_iter().map(|order| async move {
             let answer =
                 self.context.ask_order(order, |reply| OrderRequest::Expire { reply }).await;
-            if !matches!(answer, Ok(Ok(()))) {
+            let is_answered = matches!(answer, Ok(Ok(())));
+            if !is_answered {
                 warn!(%order, ?answer, "an overdue order was not ended; trying again");
             }
-            order
+            is_answered.then_some(order)
         });
-        let woken: Vec<OrderId> =
+        let answered: Vec<Option<OrderId>> =
             stream::iter(wakes).buffer_unordered(CONCURRENT_WAKES).collect().await;
         // Those that did end are no longer in the index and cost nothing here but a few bytes
-        // until the next look.
+        // until the next look. Those that failed are woken again by it.
         let until = now.plus(LEAVE_ALONE);
-        left_alone.extend(woken.into_iter().map(|order| (order, until)));
+        let all_answered = answered.iter().all(Option::is_some);
+        left_alone.extend(answered.into_iter().flatten().map(|order| (order, until)));
+        all_answered
     }
 }
