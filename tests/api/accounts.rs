@@ -85,8 +85,17 @@ async fn every_broken_rule_of_a_sign_up_is_told() {
     assert_eq!(sign_up(json!({"email": null, "password": null})).await, both);
     assert_eq!(sign_up(json!({"email": ["a@b.c"], "password": 12345678})).await, both);
     for bad in [
-        "", "ana", "@example.com", "ana@", "a b@example.com", "ana@example.com\r\nbcc: x@y.z",
-        "ana@@example.com", "ana@exa mple.com", "ana@example.com\u{0}", "ana@.com", "ana@example..com",
+        "",
+        "ana",
+        "@example.com",
+        "ana@",
+        "a b@example.com",
+        "ana@example.com\r\nbcc: x@y.z",
+        "ana@@example.com",
+        "ana@exa mple.com",
+        "ana@example.com\u{0}",
+        "ana@.com",
+        "ana@example..com",
     ] {
         let faults = sign_up(json!({"email": bad, "password": PASSWORD})).await;
         assert_eq!(faults, [email.clone()], "{bad:?}");
@@ -105,8 +114,9 @@ async fn every_broken_rule_of_a_sign_up_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_password_is_any_unicode_and_is_not_trimmed() {
     let world = World::new().await;
-    let longest = "é✓".repeat(64);
-    for (name, password) in [("a", "  spaces  "), ("b", "пароль✓✓"), ("c", longest.as_str())] {
+    let longest = "é✓ß漢🎫ñ".repeat(21) + "øø";
+    for (name, password) in [("a", "  spaces  "), ("b", "пароль✓✓"), ("c", longest.as_str())]
+    {
         let email = format!("{name}@example.com");
         let body = json!({"email": email, "password": password});
         world.anyone().post(SIGN_UP, &body).await.is(201);
@@ -141,7 +151,8 @@ async fn signing_in_tells_the_same_of_a_wrong_password_and_an_unknown_email() {
 #[tokio::test(start_paused = true)]
 async fn signing_in_needs_an_email_and_a_password() {
     let world = World::new().await;
-    let faults = world.anyone().post(SIGN_IN, &json!({"email": "x", "password": ""})).await.faults();
+    let faults =
+        world.anyone().post(SIGN_IN, &json!({"email": "x", "password": ""})).await.faults();
     let expected = [("email", "Email must be valid"), ("password", "You must supply a password")];
     let expected = expected.map(|(field, message)| (field.to_owned(), message.to_owned()));
     assert_eq!(faults, expected);

@@ -93,7 +93,8 @@ async fn editing_and_locking_at_once_never_sells_at_another_price_than_it_shows(
         let path = format!("/api/tickets/{ticket}");
         let body = json!({"price": 90});
         let (edited, locked) = if round % 2 == 0 {
-            futures_util::future::join(ana.client.patch(&path, &body), ben.tries_to_lock(&ticket)).await
+            futures_util::future::join(ana.client.patch(&path, &body), ben.tries_to_lock(&ticket))
+                .await
         } else {
             let (locked, edited) = futures_util::future::join(
                 ben.tries_to_lock(&ticket),
@@ -142,7 +143,8 @@ async fn actors_that_rest_between_any_two_requests_lose_none() {
             let (client, path) = (ana.client.clone(), format!("/api/tickets/{ticket}"));
             async move { client.patch(&path, &json!({"price": 40 + round})).await.status.as_u16() }
         });
-        let (cancelled, edited) = futures_util::future::join(join_all(cancels), join_all(edits)).await;
+        let (cancelled, edited) =
+            futures_util::future::join(join_all(cancels), join_all(edits)).await;
         cancelled.into_iter().for_each(|answer| drop(answer.is(204)));
         assert!(edited.iter().all(|status| [200, 409].contains(status)), "{edited:?}");
     }

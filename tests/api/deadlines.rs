@@ -24,7 +24,10 @@ async fn a_lock_ends_not_before_its_time_and_within_a_second_after() {
     wait(seconds(1)).await;
     assert_eq!(world.status_of(&ticket).await, "Available");
     let after = ben.order(&order).await;
-    assert_eq!((&after["status"], &after["cancelReason"]), (&json!("Cancelled"), &json!("expired")));
+    assert_eq!(
+        (&after["status"], &after["cancelReason"]),
+        (&json!("Cancelled"), &json!("expired"))
+    );
     assert_eq!(after["expiresAt"], before["expiresAt"]);
     assert_eq!(after["version"], 1);
     assert_eq!(world.events().await[5..], ["OrderExpired", "TicketUpdated"]);
@@ -145,7 +148,7 @@ async fn an_expiry_that_the_store_refuses_for_a_moment_is_not_a_second_late() {
         ben.locks(&ticket).await;
         wait(seconds(899)).await;
         world.mishaps.next(Target::EndedOrder, mishap);
-        wait(seconds(3)).await;
+        wait(seconds(2)).await;
         assert_eq!(world.status_of(&ticket).await, "Available", "{mishap:?}");
     }
 }

@@ -12,18 +12,38 @@ const TICKETS: &str = "/api/tickets";
 async fn a_body_that_is_not_one_sound_json_object_is_400() {
     let world = World::new().await;
     let ana = world.seller("ana").await;
-    let deep = format!(r#"{{"title":"Rock","price":1,"x":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
+    let deep =
+        format!(r#"{{"title":"Rock","price":1,"x":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
     let open = format!(r#"{{"x":{}"#, "[".repeat(60_000));
     let bodies: Vec<Vec<u8>> = [
-        "", " ", "null", "true", "1", "\"x\"", "[]", r#"["Rock",1]"#, "{", r#"{"title":"Rock""#,
-        r#"{"title":"Rock","price":1} x"#, r#"{"title":"Rock","price":1}{}"#,
-        r#"{"title":"Rock","title":"Jazz","price":1}"#, r#"{"title":"Rock","price":1,"price":2}"#,
-        r#"{"title":"Rock","price":1,"x":{"a":1,"a":2}}"#, r#"{"title":"Rock","price":NaN}"#,
-        r#"{"title":"Rock","price":Infinity}"#, r#"{"title":"Rock","price":1,}"#,
-        r#"{"title":"Rock","price":01}"#, r#"{"title":"Rock","price":.5}"#, r#"{'title':'Rock'}"#,
-        r#"{"title":"\ud800","price":1}"#, r#"{"title":"\udc00\ud800","price":1}"#,
-        "{\"title\":\"a\nb\",\"price\":1}", "\u{feff}{\"title\":\"Rock\",\"price\":1}",
-        "title=Rock&price=1", deep.as_str(), open.as_str(),
+        "",
+        " ",
+        "null",
+        "true",
+        "1",
+        "\"x\"",
+        "[]",
+        r#"["Rock",1]"#,
+        "{",
+        r#"{"title":"Rock""#,
+        r#"{"title":"Rock","price":1} x"#,
+        r#"{"title":"Rock","price":1}{}"#,
+        r#"{"title":"Rock","title":"Jazz","price":1}"#,
+        r#"{"title":"Rock","price":1,"price":2}"#,
+        r#"{"title":"Rock","price":1,"x":{"a":1,"a":2}}"#,
+        r#"{"title":"Rock","price":NaN}"#,
+        r#"{"title":"Rock","price":Infinity}"#,
+        r#"{"title":"Rock","price":1,}"#,
+        r#"{"title":"Rock","price":01}"#,
+        r#"{"title":"Rock","price":.5}"#,
+        r#"{'title':'Rock'}"#,
+        r#"{"title":"\ud800","price":1}"#,
+        r#"{"title":"\udc00\ud800","price":1}"#,
+        "{\"title\":\"a\nb\",\"price\":1}",
+        "\u{feff}{\"title\":\"Rock\",\"price\":1}",
+        "title=Rock&price=1",
+        deep.as_str(),
+        open.as_str(),
     ]
     .iter()
     .map(|text| text.as_bytes().to_vec())
@@ -59,8 +79,21 @@ async fn no_title_can_break_the_line_it_is_shown_in() {
     let ana = world.seller("ana").await;
     let too_long = "é".repeat(201);
     for title in [
-        "", "   ", "\t\n", "\u{a0}", "\u{200b}", "\u{feff}\u{200d}", "a\u{0}b", "a\nb", "a\u{7f}b",
-        "a\u{85}b", "a\u{202e}b", "a\u{2066}b", "a\u{2028}b", "\u{202e}", too_long.as_str(),
+        "",
+        "   ",
+        "\t\n",
+        "\u{a0}",
+        "\u{200b}",
+        "\u{feff}\u{200d}",
+        "a\u{0}b",
+        "a\nb",
+        "a\u{7f}b",
+        "a\u{85}b",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{2028}b",
+        "\u{202e}",
+        too_long.as_str(),
     ] {
         let faults = ana.client.post(TICKETS, &json!({"title": title, "price": 1})).await.faults();
         assert_eq!(faults[0].0, "title", "{title:?}");
@@ -69,7 +102,8 @@ async fn no_title_can_break_the_line_it_is_shown_in() {
         let faults = ana.client.post(TICKETS, &json!({"title": title, "price": 1})).await.faults();
         assert_eq!(faults[0].0, "title", "{title}");
     }
-    for title in ["é".repeat(200).as_str(), "日本 🎫", "a", "<script>alert(1)</script>", "'; --"] {
+    for title in ["é".repeat(200).as_str(), "日本 🎫", "a", "<script>alert(1)</script>", "'; --"]
+    {
         let answer = ana.client.post(TICKETS, &json!({"title": title, "price": 1})).await;
         assert_eq!(answer.created()["title"], title);
     }
@@ -80,10 +114,37 @@ async fn what_is_no_price_is_400_and_names_the_field() {
     let world = World::new().await;
     let ana = world.seller("ana").await;
     for price in [
-        "0", "-1", "-0", "0.001", "1.999", "1e30", "1e400", "-1e400", "1e-400", "1000000",
-        "999999.991", "18446744073709551616", "9007199254740993", "null", "true", "\"abc\"", "\"\"",
-        "\"NaN\"", "\"Infinity\"", "\" 5\"", "\"5 \"", "\"1,5\"", "\"0x10\"", "\"+5\"", "[5]", "{}",
-        "\"١٢\"", "1e99999999999999999999", "0.0", "\"-1\"", "\"1e400\"",
+        "0",
+        "-1",
+        "-0",
+        "0.001",
+        "1.999",
+        "1e30",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "1000000",
+        "999999.991",
+        "18446744073709551616",
+        "9007199254740993",
+        "null",
+        "true",
+        "\"abc\"",
+        "\"\"",
+        "\"NaN\"",
+        "\"Infinity\"",
+        "\" 5\"",
+        "\"5 \"",
+        "\"1,5\"",
+        "\"0x10\"",
+        "\"+5\"",
+        "[5]",
+        "{}",
+        "\"١٢\"",
+        "1e99999999999999999999",
+        "0.0",
+        "\"-1\"",
+        "\"1e400\"",
     ] {
         let body = format!(r#"{{"title":"Rock","price":{price}}}"#);
         let faults = ana.client.raw(Method::POST, TICKETS, body, &[]).await.faults();
@@ -142,14 +203,30 @@ async fn an_unknown_path_is_404_and_a_wrong_method_405_with_those_allowed() {
     let world = World::new().await;
     let ana = world.seller("ana").await;
     for path in [
-        "/", "/api", "/api/", "/api/nothing", "/api/tickets/", "/api/orders/a/b", "/API/tickets",
-        "/api/tickets/a/b", "//api/tickets", "/api/users", "/%ff", "/api/tickets/%ff", "/%", "/metrics",
-        "/admin/backup", "/api/tickets/%2e%2e/%2e%2e/etc/passwd",
+        "/",
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/tickets/",
+        "/api/orders/a/b",
+        "/API/tickets",
+        "/api/tickets/a/b",
+        "//api/tickets",
+        "/api/users",
+        "/%ff",
+        "/api/tickets/%ff",
+        "/%",
+        "/metrics",
+        "/admin/backup",
+        "/api/tickets/%2e%2e/%2e%2e/etc/passwd",
     ] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let answer = ana.client.bare(method.clone(), path, &[]).await;
-            assert!(answer.status == 404 || (answer.status == 405 && path.contains("tickets")),
-                "{method} {path}: {}", answer.status);
+            assert!(
+                answer.status == 404 || (answer.status == 405 && path.contains("tickets")),
+                "{method} {path}: {}",
+                answer.status
+            );
         }
     }
     for (path, allowed) in [
@@ -197,12 +274,19 @@ async fn a_request_that_can_be_read_in_two_ways_is_refused() {
     send(|request| request.header("host", HOST)).await.is(200);
     send(|request| request).await.refused(400, "bad_request");
     send(|request| request.header("host", "")).await.refused(400, "bad_request");
-    send(|request| request.header("host", HOST).header("host", "x")).await.refused(400, "bad_request");
-    send(|request| request.header("host", HOST).header("content-length", "1").header("content-length", "1"))
+    send(|request| request.header("host", HOST).header("host", "x"))
         .await
         .refused(400, "bad_request");
     send(|request| {
-        request.header("host", HOST).header("content-length", "0").header("transfer-encoding", "chunked")
+        request.header("host", HOST).header("content-length", "1").header("content-length", "1")
+    })
+    .await
+    .refused(400, "bad_request");
+    send(|request| {
+        request
+            .header("host", HOST)
+            .header("content-length", "0")
+            .header("transfer-encoding", "chunked")
     })
     .await
     .refused(400, "bad_request");

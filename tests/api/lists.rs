@@ -124,7 +124,8 @@ async fn a_cursor_belongs_to_the_list_it_came_from() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_neither_skip_nor_repeat_while_others_list_tickets() {
-    for (sort, limit) in [("newest", 7), ("price", 7), ("-price", 7), ("newest", 100), ("price", 1)] {
+    for (sort, limit) in [("newest", 7), ("price", 7), ("-price", 7), ("newest", 100), ("price", 1)]
+    {
         let world = World::new().await;
         let ana = world.seller("ana").await;
         let mut expected = BTreeSet::new();

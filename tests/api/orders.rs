@@ -39,9 +39,13 @@ async fn an_order_is_refused_for_each_documented_reason() {
     let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);
     let cleo = world.buyer("cleo").await;
     let ticket = ana.lists("Rock", 40).await;
-    for body in [json!({}), json!({"ticketId": null}), json!({"ticketId": 5}), json!({"ticketId": "x"}),
-        json!({"ticketId": "order_00000000000000000000000000"})]
-    {
+    for body in [
+        json!({}),
+        json!({"ticketId": null}),
+        json!({"ticketId": 5}),
+        json!({"ticketId": "x"}),
+        json!({"ticketId": "order_00000000000000000000000000"}),
+    ] {
         let faults = ben.client.post(ORDERS, &body).await.faults();
         assert_eq!(faults[0].0, "ticketId", "{body}");
     }

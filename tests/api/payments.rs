@@ -208,10 +208,16 @@ async fn an_order_whose_buyer_never_faces_the_bank_expires_on_time() {
     let charge = ben.pays_with(&order, "tok_authenticationRequired").await.is(202).value();
     wait(seconds(901)).await;
     let shown = ben.order(&order).await;
-    assert_eq!((&shown["status"], &shown["cancelReason"]), (&json!("Cancelled"), &json!("expired")));
+    assert_eq!(
+        (&shown["status"], &shown["cancelReason"]),
+        (&json!("Cancelled"), &json!("expired"))
+    );
     assert_eq!(world.status_of(&ticket).await, "Available");
     let charge = ben.charge(&id(&charge)).await;
-    assert_eq!((&charge["status"], &charge["failureCode"]), (&json!("Failed"), &json!("order_expired")));
+    assert_eq!(
+        (&charge["status"], &charge["failureCode"]),
+        (&json!("Failed"), &json!("order_expired"))
+    );
     // Even if the bank would now be content.
     world.gateway.buyer_authenticates();
     wait(seconds(300)).await;

@@ -70,7 +70,8 @@ fn after_the_deadline_only_a_sale_that_was_decided_goes_on() {
             let ben = world.again(&ben);
             wait(seconds(1)).await;
             let decided = stop.step == GatewayStep::Capture;
-            let (status, reason) = if decided { ("Sold", None) } else { ("Available", Some("expired")) };
+            let (status, reason) =
+                if decided { ("Sold", None) } else { ("Available", Some("expired")) };
             assert_eq!(world.status_of(&ticket).await, status, "{stop:?}");
             let shown = ben.order(&order).await;
             assert_eq!(shown["cancelReason"].as_str(), reason);
@@ -120,10 +121,9 @@ fn a_buyer_who_faces_the_bank_while_the_server_is_down_gets_the_ticket() {
 
 #[test]
 fn giving_back_goes_on_after_a_restart() {
-    for (step, fault) in [
-        (GatewayStep::Cancel, Fault::Hangs),
-        (GatewayStep::Cancel, Fault::HangsOnceDone),
-    ] {
+    for (step, fault) in
+        [(GatewayStep::Cancel, Fault::Hangs), (GatewayStep::Cancel, Fault::HangsOnceDone)]
+    {
         let (next, ticket, ben) = live(async {
             let world = World::new().await;
             let (ticket, ben) = (world.ticket().await, world.buyer("ben").await);
@@ -202,7 +202,7 @@ fn what_was_answered_is_there_after_the_process_is_killed() {
         (world.killed(), ana, ticket, shown)
     });
     live(async {
-        let world = next.start().await;
+        let world = later(next, seconds(1)).start().await;
         let path = format!("/api/tickets/{ticket}");
         assert_eq!(world.anyone().get(&path).await.ok(), shown);
         let ana = world.again(&ana);

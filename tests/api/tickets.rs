@@ -65,7 +65,8 @@ async fn every_broken_rule_of_a_ticket_is_told() {
     let world = World::new().await;
     let ana = world.seller("ana").await;
     let ticket = ana.lists("Rock", 40).await;
-    for body in [json!({}), json!({"title": null, "price": null}), json!({"title": " ", "price": 0})]
+    for body in
+        [json!({}), json!({"title": null, "price": null}), json!({"title": " ", "price": 0})]
     {
         for (method, path) in [(Method::POST, TICKETS.to_owned()), (Method::PUT, path(&ticket))] {
             let faults = ana.client.json(method, &path, &body, &[]).await.faults();

@@ -7,6 +7,5 @@ pub mod gateway;
 pub mod world;
 
 pub use client::{Answer, Client};
-pub use disk::Disk;
-pub use gateway::{Fault, ModelGateway};
+pub use gateway::Fault;
 pub use world::{Person, Setup, World, live};

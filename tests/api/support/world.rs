@@ -188,8 +188,7 @@ impl World {
 
     /// Somebody from an earlier life of the server.
     pub fn again(&self, person: &Person) -> Person {
-        let client =
-            Client { router: self.app.router.clone(), token: person.client.token.clone() };
+        let client = Client { router: self.app.router.clone(), token: person.client.token.clone() };
         Person { client, ..person.clone() }
     }
 
