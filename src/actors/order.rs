@@ -170,14 +170,24 @@ impl OrderActor {
         hold: &Hold,
     ) -> Result<(), MarketError> {
         self.authorise(state, by).await?;
-        self.change(state, None, &PurchaseCommand::Cancel, None).await?;
-        self.follow_up(state, hold);
-        Ok(())
+        self.end(state, &PurchaseCommand::Cancel, hold).await
     }
 
     async fn expire(&self, state: &mut OrderActorState, hold: &Hold) -> Result<(), MarketError> {
-        self.change(state, None, &PurchaseCommand::Expire, None).await?;
-        self.follow_up(state, hold);
+        self.end(state, &PurchaseCommand::Expire, hold).await
+    }
+
+    /// Where nothing changes no call follows: a charge that is being captured or voided is
+    /// tried again at the reconciler's pace, however often somebody asks.
+    async fn end(
+        &self,
+        state: &mut OrderActorState,
+        command: &PurchaseCommand,
+        hold: &Hold,
+    ) -> Result<(), MarketError> {
+        if self.change(state, None, command, None).await? == Outcome::Changed {
+            self.follow_up(state, hold);
+        }
         Ok(())
     }
 
@@ -204,7 +214,7 @@ impl OrderActor {
             Ok(report) => {
                 let command = PurchaseCommand::Report { charge, report };
                 match self.change(state, Some(charge), &command, None).await {
-                    Ok(()) => None,
+                    Ok(_) => None,
                     Err(error) => {
                         self.try_later(state, charge, error.to_string());
                         return Err(error);
@@ -298,16 +308,16 @@ impl OrderActor {
         about: Option<ChargeId>,
         command: &PurchaseCommand,
         extra: Option<Write>,
-    ) -> Result<(), MarketError> {
+    ) -> Result<Outcome, MarketError> {
         for _ in 0..MAX_REDECISIONS {
             let before = self.load(state, about).await?;
             let now = self.context.now();
             let max_attempts = self.context.settings.max_attempts;
             let change = match before.decide(command, max_attempts, now)? {
-                PurchaseDecision::Unchanged => return Ok(()),
+                PurchaseDecision::Unchanged => return Ok(Outcome::Unchanged),
                 PurchaseDecision::Tidy(intent) => {
                     self.tidy(&before, intent, now);
-                    return Ok(());
+                    return Ok(Outcome::Unchanged);
                 }
                 PurchaseDecision::Changed(change) => *change,
             };
@@ -320,7 +330,7 @@ impl OrderActor {
                     if after.order.charge == after.charge.as_ref().map(|charge| charge.id) {
                         state.purchase = Loaded::Yes(after);
                     }
-                    return Ok(());
+                    return Ok(Outcome::Changed);
                 }
                 Committed::Stale => {}
             }
@@ -403,6 +413,13 @@ impl OrderActor {
             );
         }
     }
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Changed,
+    Unchanged,
 }
 
 /// Whether a buyer who waits for the charge can be told something.
