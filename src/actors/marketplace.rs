@@ -327,8 +327,11 @@ impl Marketplace {
             Ok(answer) => answer?,
             Err(_) => {
                 debug!(%order, "the gateway has not decided while the buyer waited");
-                let purchase = self.context.store.purchase(order).await?;
-                purchase.ok_or(MarketError::NotFound)
+                let order = self.context.store.order(order).await?.ok_or(MarketError::NotFound)?;
+                // The order's latest charge may be an earlier one: this one counts only once it
+                // is written down, and until then nobody knows whether it will be.
+                let charge = self.context.store.charge(charge).await?;
+                Ok(Purchase { order, charge: Some(charge.ok_or(MarketError::Unavailable)?) })
             }
         }
     }
