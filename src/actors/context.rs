@@ -140,9 +140,15 @@ impl Context {
     }
 
     /// Has a charge looked at again later, for its last call led nowhere.
-    pub fn reconcile_later(&self, charge: ChargeId, order: OrderId, reason: String) {
+    pub fn reconcile_later(
+        &self,
+        charge: ChargeId,
+        order: OrderId,
+        reason: String,
+        within: Duration,
+    ) {
         if let Some(peers) = self.peers() {
-            let message = ReconcilerMessage::TryLater { charge, order, reason };
+            let message = ReconcilerMessage::TryLater { charge, order, reason, within };
             let _ = peers.reconciler.cast(message);
         }
     }

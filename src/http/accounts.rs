@@ -19,8 +19,9 @@ use super::openapi::Refusals;
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
+use crate::actors::MarketError;
 use crate::auth::{IssuedToken, NewPassword, PasswordRule, new_session_id};
-use crate::domain::{Email, Session, SessionId, User, UserView};
+use crate::domain::{Email, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Longer passwords than any account has are not worth the work of comparing them.
@@ -98,7 +99,7 @@ async fn sign_up(
     if taken {
         // Asking which addresses have accounts counts as a failed attempt.
         drop(attempt);
-        let refusal = crate::actors::MarketError::Refused(crate::store::Refusal::EmailInUse);
+        let refusal = MarketError::Refused(crate::store::Refusal::EmailInUse);
         return Err(problem(refusal, state.market.now()));
     }
     attempt.give_back();
@@ -142,19 +143,25 @@ async fn sign_in(
             return Err(error.into());
         }
     };
-    let Some(user) = user.filter(|_| verdict.ok) else {
-        return Err(Problem::new(Code::InvalidCredentials, "Invalid credentials"));
+    let Some(mut user) = user.filter(|_| verdict.ok) else {
+        return Err(invalid_credentials());
     };
     attempt.give_back();
     if verdict.needs_rehash {
-        upgrade_hash(&state, &user, password).await;
+        user = upgrade_hash(&state, user, password).await;
     }
     let session = SessionId(new_session_id(&*state.entropy));
     let expires_at = state.market.now().plus(state.cookie.max_age);
-    let opened =
-        state.market.open_session(Session { user: user.id, id: session, expires_at }).await;
-    opened.map_err(|error| problem(error, state.market.now()))?;
-    signed_in(&state, StatusCode::OK, user.view(), session)
+    match state.market.open_session(&user, session, expires_at).await {
+        Ok(()) => signed_in(&state, StatusCode::OK, user.view(), session),
+        // The account was looked up under an address or with a password that it no longer has.
+        Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),
+        Err(error) => Err(problem(error, state.market.now())),
+    }
+}
+
+fn invalid_credentials() -> Problem {
+    Problem::new(Code::InvalidCredentials, "Invalid credentials")
 }
 
 /// A password that is to be compared, not kept: any that was given will do.
@@ -168,15 +175,15 @@ fn given_password(body: &JsonObject, name: &str) -> Result<SecretString, &'stati
 }
 
 /// Sign-in goes on if this fails: the next one tries again.
-async fn upgrade_hash(state: &ApiState, user: &User, password: SecretString) {
-    match state.passwords.hash(password).await {
-        Ok(hash) => {
-            if let Err(error) = state.market.upgrade_hash(user, hash).await {
-                warn!(user = %user.id, %error, "an outdated password hash was not replaced");
-            }
-        }
-        Err(error) => warn!(user = %user.id, %error, "an outdated password hash was not replaced"),
-    }
+async fn upgrade_hash(state: &ApiState, user: User, password: SecretString) -> User {
+    let upgraded = match state.passwords.hash(password).await {
+        Ok(hash) => state.market.upgrade_hash(&user, hash).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    upgraded.unwrap_or_else(|error| {
+        warn!(user = %user.id, %error, "an outdated password hash was not replaced");
+        user
+    })
 }
 
 fn signed_in(
@@ -266,8 +273,7 @@ async fn change(
     let attempt = state.throttle.attempt(user.email.key().as_str(), address, state.market.now())?;
     let verdict = state.passwords.verify(current, Some(user.password_hash.clone())).await;
     if verdict.as_ref().is_ok_and(|verdict| !verdict.ok) {
-        let wrong = FieldError::on("currentPassword", "The current password is wrong.");
-        return Err(Problem::new(Code::WrongPassword, wrong.message.clone()).errors(vec![wrong]));
+        return Err(wrong_password());
     }
     attempt.give_back();
     verdict?;
@@ -275,7 +281,15 @@ async fn change(
         Some(password) => Some(state.passwords.hash(password.into()).await?),
         None => None,
     };
-    let changed = state.market.change_account(user.id, who.session, email.flatten(), hash).await;
-    let view = changed.map_err(|error| problem(error, state.market.now()))?;
+    let changed = state.market.change_account(&user, who.session, email.flatten(), hash).await;
+    let view = changed.map_err(|error| match error {
+        MarketError::PasswordChanged => wrong_password(),
+        error => problem(error, state.market.now()),
+    })?;
     Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(UserJson::from(view))).into_response())
+}
+
+fn wrong_password() -> Problem {
+    let wrong = FieldError::on("currentPassword", "The current password is wrong.");
+    Problem::new(Code::WrongPassword, wrong.message.clone()).errors(vec![wrong])
 }

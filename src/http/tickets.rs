@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::conditional::{IfMatch, etag, is_fresh, not_modified};
+use super::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::errors::problem;
 use super::idempotency::{Remembered, once};
 use super::input::{Faults, PathId, price_field, title_field};
@@ -19,7 +19,7 @@ use super::paging::{Cursor, PageRequest, Query, next_link};
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::views::TicketJson;
-use crate::domain::{Currency, ExpectedVersion, Price, PriceError, Ticket, TicketId};
+use crate::domain::{Currency, Price, PriceError, Ticket, TicketId};
 use crate::store::{TicketPosition, TicketQuery, TicketSort, search_words};
 
 const PATH: &str = "/api/tickets";
@@ -364,13 +364,6 @@ async fn edit(
         .await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
     Ok(one(&ticket))
-}
-
-fn expected_version(headers: &HeaderMap) -> ExpectedVersion {
-    match IfMatch::from_headers(headers) {
-        IfMatch::Absent | IfMatch::Any => ExpectedVersion::Any,
-        IfMatch::Versions(versions) => ExpectedVersion::OneOf(versions),
-    }
 }
 
 /// Takes a listing off the market.

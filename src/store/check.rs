@@ -128,9 +128,13 @@ pub fn check<'c>(
         changes.extend(check_version(tables, write)?);
     }
     for precondition in &commit.requires {
-        let Precondition::OpenOrdersBelow { user, limit } = precondition;
-        if open_orders.get(user).copied().unwrap_or(0) >= *limit {
-            return Err(Refusal::TooManyOpenOrders.into());
+        match precondition {
+            Precondition::OpenOrdersBelow { user, limit } => {
+                if open_orders.get(user).copied().unwrap_or(0) >= *limit {
+                    return Err(Refusal::TooManyOpenOrders.into());
+                }
+            }
+            Precondition::UserAt { user, version } => check_user(tables, *user, *version)?,
         }
     }
     for change in &changes {
@@ -138,6 +142,15 @@ pub fn check<'c>(
     }
     let events = EncodedEvents::new(commit.at, &commit.events)?;
     Ok(Checked { at: commit.at, changes, events })
+}
+
+fn check_user(tables: &mut WriteTables<'_>, id: UserId, version: Version) -> Result<(), Stop> {
+    let key = id.as_u128();
+    let stored = match tables.users.open()?.get(key)? {
+        Some(row) => Some(codec::decode::<User>("users", key, row.value())?),
+        None => None,
+    };
+    if stored.is_some_and(|user| user.version == version) { Ok(()) } else { Err(CONFLICT) }
 }
 
 fn check_key<'c>(
