@@ -87,7 +87,10 @@ fn test_modules(files: &[PathBuf]) -> Vec<PathBuf> {
 
 /// The text up to its test module, without comments.
 fn without_tests(text: &str) -> String {
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    // `#[cfg(all(test, unix))]` counts as well. The module is always the last of its file.
+    let ends = ["#[cfg(test)]\nmod ", "#[cfg(all(test, unix))]\nmod "];
+    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    let code = &text[..end];
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
