@@ -25,7 +25,7 @@ const MAY_PANIC: [(&str, &str); 1] =
     [("seams.rs", "panic!(\"the operating system gave no random bytes")];
 
 const GIVING_UP: [&str; 6] =
-    [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
+    [".unwrap()", ".expect(\"", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
 
 struct Source {
     /// Below `src/`.
