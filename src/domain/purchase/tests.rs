@@ -6,8 +6,8 @@ mod walks;
 
 use super::*;
 use crate::domain::{
-    CancelReason, ChargeStatus, Currency, ExpectedVersion, OrderId, Price, Ticket, TicketCommand,
-    TicketDecision, TicketId, TicketState, Title, UserId,
+    CancelReason, ChargeStatus, Currency, OrderId, Price, Ticket, TicketCommand, TicketDecision,
+    TicketId, TicketState, Title, UserId,
 };
 
 const SELLER: UserId = UserId::from_u128(1);
@@ -17,6 +17,9 @@ const ORDER: OrderId = OrderId::from_u128(4);
 const CHARGE: ChargeId = ChargeId::from_u128(5);
 const DEADLINE: Timestamp = Timestamp::from_millis(900_000);
 const IN_TIME: Timestamp = Timestamp::from_millis(899_999);
+
+/// Cancels whatever version the order has.
+const CANCEL: PurchaseCommand = PurchaseCommand::Cancel { expected: ExpectedVersion::Any };
 
 fn price() -> Price {
     let usd: Currency = "usd".parse().expect("a currency");

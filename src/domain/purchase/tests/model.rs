@@ -66,6 +66,7 @@ struct World {
     call: Option<&'static str>,
     travelling: BTreeSet<Standing>,
     hand: bool,
+    buyer_has_secret: bool,
 }
 
 /// A world with the domain's own values, from which the next ones are decided.
@@ -79,6 +80,8 @@ struct Node {
     travelling: BTreeSet<Standing>,
     /// Whether somebody may still capture by hand at the gateway.
     hand: bool,
+    /// Whether the buyer's browser was given what it needs to confirm the intent itself.
+    buyer_has_secret: bool,
 }
 
 impl Node {
@@ -90,7 +93,16 @@ impl Node {
         };
         let (purchase, travelling) = (fresh(), BTreeSet::new());
         let at_gateway = Standing::Unknown;
-        Self { purchase, ticket, is_late: false, at_gateway, call: None, travelling, hand }
+        Self {
+            purchase,
+            ticket,
+            is_late: false,
+            at_gateway,
+            call: None,
+            travelling,
+            hand,
+            buyer_has_secret: false,
+        }
     }
 
     fn world(&self) -> World {
@@ -117,6 +129,7 @@ impl Node {
             call: self.call.map(GatewayStep::name),
             travelling: self.travelling.clone(),
             hand: self.hand,
+            buyer_has_secret: self.buyer_has_secret,
         }
     }
 
@@ -143,6 +156,8 @@ impl Node {
         }
         assert_eq!(change.after.order.expires_at, DEADLINE);
         next.purchase = change.after;
+        let charge = next.purchase.charge.as_ref();
+        next.buyer_has_secret |= charge.is_some_and(|charge| charge.client_secret().is_some());
         next
     }
 
@@ -153,7 +168,7 @@ impl Node {
     /// Everything that can happen next.
     fn next(&self) -> Vec<Self> {
         let mut next = vec![
-            self.decide(&PurchaseCommand::Cancel),
+            self.decide(&CANCEL),
             self.decide(&PurchaseCommand::Expire),
             self.decide(&PurchaseCommand::Pay { charge: CHARGE, token: token() }),
             // Time passes.
@@ -174,9 +189,14 @@ impl Node {
                 next.push(done);
             }
         }
-        // The buyer convinces the bank, or the bank refuses after all; an authorisation lapses.
+        // The buyer convinces the bank, or the bank refuses after all, for now; an authorisation
+        // lapses.
         let by_itself: &[Standing] = match self.at_gateway {
             Standing::NeedsBuyer => &[Standing::Authorised, Standing::Declined],
+            // A declined intent waits for another attempt of whoever holds its secret.
+            Standing::Declined if self.buyer_has_secret => {
+                &[Standing::NeedsBuyer, Standing::Authorised]
+            }
             Standing::Authorised => &[Standing::Voided],
             _ => &[],
         };
@@ -213,6 +233,12 @@ impl Node {
             TicketState::Available => assert!(!is_open && !is_completed, "{self:?}"),
         }
         let is_settled = !self.purchase.charge.as_ref().is_some_and(Charge::is_unsettled);
+        if is_settled && !is_completed && self.call == Some(GatewayStep::Capture) {
+            // Should the process die now, nobody would ever look again.
+            let nothing_left = [Standing::Voided, Standing::Captured, Standing::Refunded];
+            let is_harmless = nothing_left.contains(&self.at_gateway);
+            assert!(is_harmless, "a capture is under way that nobody will follow up: {self:?}");
+        }
         if is_completed && is_settled {
             let paid = [Standing::Captured, Standing::Refunded].contains(&self.at_gateway);
             assert!(paid, "sold without money: {self:?}");

@@ -74,7 +74,7 @@ impl Rows {
                 }
             }
             Deed::Wait(seconds) => self.now = self.now.plus(Duration::from_secs(seconds)),
-            Deed::Cancel(order) => self.command(order, &PurchaseCommand::Cancel),
+            Deed::Cancel(order) => self.command(order, &CANCEL),
             Deed::Expire(order) => self.command(order, &PurchaseCommand::Expire),
             Deed::Pay(order) => {
                 let charge = ChargeId::from_u128(self.id());
