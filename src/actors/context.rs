@@ -9,7 +9,7 @@ use super::deadlines::DeadlineMessage;
 use super::directory::{AskError, Directory, DirectoryLimits, Reply};
 use super::error::MarketError;
 use super::order::OrderRequest;
-use super::reconciler::ReconcilerMessage;
+use super::reconciler::{ReconcilerMessage, Urgency};
 use super::ticket::TicketRequest;
 use crate::domain::{ChargeId, Commit, OrderId, TicketId, Timestamp};
 use crate::payments::SharedGateway;
@@ -131,9 +131,15 @@ impl Context {
     }
 
     /// Has a charge looked at again later, for its last call led nowhere.
-    pub fn reconcile_later(&self, charge: ChargeId, order: OrderId, reason: String) {
+    pub fn reconcile_later(
+        &self,
+        charge: ChargeId,
+        order: OrderId,
+        reason: String,
+        urgency: Urgency,
+    ) {
         if let Some(peers) = self.peers() {
-            let message = ReconcilerMessage::TryLater { charge, order, reason };
+            let message = ReconcilerMessage::TryLater { charge, order, reason, urgency };
             let _ = peers.reconciler.cast(message);
         }
     }

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use super::context::{Committed, Context, MAX_REDECISIONS};
 use super::directory::{Hold, Letter, OpenReply, Presence, Reply};
 use super::error::MarketError;
+use super::reconciler::Urgency;
 use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
 use crate::domain::{
     Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, FailureCode, GatewayStep,
@@ -225,7 +226,11 @@ impl OrderActor {
         charge: ChargeId,
         hold: &Hold,
     ) -> Result<(), MarketError> {
+        // After a long stop the deadline may have passed unnoticed, and then a card must not be
+        // authorised any more. A refusal to expire is no reason not to go on.
+        self.change(state, None, &PurchaseCommand::Expire, None).await?;
         let purchase = self.load(state, Some(charge)).await?;
+        self.answer_waiters(state);
         self.start_next(state, &purchase, hold);
         Ok(())
     }
@@ -247,8 +252,12 @@ impl OrderActor {
             Some(next)
                 if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve =>
             {
+                let urgency = match next {
+                    GatewayStep::Retrieve => Urgency::BuyerWaits,
+                    _ => Urgency::Background,
+                };
                 let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
-                self.try_later(state, charge, reason);
+                self.context.reconcile_later(charge, state.presence.key(), reason, urgency);
             }
             Some(_) => self.start_next(state, &purchase, hold),
         }
@@ -256,7 +265,7 @@ impl OrderActor {
     }
 
     fn try_later(&self, state: &OrderActorState, charge: ChargeId, reason: String) {
-        self.context.reconcile_later(charge, state.presence.key(), reason);
+        self.context.reconcile_later(charge, state.presence.key(), reason, Urgency::Background);
     }
 
     /// After a change that the gateway did not cause: answers who waits and makes the next call.
@@ -438,7 +447,8 @@ async fn call_gateway(context: Arc<Context>, step: GatewayStep, charge: Charge, 
     if !matches!(told, Ok(Ok(()))) {
         // The charge stays on the list of the unsettled, so the call will be made again.
         warn!(charge = %charge.id, step = step.name(), ?told, "a gateway answer was not applied");
-        context.reconcile_later(charge.id, charge.order, "the answer was not applied".to_owned());
+        let reason = "the answer was not applied".to_owned();
+        context.reconcile_later(charge.id, charge.order, reason, Urgency::Background);
     }
     drop(hold);
 }

@@ -22,6 +22,8 @@ use crate::store::ReadError;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause while the buyer waits, for webhooks may not be set up.
+const LONGEST_PAUSE_WHILE_BUYER_WAITS: Duration = Duration::from_secs(5);
 /// How often the index is read for charges that nobody takes care of.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// A charge younger than this is most likely being taken care of by its order.
@@ -39,6 +41,8 @@ pub enum ReconcilerMessage {
         order: OrderId,
         /// Why the call led nowhere.
         reason: String,
+        /// How long the pause may become.
+        urgency: Urgency,
     },
     /// The charge has come to its end.
     Settled {
@@ -54,6 +58,24 @@ pub enum ReconcilerMessage {
     },
     /// What is being tried, for operators.
     List(RpcReplyPort<Vec<PendingCharge>>),
+}
+
+/// How soon a charge is to be looked at again at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Nobody waits for it.
+    Background,
+    /// The buyer is before their bank, or just back from there.
+    BuyerWaits,
+}
+
+impl Urgency {
+    fn longest_pause(self) -> Duration {
+        match self {
+            Self::Background => LONGEST_PAUSE,
+            Self::BuyerWaits => LONGEST_PAUSE_WHILE_BUYER_WAITS,
+        }
+    }
 }
 
 /// A charge that is being brought to its end.
@@ -120,8 +142,8 @@ impl Actor for Reconciler {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ReconcilerMessage::TryLater { charge, order, reason } => {
-                state.try_later(charge, order, reason);
+            ReconcilerMessage::TryLater { charge, order, reason, urgency } => {
+                state.try_later(charge, order, reason, urgency);
             }
             ReconcilerMessage::Settled { charge } => state.forget(charge),
             ReconcilerMessage::Tick => {
@@ -153,7 +175,8 @@ impl Reconciler {
                     .await;
                 if !matches!(answer, Ok(Ok(()))) {
                     warn!(%charge, %order, ?answer, "a charge was not brought forward");
-                    context.reconcile_later(charge, order, "its order did not answer".to_owned());
+                    let reason = "its order did not answer".to_owned();
+                    context.reconcile_later(charge, order, reason, Urgency::Background);
                 }
             });
         }
@@ -179,9 +202,9 @@ impl Reconciler {
 }
 
 impl ReconcilerState {
-    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String) {
+    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String, urgency: Urgency) {
         let tries = self.pending.get(&charge).map_or(0, |pending| pending.tries).saturating_add(1);
-        let next_try = Instant::now() + pause_after(tries);
+        let next_try = Instant::now() + pause_after(tries).min(urgency.longest_pause());
         self.schedule(charge, Pending { order, tries, last_error: Some(reason), next_try });
     }
 
