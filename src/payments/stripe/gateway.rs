@@ -14,7 +14,7 @@ use stripe_core::payment_intent::{
     RetrievePaymentIntent,
 };
 use stripe_core::refund::{CreateRefund, ListRefund};
-use stripe_shared::PaymentIntentCaptureMethod;
+use stripe_shared::{PaymentIntentAllowedPaymentMethodTypes, PaymentIntentCaptureMethod};
 use tracing::{error, info};
 
 use super::Mode;
@@ -90,7 +90,7 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
         ]);
         let request = CreatePaymentIntent::new(amount, currency)
             .capture_method(PaymentIntentCaptureMethod::Manual)
-            .payment_method_types(vec!["card".to_owned()])
+            .allowed_payment_method_types(vec![PaymentIntentAllowedPaymentMethodTypes::Card])
             .metadata(metadata)
             .build();
         match self.send::<Intent>(GatewayStep::Create, charge, 0, request).await {
