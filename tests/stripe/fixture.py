@@ -57,6 +57,8 @@ resources.PaymentMethod._try_get_canonical_test_article = classmethod(card_by_na
 def refusal(self):
     kind = 'card_error' if self.code == 402 else 'invalid_request_error'
     self.body['error'].setdefault('type', kind)
+    if self.code == 404:
+        self.body['error'].setdefault('code', 'resource_missing')
     return server.json_response(self.body, status=self.code)
 
 
@@ -299,6 +301,13 @@ async def misbehave(request, handler):
     return answer
 
 
+@web.middleware
+async def authenticate_request(request, handler):
+    if request.path.startswith('/_test/'):
+        return await handler(request)
+    return await server.auth_middleware(request, handler)
+
+
 # ---------------------------------------------------------------- control
 async def add_fault(request):
     faults.append({'times': 1, 'ms': 1500, **await request.json()})
@@ -349,7 +358,7 @@ async def list_events(request):
 
 def application():
     app = web.Application(
-        middlewares=[misbehave, server.error_middleware, server.auth_middleware])
+        middlewares=[misbehave, server.error_middleware, authenticate_request])
     for method, url, function in resources.extra_apis:
         for path in changed:
             if url == '/v1/payment_intents/{id}' + path:

@@ -6,4 +6,5 @@ mod support;
 
 mod faults;
 mod payments;
+mod sandbox;
 mod webhooks;

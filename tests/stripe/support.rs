@@ -26,7 +26,6 @@ impl Drop for Process {
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
-    pub head: String,
     pub body: Value,
 }
 
@@ -57,11 +56,7 @@ pub fn send(
     let broken = || std::io::Error::other("no answer");
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(broken)?;
-    Ok(Answer {
-        status,
-        head: head.to_ascii_lowercase(),
-        body: serde_json::from_str(body).unwrap_or(Value::Null),
-    })
+    Ok(Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests wait for real processes")]
@@ -147,7 +142,6 @@ impl Stripe {
         let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer");
         Answer {
             status: head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status"),
-            head: head.to_owned(),
             body: serde_json::from_str(body).unwrap_or(Value::Null),
         }
     }
@@ -185,6 +179,15 @@ pub struct Market {
 
 impl Market {
     pub fn start(stripe: &Stripe, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(&stripe.address, settings)
+    }
+
+    /// A marketplace that takes no money from anybody.
+    pub fn sandbox() -> Self {
+        Self::start_with("127.0.0.1:1", &[("PAYMENTS__PROVIDER", "sandbox")])
+    }
+
+    fn start_with(stripe: &str, settings: &[(&str, &str)]) -> Self {
         let mut all: Vec<(String, String)> = [
             ("HTTP__LISTEN", "127.0.0.1:0"),
             ("HTTP__ADMIN_LISTEN", "127.0.0.1:0"),
@@ -199,7 +202,7 @@ impl Market {
         .chain(settings)
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
-        let base = format!("http://{}", stripe.address);
+        let base = format!("http://{stripe}");
         all.push(("PAYMENTS__STRIPE__API_BASE".to_owned(), base));
         let folder = tempfile::tempdir().expect("a folder");
         let (address, admin) = (String::new(), String::new());

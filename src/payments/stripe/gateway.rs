@@ -64,6 +64,13 @@ fn stripe_currency(currency: Currency) -> Result<stripe_types::Currency, BadSett
     }
 }
 
+/// Which disputes to list.
+#[derive(serde::Serialize)]
+struct DisputeQuery<'a> {
+    payment_intent: &'a str,
+    limit: u8,
+}
+
 type Fact = Result<IntentFact, GatewayError>;
 
 impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
@@ -133,8 +140,8 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
 
     /// Newest first, as Stripe lists them.
     async fn latest_dispute(&self, intent: &IntentId) -> Result<Option<Dispute>, CallError> {
-        let request = RequestBuilder::new(StripeMethod::Get, "/disputes")
-            .query(&[("payment_intent", intent.0.as_str()), ("limit", "1")]);
+        let query = DisputeQuery { payment_intent: &intent.0, limit: 1 };
+        let request = RequestBuilder::new(StripeMethod::Get, "/disputes").query(&query);
         Ok(self.get::<List<Dispute>>(request).await?.data.into_iter().next())
     }
 
