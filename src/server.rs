@@ -106,12 +106,12 @@ fn open_store(settings: &Settings, metrics: &Metrics) -> anyhow::Result<SharedSt
 fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {
     match &settings.payments.provider {
         Provider::Sandbox => Ok(Arc::new(Sandbox::default())),
-        Provider::Stripe(stripe) => connect_to_stripe(stripe, &settings.payments.currency),
+        Provider::Stripe(stripe) => connect_to_stripe(stripe),
     }
 }
 
 #[cfg(feature = "stripe")]
-fn connect_to_stripe(stripe: &StripeSettings, currency: &str) -> anyhow::Result<SharedGateway> {
+fn connect_to_stripe(stripe: &StripeSettings) -> anyhow::Result<SharedGateway> {
     if stripe.webhook_secrets.is_empty() {
         warn!(
             "payments.stripe.webhook_secret is not set: webhooks are refused, and refunds and \
@@ -122,13 +122,12 @@ fn connect_to_stripe(stripe: &StripeSettings, currency: &str) -> anyhow::Result<
         &stripe.secret_key,
         stripe.webhook_secrets.clone(),
         &stripe.api_base,
-        currency.parse()?,
     )?;
     Ok(Arc::new(gateway))
 }
 
 #[cfg(not(feature = "stripe"))]
-fn connect_to_stripe(_: &StripeSettings, _: &str) -> anyhow::Result<SharedGateway> {
+fn connect_to_stripe(_: &StripeSettings) -> anyhow::Result<SharedGateway> {
     anyhow::bail!("this build has no Stripe provider: build it with the feature \"stripe\"")
 }
 

@@ -61,7 +61,7 @@ async fn authenticate(
     let charge = state.gateway.sandbox_charge(secret).ok_or_else(Problem::not_found)?;
     let charge = state.store.charge(charge).await?.filter(|charge| charge.buyer == who.user);
     let charge = charge.ok_or_else(Problem::not_found)?;
-    if !charge.client_secret().is_some_and(|known| known.0 == secret) {
+    if charge.client_secret().is_none_or(|known| known.0 != secret) {
         return Err(Problem::new(Code::Conflict, "This payment does not wait for 3-D Secure."));
     }
     let fact = if approve {

@@ -72,9 +72,6 @@ pub enum BadSettings {
     /// The key can't stand in a header.
     #[error("payments.stripe.secret_key has characters that no key has")]
     Key,
-    /// Stripe does not know the currency.
-    #[error("payments.currency: Stripe can't charge in {0}")]
-    Currency(String),
 }
 
 /// Sends requests to Stripe. Clones share the connections.

@@ -47,21 +47,18 @@ impl StripeGateway {
         secret_key: &SecretString,
         webhook_secrets: Vec<SecretString>,
         api_base: &str,
-        currency: Currency,
     ) -> Result<Self, BadSettings> {
-        stripe_currency(currency)?;
         let client = HttpClient::new(secret_key, api_base)?;
         let mode = Mode::of_key(secret_key.expose_secret());
         Ok(Self::new(client, mode, Signatures::new(webhook_secrets)))
     }
 }
 
-fn stripe_currency(currency: Currency) -> Result<stripe_types::Currency, BadSettings> {
-    let Ok(known) = currency.to_string().parse::<stripe_types::Currency>();
-    match known {
-        stripe_types::Currency::Unknown(code) => Err(BadSettings::Currency(code)),
-        known => Ok(known),
-    }
+/// Whether Stripe can charge in a currency it says itself, when an intent is made: the list that
+/// async-stripe has is not complete (it lacks `kwd`), and what it does not know it sends as is.
+fn stripe_currency(currency: Currency) -> stripe_types::Currency {
+    let Ok(currency) = currency.to_string().parse();
+    currency
 }
 
 /// Which disputes to list.
@@ -86,11 +83,8 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
                 fact: IntentFact::Refused(FailureCode::from_gateway(code)),
             })
         };
-        let (Ok(amount), Ok(currency)) =
-            (to_stripe(charge.amount), stripe_currency(charge.amount.currency()))
-        else {
-            return refused("amount_not_chargeable");
-        };
+        let Ok(amount) = to_stripe(charge.amount) else { return refused("amount_not_chargeable") };
+        let currency = stripe_currency(charge.amount.currency());
         let metadata = HashMap::from([
             ("charge_id".to_owned(), charge.id.to_string()),
             ("order_id".to_owned(), charge.order.to_string()),

@@ -71,9 +71,7 @@ impl World {
         charge: &Charge,
         answers: &[Said],
     ) -> Result<IntentFact, GatewayError> {
-        let mut script = self.stripe.answers.lock().expect("nobody panicked");
-        *script = answers.iter().cloned().collect();
-        drop(script);
+        *self.stripe.answers.lock().expect("nobody panicked") = answers.iter().cloned().collect();
         let report = self.gateway.perform(step, charge).await;
         assert!(self.stripe.answers.lock().expect("nobody panicked").is_empty(), "all were asked");
         report.map(|report| report.fact)
@@ -184,8 +182,9 @@ async fn every_status_of_an_intent_is_a_fact_or_unknown() {
     ];
     for (answer, expected) in cases {
         let world = World::new();
-        let found =
-            world.perform(GatewayStep::Retrieve, &at_stripe("tok_visa"), &[answer.clone()]).await;
+        let found = world
+            .perform(GatewayStep::Retrieve, &at_stripe("tok_visa"), std::slice::from_ref(&answer))
+            .await;
         assert_eq!(found.map_err(|_| ()), expected, "{answer:?}");
     }
 }
@@ -297,7 +296,7 @@ async fn money_is_paid_back_once_whoever_did_it() {
     let world = World::new();
     assert!(is_re_1(world.perform(step, &refunding, &[NO_REFUNDS, made.clone()]).await));
     assert_eq!(world.keys(), [step.idempotency_key(at.id)]);
-    assert!(is_re_1(world.perform(step, &refunding, &[listed.clone()]).await));
+    assert!(is_re_1(world.perform(step, &refunding, std::slice::from_ref(&listed)).await));
     assert_eq!(world.keys(), Vec::<String>::new(), "there is one already");
 
     let lost = [NO_REFUNDS, Err(unknown())];
