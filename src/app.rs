@@ -84,9 +84,14 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, AppError> {
         let Seams { clock, entropy, store, gateway } = seams;
-        let market =
-            Marketplace::start(store.clone(), clock, entropy.clone(), gateway, settings.market)
-                .await?;
+        let market = Marketplace::start(
+            store.clone(),
+            clock,
+            entropy.clone(),
+            gateway.clone(),
+            settings.market,
+        )
+        .await?;
         let readiness = Readiness::default();
         let state = ApiState::from(ApiParts {
             market: market.clone(),
@@ -99,6 +104,7 @@ impl App {
             currency: settings.currency,
             client_address_header: settings.client_address_header,
             readiness: readiness.clone(),
+            gateway,
             keys_in_flight: KeysInFlight::default(),
         });
         let router =

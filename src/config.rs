@@ -13,7 +13,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::payments::stripe::Mode;
 
 use layers::Reader;
 pub use layers::{Overrides, Problem, SettingsError, Source};
@@ -235,6 +237,9 @@ impl Settings {
                 conflict: format!("must differ from http.listen, both are {public}"),
             });
         }
+        if let Provider::Stripe(stripe) = &self.payments.provider {
+            stripe.check_together(from);
+        }
         if self.store.path == self.auth.secret_file {
             from.refuse(Problem::Conflict {
                 key: "auth.secret_file",
@@ -393,6 +398,34 @@ impl StripeSettings {
             });
         }
         Some(Self { secret_key: secret_key?, publishable_key, webhook_secrets, api_base })
+    }
+}
+
+impl StripeSettings {
+    /// Whether the secret key moves real money.
+    pub fn mode(&self) -> Mode {
+        Mode::of_key(self.secret_key.expose_secret())
+    }
+
+    fn check_together(&self, from: &mut Reader) {
+        let is_plain = !self.api_base.to_ascii_lowercase().starts_with("https://");
+        if self.mode() == Mode::Live && is_plain {
+            from.refuse(Problem::Conflict {
+                key: "payments.stripe.api_base",
+                conflict: "must be https: only a test key (sk_test_…, rk_test_…) may travel \
+                           unencrypted"
+                    .to_owned(),
+            });
+        }
+        let published = self.publishable_key.as_deref();
+        if published.is_some_and(|key| key.starts_with("pk_live_") != (self.mode() == Mode::Live)) {
+            from.refuse(Problem::Conflict {
+                key: "payments.stripe.publishable_key",
+                conflict:
+                    "and payments.stripe.secret_key must both be of test or both of live mode"
+                        .to_owned(),
+            });
+        }
     }
 }
 

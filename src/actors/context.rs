@@ -9,7 +9,7 @@ use super::deadlines::{DeadlineMessage, Doorbell};
 use super::directory::{AskError, Directory, DirectoryLimits, Reply};
 use super::error::MarketError;
 use super::order::OrderRequest;
-use super::reconciler::ReconcilerMessage;
+use super::reconciler::{ReconcilerMessage, Urgency};
 use super::ticket::TicketRequest;
 use crate::domain::{ChargeId, Commit, OrderId, TicketId, Timestamp};
 use crate::payments::SharedGateway;
@@ -145,10 +145,10 @@ impl Context {
         charge: ChargeId,
         order: OrderId,
         reason: String,
-        within: Duration,
+        urgency: Urgency,
     ) {
         if let Some(peers) = self.peers() {
-            let message = ReconcilerMessage::TryLater { charge, order, reason, within };
+            let message = ReconcilerMessage::TryLater { charge, order, reason, urgency };
             let _ = peers.reconciler.cast(message);
         }
     }

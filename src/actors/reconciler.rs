@@ -24,9 +24,9 @@ use crate::store::ReadError;
 /// The pause after the first call that led nowhere; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The longest pause while the buyer is before their bank: the lock runs out meanwhile.
-pub const LONGEST_PAUSE_FOR_BUYER: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause while the buyer waits, for webhooks may not be set up.
+const LONGEST_PAUSE_WHILE_BUYER_WAITS: Duration = Duration::from_secs(5);
 /// How often the index is read for charges that nobody takes care of.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// A charge younger than this is most likely being taken care of by its order.
@@ -44,8 +44,8 @@ pub enum ReconcilerMessage {
         order: OrderId,
         /// Why the call led nowhere.
         reason: String,
-        /// The longest pause before the next one.
-        within: Duration,
+        /// How long the pause may become.
+        urgency: Urgency,
     },
     /// The charge has come to its end.
     Settled {
@@ -61,6 +61,24 @@ pub enum ReconcilerMessage {
     },
     /// What is being tried, for operators.
     List(RpcReplyPort<Vec<PendingCharge>>),
+}
+
+/// How soon a charge is to be looked at again at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Nobody waits for it.
+    Background,
+    /// The buyer is before their bank, or just back from there.
+    BuyerWaits,
+}
+
+impl Urgency {
+    fn longest_pause(self) -> Duration {
+        match self {
+            Self::Background => LONGEST_PAUSE,
+            Self::BuyerWaits => LONGEST_PAUSE_WHILE_BUYER_WAITS,
+        }
+    }
 }
 
 /// A charge that is being brought to its end.
@@ -127,8 +145,8 @@ impl Actor for Reconciler {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ReconcilerMessage::TryLater { charge, order, reason, within } => {
-                state.try_later(charge, order, reason, within);
+            ReconcilerMessage::TryLater { charge, order, reason, urgency } => {
+                state.try_later(charge, order, reason, urgency);
             }
             ReconcilerMessage::Settled { charge } => state.forget(charge),
             ReconcilerMessage::Tick => {
@@ -166,7 +184,7 @@ impl Reconciler {
                 if !matches!(answer, Ok(Ok(()))) {
                     warn!(%charge, %order, ?answer, "a charge was not brought forward");
                     let reason = "its order did not answer".to_owned();
-                    context.reconcile_later(charge, order, reason, LONGEST_PAUSE);
+                    context.reconcile_later(charge, order, reason, Urgency::Background);
                 }
             });
         }
@@ -192,9 +210,9 @@ impl Reconciler {
 }
 
 impl ReconcilerState {
-    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String, within: Duration) {
+    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String, urgency: Urgency) {
         let tries = self.pending.get(&charge).map_or(0, |pending| pending.tries).saturating_add(1);
-        let next_try = Instant::now() + pause_after(tries).min(within);
+        let next_try = Instant::now() + pause_after(tries).min(urgency.longest_pause());
         self.schedule(charge, Pending { order, tries, last_error: Some(reason), next_try });
     }
 

@@ -24,6 +24,8 @@ mod payments;
 mod percent;
 pub mod problem;
 pub mod request_id;
+mod sales;
+mod sandbox;
 mod sanity;
 pub mod serve;
 mod service;
@@ -32,6 +34,7 @@ pub mod state;
 mod tickets;
 mod time_limit;
 pub mod views;
+mod webhook;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -46,11 +49,21 @@ pub use state::{ApiParts, ApiState, Readiness};
 
 /// Everything that is served to the public, before [`guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {
+    // Which of these there are depends on who takes the money.
+    let mut by_provider = OpenApiRouter::new();
+    if state.gateway.webhook_signatures().is_some() {
+        by_provider = by_provider.merge(webhook::router());
+    }
+    if state.gateway.is_sandbox() {
+        by_provider = by_provider.merge(sandbox::router());
+    }
     let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(accounts::router())
         .merge(tickets::router())
         .merge(orders::router())
         .merge(payments::router())
+        .merge(sales::router())
+        .merge(by_provider)
         .merge(service::router())
         .with_state(state)
         .split_for_parts();

@@ -12,6 +12,7 @@ use super::problem::Problem;
 use crate::actors::Marketplace;
 use crate::auth::{Credential, Passwords, SessionCookie, Throttle, Tokens, credential};
 use crate::domain::{Currency, SessionId, UserId};
+use crate::payments::SharedGateway;
 use crate::seams::Entropy;
 use crate::store::SharedStore;
 
@@ -41,6 +42,8 @@ pub struct ApiParts {
     pub client_address_header: Option<String>,
     /// Whether the server takes work; false while it stops.
     pub readiness: Readiness,
+    /// Who takes the money: which tokens, webhooks and routes there are depends on it.
+    pub gateway: SharedGateway,
     /// Idempotency keys whose first request is being answered.
     pub keys_in_flight: KeysInFlight,
 }

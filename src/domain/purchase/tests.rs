@@ -80,6 +80,7 @@ fn facts() -> Vec<IntentFact> {
         IntentFact::Captured,
         IntentFact::Voided,
         IntentFact::Refunded(refund()),
+        IntentFact::Disputed(DisputeStatus::Open),
     ]
 }
 
@@ -100,5 +101,6 @@ fn phase_name(phase: &ChargePhase) -> &'static str {
         ChargePhase::Completed { .. } => "Completed",
         ChargePhase::Refunded { .. } => "Refunded",
         ChargePhase::Failed { .. } => "Failed",
+        ChargePhase::Disputed { .. } => "Disputed",
     }
 }

@@ -77,7 +77,8 @@ impl Indexes {
 /// A charge takes what its order costs, and ends with it.
 fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Order) {
     use ChargePhase::{
-        Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
+        Capturing, Completed, Confirming, Created, Disputed, Failed, Intent, Refunded, Refunding,
+        Voiding,
     };
     let id = charge.id;
     inspection.expect(charge.amount == order.price, || {
@@ -95,16 +96,19 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
         (false, _) => matches!(charge.phase, Failed { .. } | Refunding { .. } | Refunded { .. }),
         (true, OrderState::Created) => false,
         (true, OrderState::AwaitingPayment) => {
-            !matches!(charge.phase, Voiding { .. } | Completed { .. })
+            !matches!(charge.phase, Completed { .. } | Disputed { .. })
         }
         (true, OrderState::Completed) => {
-            matches!(charge.phase, Completed { .. } | Refunded { .. })
+            matches!(charge.phase, Completed { .. } | Disputed { .. } | Refunded { .. })
         }
         (true, OrderState::Cancelled(_)) => match charge.phase {
             Voiding { .. } | Refunding { .. } | Refunded { .. } | Failed { .. } => true,
-            Intent | Created { .. } | Confirming { .. } | Capturing { .. } | Completed { .. } => {
-                false
-            }
+            Intent
+            | Created { .. }
+            | Confirming { .. }
+            | Capturing { .. }
+            | Completed { .. }
+            | Disputed { .. } => false,
         },
     };
     inspection.expect(fits, || {
