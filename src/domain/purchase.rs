@@ -659,3 +659,6 @@ fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
         | ChargePhase::Failed { .. } => charge.clone(),
     }
 }
+
+#[cfg(test)]
+mod after_sale;
