@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 
-use super::deadlines::DeadlineMessage;
+use super::deadlines::{DeadlineMessage, Doorbell};
 use super::directory::{AskError, Directory, DirectoryLimits, Reply};
 use super::error::MarketError;
 use super::order::OrderRequest;
-use super::reconciler::{ReconcilerMessage, Urgency};
+use super::reconciler::ReconcilerMessage;
 use super::ticket::TicketRequest;
 use crate::domain::{ChargeId, Commit, OrderId, TicketId, Timestamp};
 use crate::payments::SharedGateway;
@@ -73,6 +73,8 @@ pub struct Context {
     pub gateway_calls: Arc<tokio::sync::Semaphore>,
     /// How the marketplace behaves.
     pub settings: MarketSettings,
+    /// Wakes the timer if it sleeps for want of open orders.
+    pub doorbell: Doorbell,
     /// The other actors. Set once, before the first message.
     pub peers: OnceLock<Peers>,
 }
@@ -110,6 +112,13 @@ impl Context {
         }
     }
 
+    /// To be called after every commit that makes an order.
+    pub fn order_made(&self) {
+        if let Some(peers) = self.peers() {
+            self.doorbell.ring(&peers.deadlines);
+        }
+    }
+
     /// Asks the actor of a ticket.
     pub async fn ask_ticket<T>(
         &self,
@@ -136,10 +145,10 @@ impl Context {
         charge: ChargeId,
         order: OrderId,
         reason: String,
-        urgency: Urgency,
+        within: Duration,
     ) {
         if let Some(peers) = self.peers() {
-            let message = ReconcilerMessage::TryLater { charge, order, reason, urgency };
+            let message = ReconcilerMessage::TryLater { charge, order, reason, within };
             let _ = peers.reconciler.cast(message);
         }
     }

@@ -247,7 +247,7 @@ impl From<&OrderView> for OrderJson {
             price,
             currency: order.price.currency().to_string(),
             cancel_reason,
-            charge: view.charge.as_ref().map(ChargeJson::from),
+            charge: view.charge.as_ref().map(ChargeJson::in_order),
             version: order.version.number(),
             created_at: order.created_at.to_string(),
         }
@@ -340,6 +340,18 @@ impl From<DisputeStatus> for DisputeStatusJson {
             DisputeStatus::Open => Self::Open,
             DisputeStatus::Won => Self::Won,
             DisputeStatus::Lost => Self::Lost,
+        }
+    }
+}
+
+impl ChargeJson {
+    /// A charge as its order shows it. An order has a version, and the gateway's name for a
+    /// charge becomes known between two of them, so an order tells it once the charge has ended.
+    fn in_order(charge: &ChargeView) -> Self {
+        let shown = Self::from(charge);
+        match shown.status {
+            ChargeStatusJson::Created => Self { stripe_id: None, ..shown },
+            ChargeStatusJson::Failed | ChargeStatusJson::Completed => shown,
         }
     }
 }
