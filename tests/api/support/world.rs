@@ -112,7 +112,7 @@ impl Setup {
         let seed = self.at.as_millis().unsigned_abs();
         let entropy: Arc<dyn Entropy> = Arc::new(Seeded(Mutex::new(seed)));
         let gateway: SharedGateway = if self.sandbox {
-            Arc::new(gittix::payments::Sandbox)
+            Arc::new(gittix::payments::Sandbox::default())
         } else {
             Arc::new(self.gateway.clone())
         };
