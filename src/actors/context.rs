@@ -9,7 +9,7 @@ use super::deadlines::{DeadlineMessage, Doorbell};
 use super::directory::{AskError, Directory, DirectoryLimits, Reply};
 use super::error::MarketError;
 use super::order::OrderRequest;
-use super::reconciler::{ReconcilerMessage, Urgency};
+use super::reconciler::ReconcilerMessage;
 use super::ticket::TicketRequest;
 use crate::domain::{ChargeId, Commit, OrderId, TicketId, Timestamp};
 use crate::payments::SharedGateway;

@@ -244,7 +244,6 @@ impl OrderActor {
         // authorised any more. A refusal to expire is no reason not to go on.
         self.change(state, None, &PurchaseCommand::Expire, None).await?;
         let purchase = self.load(state, Some(charge)).await?;
-        self.answer_waiters(state);
         self.start_next(state, &purchase, hold);
         Ok(())
     }

@@ -63,24 +63,6 @@ pub enum ReconcilerMessage {
     List(RpcReplyPort<Vec<PendingCharge>>),
 }
 
-/// How soon a charge is to be looked at again at the latest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
-    /// Nobody waits for it.
-    Background,
-    /// The buyer is before their bank, or just back from there.
-    BuyerWaits,
-}
-
-impl Urgency {
-    fn longest_pause(self) -> Duration {
-        match self {
-            Self::Background => LONGEST_PAUSE,
-            Self::BuyerWaits => LONGEST_PAUSE_WHILE_BUYER_WAITS,
-        }
-    }
-}
-
 /// A charge that is being brought to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingCharge {

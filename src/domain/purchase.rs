@@ -677,4 +677,6 @@ fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
 }
 
 #[cfg(test)]
+mod after_sale;
+#[cfg(test)]
 mod tests;

@@ -93,7 +93,10 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
     let is_latest = order.charge == Some(id);
     let fits = match (is_latest, order.state) {
         // The one before must be settled before another is tried; later its money may turn up.
-        (false, _) => matches!(charge.phase, Failed { .. } | Refunding { .. } | Refunded { .. }),
+        (false, _) => matches!(
+            charge.phase,
+            Failed { .. } | Refunding { .. } | Refunded { .. } | Disputed { .. }
+        ),
         (true, OrderState::Created) => false,
         (true, OrderState::AwaitingPayment) => {
             !matches!(charge.phase, Completed { .. } | Disputed { .. })
