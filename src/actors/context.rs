@@ -145,10 +145,10 @@ impl Context {
         charge: ChargeId,
         order: OrderId,
         reason: String,
-        urgency: Urgency,
+        within: Duration,
     ) {
         if let Some(peers) = self.peers() {
-            let message = ReconcilerMessage::TryLater { charge, order, reason, urgency };
+            let message = ReconcilerMessage::TryLater { charge, order, reason, within };
             let _ = peers.reconciler.cast(message);
         }
     }

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::context::{Committed, Context, MAX_REDECISIONS};
 use super::directory::{AskError, Hold, Letter, OpenReply, Presence, Reply};
 use super::error::MarketError;
-use super::reconciler::Urgency;
+use super::reconciler::{LONGEST_PAUSE, LONGEST_PAUSE_FOR_BUYER};
 use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
 use crate::domain::{
     Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
@@ -224,7 +224,7 @@ impl OrderActor {
                 match self.change(state, Some(charge), &command, None).await {
                     Ok(_) => None,
                     Err(error) => {
-                        self.try_later(state, charge, error.to_string());
+                        self.try_later(state, charge, error.to_string(), LONGEST_PAUSE);
                         return Err(error);
                     }
                 }
@@ -240,9 +240,10 @@ impl OrderActor {
         charge: ChargeId,
         hold: &Hold,
     ) -> Result<(), MarketError> {
-        // After a long stop the deadline may have passed unnoticed, and then a card must not be
-        // authorised any more. A refusal to expire is no reason not to go on.
+        // After a start, or a long pause, the order's time may be up: then no card is asked for
+        // money any more.
         self.change(state, None, &PurchaseCommand::Expire, None).await?;
+        self.answer_waiters(state);
         let purchase = self.load(state, Some(charge)).await?;
         self.start_next(state, &purchase, hold);
         Ok(())
@@ -265,20 +266,24 @@ impl OrderActor {
             Some(next)
                 if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve =>
             {
-                let urgency = match next {
-                    GatewayStep::Retrieve => Urgency::BuyerWaits,
-                    _ => Urgency::Background,
-                };
+                let waits_for_buyer = reason.is_none() && next == GatewayStep::Retrieve;
+                let within = if waits_for_buyer { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE };
                 let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
-                self.context.reconcile_later(charge, state.presence.key(), reason, urgency);
+                self.try_later(state, charge, reason, within);
             }
             Some(_) => self.start_next(state, &purchase, hold),
         }
         Ok(())
     }
 
-    fn try_later(&self, state: &OrderActorState, charge: ChargeId, reason: String) {
-        self.context.reconcile_later(charge, state.presence.key(), reason, Urgency::Background);
+    fn try_later(
+        &self,
+        state: &OrderActorState,
+        charge: ChargeId,
+        reason: String,
+        within: Duration,
+    ) {
+        self.context.reconcile_later(charge, state.presence.key(), reason, within);
     }
 
     /// After a change that the gateway did not cause: answers who waits and makes the next call.
@@ -455,7 +460,7 @@ async fn call_gateway(context: Arc<Context>, step: GatewayStep, charge: Charge, 
         // The charge stays on the list of the unsettled, so the call will be made again.
         warn!(charge = %charge.id, step = step.name(), ?told, "a gateway answer was not applied");
         let reason = "the answer was not applied".to_owned();
-        context.reconcile_later(charge.id, charge.order, reason, Urgency::Background);
+        context.reconcile_later(charge.id, charge.order, reason, LONGEST_PAUSE);
     }
     drop(hold);
 }

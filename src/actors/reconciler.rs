@@ -24,9 +24,9 @@ use crate::store::ReadError;
 /// The pause after the first call that led nowhere; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The longest pause while the buyer waits, for webhooks may not be set up.
-const LONGEST_PAUSE_WHILE_BUYER_WAITS: Duration = Duration::from_secs(5);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause while the buyer is before their bank: the lock runs out meanwhile.
+pub const LONGEST_PAUSE_FOR_BUYER: Duration = Duration::from_secs(5);
 /// How often the index is read for charges that nobody takes care of.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// A charge younger than this is most likely being taken care of by its order.
@@ -44,8 +44,8 @@ pub enum ReconcilerMessage {
         order: OrderId,
         /// Why the call led nowhere.
         reason: String,
-        /// How long the pause may become.
-        urgency: Urgency,
+        /// The longest pause before the next one.
+        within: Duration,
     },
     /// The charge has come to its end.
     Settled {
@@ -127,8 +127,8 @@ impl Actor for Reconciler {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ReconcilerMessage::TryLater { charge, order, reason, urgency } => {
-                state.try_later(charge, order, reason, urgency);
+            ReconcilerMessage::TryLater { charge, order, reason, within } => {
+                state.try_later(charge, order, reason, within);
             }
             ReconcilerMessage::Settled { charge } => state.forget(charge),
             ReconcilerMessage::Tick => {
@@ -166,7 +166,7 @@ impl Reconciler {
                 if !matches!(answer, Ok(Ok(()))) {
                     warn!(%charge, %order, ?answer, "a charge was not brought forward");
                     let reason = "its order did not answer".to_owned();
-                    context.reconcile_later(charge, order, reason, Urgency::Background);
+                    context.reconcile_later(charge, order, reason, LONGEST_PAUSE);
                 }
             });
         }
@@ -192,9 +192,9 @@ impl Reconciler {
 }
 
 impl ReconcilerState {
-    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String, urgency: Urgency) {
+    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String, within: Duration) {
         let tries = self.pending.get(&charge).map_or(0, |pending| pending.tries).saturating_add(1);
-        let next_try = Instant::now() + pause_after(tries).min(urgency.longest_pause());
+        let next_try = Instant::now() + pause_after(tries).min(within);
         self.schedule(charge, Pending { order, tries, last_error: Some(reason), next_try });
     }
 

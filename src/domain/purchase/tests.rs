@@ -80,7 +80,6 @@ fn facts() -> Vec<IntentFact> {
         IntentFact::Captured,
         IntentFact::Voided,
         IntentFact::Refunded(refund()),
-        IntentFact::Disputed(DisputeStatus::Open),
     ]
 }
 

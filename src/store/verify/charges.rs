@@ -99,19 +99,21 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
         ),
         (true, OrderState::Created) => false,
         (true, OrderState::AwaitingPayment) => {
-            !matches!(charge.phase, Completed { .. } | Disputed { .. })
+            !matches!(charge.phase, Voiding { .. } | Completed { .. } | Disputed { .. })
         }
         (true, OrderState::Completed) => {
-            matches!(charge.phase, Completed { .. } | Disputed { .. } | Refunded { .. })
+            matches!(charge.phase, Completed { .. } | Refunded { .. } | Disputed { .. })
         }
         (true, OrderState::Cancelled(_)) => match charge.phase {
-            Voiding { .. } | Refunding { .. } | Refunded { .. } | Failed { .. } => true,
-            Intent
-            | Created { .. }
-            | Confirming { .. }
-            | Capturing { .. }
-            | Completed { .. }
-            | Disputed { .. } => false,
+            Voiding { .. }
+            | Refunding { .. }
+            | Refunded { .. }
+            | Failed { .. }
+            // The bank has paid the buyer back before we could.
+            | Disputed { .. } => true,
+            Intent | Created { .. } | Confirming { .. } | Capturing { .. } | Completed { .. } => {
+                false
+            }
         },
     };
     inspection.expect(fits, || {

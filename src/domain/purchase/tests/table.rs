@@ -22,7 +22,7 @@ fn outcome(before: &Purchase, command: &PurchaseCommand, attempts: u32, now: Tim
     format!("{order}, {charge}{ticket}")
 }
 
-fn phases() -> [ChargePhase; 10] {
+fn phases() -> [ChargePhase; 9] {
     let intent = intent();
     [
         ChargePhase::Intent,
@@ -33,8 +33,7 @@ fn phases() -> [ChargePhase; 10] {
         ChargePhase::Refunding { intent: intent.clone() },
         ChargePhase::Completed { intent: intent.clone() },
         ChargePhase::Refunded { intent: intent.clone(), refund: refund() },
-        ChargePhase::Failed { intent: Some(intent.clone()), code: code("card_declined") },
-        ChargePhase::Disputed { intent, status: DisputeStatus::Open },
+        ChargePhase::Failed { intent: Some(intent), code: code("card_declined") },
     ]
 }
 
@@ -56,8 +55,7 @@ fn order_with(phase: &ChargePhase) -> OrderState {
 #[test]
 fn every_order_state_decides_every_command() {
     use CancelReason::{Buyer, Expired, PaymentFailed};
-    let [open_intent, created, confirming, capturing, voiding, _, completed, _, failed, _] =
-        phases();
+    let [open_intent, created, confirming, capturing, voiding, _, completed, _, failed] = phases();
     let waiting = |phase: &ChargePhase| purchase(OrderState::AwaitingPayment, Some(phase.clone()));
     let over = |reason| purchase(OrderState::Cancelled(reason), None);
     let pay = PurchaseCommand::Pay { charge: ChargeId::from_u128(6), token: token() };
@@ -162,7 +160,7 @@ fn every_order_state_decides_every_command() {
 #[test]
 fn every_charge_phase_decides_every_fact() {
     // In the order of `facts`: open, needs buyer, declined, refused, authorised, captured,
-    // voided, refunded, disputed. In time and with no attempt left.
+    // voided, refunded. In time and with no attempt left.
     const FAIL: &str = "Cancelled PaymentFailed, Failed, Release";
     const BACK: &str = "Cancelled PaymentFailed, Refunded, Release";
     const KNOWN: &str = "AwaitingPayment, Created";
@@ -171,21 +169,20 @@ fn every_charge_phase_decides_every_fact() {
     const PAID_BACK: &str = "Cancelled Expired, Refunded";
     const VOID: &str = "Cancelled PaymentFailed, Voiding, Release";
     let confirm = |waits, declined| {
-        ["-", waits, declined, FAIL, "AwaitingPayment, Capturing", SOLD, FAIL, BACK, SOLD]
+        ["-", waits, declined, FAIL, "AwaitingPayment, Capturing", SOLD, FAIL, BACK]
     };
     let expected = [
-        [KNOWN; 9],
+        [KNOWN; 8],
         confirm("AwaitingPayment, Confirming", FAIL),
         // The buyer's browser could confirm it again.
         confirm("-", VOID),
         // A decline may be older than the authorisation.
-        ["-", "-", "-", "-", "-", SOLD, FAIL, BACK, SOLD],
-        ["-", "-", "-", "-", "-", OWED, "Cancelled Expired, Failed", PAID_BACK, OWED],
-        ["-", "-", "-", "-", "-", "-", "-", PAID_BACK, "-"],
-        ["-", "-", "-", "-", "-", "-", "-", "Completed, Refunded", "Completed, Disputed"],
-        ["-"; 9],
-        ["tidy", "tidy", "-", "-", "tidy", OWED, "-", "-", OWED],
-        ["-", "-", "-", "-", "-", "-", "-", "Completed, Refunded", "-"],
+        ["-", "-", "-", "-", "-", SOLD, FAIL, BACK],
+        ["-", "-", "-", "-", "-", OWED, "Cancelled Expired, Failed", PAID_BACK],
+        ["-", "-", "-", "-", "-", "-", "-", PAID_BACK],
+        ["-", "-", "-", "-", "-", "-", "-", "Completed, Refunded"],
+        ["-"; 8],
+        ["tidy", "tidy", "-", "-", "tidy", OWED, "-", "-"],
     ];
     for (phase, expected) in phases().into_iter().zip(expected) {
         let before = purchase(order_with(&phase), Some(phase.clone()));
@@ -277,7 +274,6 @@ fn the_next_gateway_step_follows_from_the_phase_alone() {
         None,
         None,
         None,
-        None,
     ];
     assert_eq!(steps, expected);
     assert_eq!(fresh().next_step(), None);
@@ -290,9 +286,7 @@ fn clients_see_three_statuses() {
         let purchase = purchase(order_with(&phase), Some(phase));
         purchase.charge.map(|charge| charge.status())
     });
-    let expected = [
-        Created, Created, Created, Created, Failed, Completed, Completed, Completed, Failed,
-        Completed,
-    ];
+    let expected =
+        [Created, Created, Created, Created, Failed, Completed, Completed, Completed, Failed];
     assert_eq!(shown, expected.map(Some));
 }
