@@ -1,7 +1,33 @@
 //! gittix: a ticket resale marketplace in one binary.
+//!
+//! People list tickets, others buy them; a purchase locks the ticket for 15 minutes while the
+//! buyer pays; no payment, and it unlocks by itself; paid, and it is theirs, once, whatever
+//! crashes.
+//!
+//! The modules in reading order:
+//!
+//! * [`domain`]: what the marketplace is. Pure decisions and typed events; start with
+//!   [`domain::event`].
+//! * [`store`]: where everything is kept, in one redb file with group commit.
+//! * [`payments`]: where money comes from.
+//! * [`actors`]: who acts. [`actors::Marketplace`] is the one door to everything that changes.
+//! * [`auth`]: passwords, sessions, throttling.
+//! * [`http`]: the API.
+//! * [`app`]: puts the parts together; [`server`], [`commands`], [`config`] and [`cli`] make a
+//!   program of them; [`seams`] is what the outside world is to all of it.
+//!
+//! Arrows point one way: `http -> actors -> {store, payments} -> domain`.
+
+pub mod actors;
+pub mod app;
 pub mod auth;
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod http;
+pub mod payments;
 pub mod seams;
+pub mod server;
 pub mod store;

@@ -1,1 +1,90 @@
-fn main() {}
+//! The command line: reads the settings, then does what was asked.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use gittix::cli::{Command, Invocation};
+use gittix::commands;
+use gittix::config::{LogFormat, LogSettings, Settings};
+use gittix::domain::Currency;
+use gittix::http::guard::log_panics;
+use gittix::server::{self, Ended};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let invocation = match Invocation::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        // Prints the help or what is wrong, and ends the process as it should.
+        Err(error) => error.exit(),
+    };
+    match act(invocation) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("gittix: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let settings = Settings::load_with_currencies(
+        invocation.config.as_deref(),
+        environment,
+        invocation.overrides,
+        |code| code.parse::<Currency>().is_ok(),
+    )?;
+    match invocation.command {
+        Command::Serve { demo } => serve(settings, demo),
+        Command::Verify => commands::verify(&settings),
+        Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
+        Command::Restore { file } => commands::restore(&settings, &file),
+    }
+}
+
+fn serve(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
+    log_to_standard_error(&settings.log)?;
+    log_panics();
+    allow_connections(settings.http.max_connections);
+    let runtime = runtime()?;
+    let ended = runtime.block_on(server::run(settings, demo, server::stop_signal()));
+    runtime.shutdown_timeout(server::ABANDON_TASKS_AFTER);
+    Ok(match ended? {
+        Ended::Stopped => ExitCode::SUCCESS,
+        Ended::StoreFailed => ExitCode::FAILURE,
+    })
+}
+
+/// Each connection is an open file, and the usual limit of a shell is far below what one server
+/// has to hold. Whatever the system grants is what there is.
+fn allow_connections(max_connections: usize) {
+    /// The data file, the log, the listeners and the runtime need a few as well.
+    const OTHERS: u64 = 64;
+    let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_default();
+    if granted < wanted {
+        tracing::warn!(
+            granted,
+            wanted,
+            "fewer files may be open than http.max_connections needs: raise the limit (ulimit -n)"
+        );
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn log_to_standard_error(settings: &LogSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match settings.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

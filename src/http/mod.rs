@@ -1,1 +1,70 @@
-//! placeholder
+//! The HTTP API over the marketplace.
+//!
+//! Handlers extract, ask and answer; what a request must be before one sees it is decided by
+//! the modules around them ([`guard`], [`serve`], [`json`]), and how things look to clients by
+//! [`views`] and [`problem`]. Every write goes through [`crate::actors::Marketplace`]; reads go
+//! to the store.
+
+mod accounts;
+pub mod admin;
+pub mod codes;
+pub mod conditional;
+mod errors;
+pub mod framing;
+pub mod guard;
+mod idempotency;
+mod input;
+pub mod json;
+pub mod metrics;
+mod openapi;
+mod orders;
+mod origin;
+pub mod paging;
+mod payments;
+mod percent;
+pub mod problem;
+pub mod request_id;
+mod sanity;
+pub mod serve;
+mod service;
+mod socket;
+pub mod state;
+mod tickets;
+mod time_limit;
+pub mod views;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+pub use idempotency::KeysInFlight;
+pub use state::{ApiParts, ApiState, Readiness};
+
+/// Everything that is served to the public, before [`guard::harden`] is put around it.
+pub fn router(state: ApiState) -> Router {
+    let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(accounts::router())
+        .merge(tickets::router())
+        .merge(orders::router())
+        .merge(payments::router())
+        .merge(service::router())
+        .with_state(state)
+        .split_for_parts();
+    let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
+    let docs = Router::from(docs).layer(map_response(allow_docs));
+    api.merge(docs).merge(codes::routes())
+}
+
+/// The documentation page brings its own scripts, and styles its elements in place.
+async fn allow_docs(mut response: Response) -> Response {
+    const POLICY: HeaderValue = HeaderValue::from_static(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'",
+    );
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    response
+}

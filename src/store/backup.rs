@@ -48,7 +48,10 @@ pub(super) fn backup(db: &Database, to: &Path) -> Result<(), BackupError> {
 
 /// Copies the store in a file that no server has open to a new file.
 pub fn backup_file(store: &Path, to: &Path) -> Result<(), BackupError> {
-    let failed = |error: OpenError| BackupError::Failed(error.to_string());
+    let failed = |error: OpenError| match error {
+        OpenError::InUse(path) => BackupError::InUse(path),
+        error => BackupError::Failed(error.to_string()),
+    };
     let db = open::open_existing(store, &mut Database::builder()).map_err(failed)?;
     let found = open::read_format(&db, store).map_err(failed)?;
     open::check_format(found, tables::FORMAT).map_err(failed)?;

@@ -187,6 +187,9 @@ pub enum BackupError {
     /// There is a file of that name.
     #[error("{0} exists already")]
     Exists(std::path::PathBuf),
+    /// A server has the store open; it has to make the backup itself.
+    #[error("{0} is in use by a running server")]
+    InUse(std::path::PathBuf),
     /// Reading or writing failed.
     #[error("the backup failed: {0}")]
     Failed(String),

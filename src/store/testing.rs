@@ -186,7 +186,12 @@ impl World {
     }
 
     pub async fn cancels(&self, order: OrderId) {
-        self.decides(order, &PurchaseCommand::Cancel, self.now()).await;
+        self.decides(
+            order,
+            &PurchaseCommand::Cancel { expected: ExpectedVersion::Any },
+            self.now(),
+        )
+        .await;
     }
 
     pub async fn expires(&self, order: OrderId) {

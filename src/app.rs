@@ -1,0 +1,115 @@
+//! The composition root: puts the parts together in one place for the server, the tests and
+//! the benchmarks alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use thiserror::Error;
+
+use crate::actors::{MarketSettings, Marketplace, StartError};
+use crate::auth::{Passwords, SessionCookie, SigningKey, Throttle, ThrottleSettings, Tokens};
+use crate::domain::Currency;
+use crate::http::guard::{EdgeSettings, harden};
+use crate::http::metrics::{Metrics, measure};
+use crate::http::{ApiParts, ApiState, KeysInFlight, Readiness};
+use crate::payments::SharedGateway;
+use crate::seams::{Clock, Entropy};
+use crate::store::SharedStore;
+
+/// Where time, randomness, data and money come from.
+#[derive(Clone)]
+pub struct Seams {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Ids, secrets and salts.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// Who takes the money.
+    pub gateway: SharedGateway,
+}
+
+/// How an [`App`] behaves.
+#[derive(Debug, Clone)]
+pub struct AppSettings {
+    /// The marketplace.
+    pub market: MarketSettings,
+    /// The edge of the API.
+    pub edge: EdgeSettings,
+    /// The currency of every new price.
+    pub currency: Currency,
+    /// How long a session lasts.
+    pub session: Duration,
+    /// The throttle of sign-ins and sign-ups.
+    pub throttle: ThrottleSettings,
+    /// The header in which a trusted proxy tells the client's address, in lower case.
+    pub client_address_header: Option<String>,
+}
+
+/// A running marketplace with its API, not yet on any socket.
+pub struct App {
+    /// What is served to the public.
+    pub router: Router,
+    /// What is served to operators.
+    pub admin_router: Router,
+    /// The marketplace behind both.
+    pub market: Marketplace,
+    /// Whether it takes work.
+    pub readiness: Readiness,
+    /// What both routers share.
+    pub state: ApiState,
+}
+
+/// Why an [`App`] did not start.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The actors did not.
+    #[error(transparent)]
+    Actors(#[from] StartError),
+}
+
+impl App {
+    /// Starts the marketplace and puts the API in front of it.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] if a part does not start.
+    pub async fn start(
+        settings: AppSettings,
+        seams: Seams,
+        passwords: Passwords,
+        key: &SigningKey,
+        metrics: Metrics,
+    ) -> Result<Self, AppError> {
+        let Seams { clock, entropy, store, gateway } = seams;
+        let market =
+            Marketplace::start(store.clone(), clock, entropy.clone(), gateway, settings.market)
+                .await?;
+        let readiness = Readiness::default();
+        let state = ApiState::from(ApiParts {
+            market: market.clone(),
+            store,
+            entropy: entropy.clone(),
+            passwords,
+            tokens: Tokens::new(key, settings.session),
+            cookie: SessionCookie { max_age: settings.session, secure: settings.edge.https },
+            throttle: Throttle::new(settings.throttle),
+            currency: settings.currency,
+            client_address_header: settings.client_address_header,
+            readiness: readiness.clone(),
+            keys_in_flight: KeysInFlight::default(),
+        });
+        let router =
+            harden(crate::http::router(state.clone()), &settings.edge, entropy, readiness.clone());
+        let router = router.layer(from_fn_with_state(metrics.clone(), measure));
+        let admin_router = crate::http::admin::router(state.clone(), metrics);
+        Ok(Self { router, admin_router, market, readiness, state })
+    }
+
+    /// Ends the actors. What they were about to do is stored and goes on at the next start.
+    pub async fn stop(self) {
+        self.market.stop().await;
+    }
+}

@@ -1,0 +1,360 @@
+//! Session tokens: JSON web tokens signed with HS256.
+//!
+//! `jsonwebtoken` does the format. Two things it would do are done here instead. Its cryptography
+//! comes with every algorithm there is, and HS256 is one HMAC; so it is given a provider of ours
+//! that knows nothing else. And it reads the system's clock with a minute's leeway to judge `exp`;
+//! so that check is off, and the time that the caller gives is compared, to the second.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::signature::{self, Signer, Verifier};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::SigningKey;
+use crate::domain::Timestamp;
+use crate::seams::Entropy;
+
+/// No token of ours is nearly as long; what is longer is not worth looking at.
+const MAX_TOKEN_BYTES: usize = 2048;
+
+/// Signs and verifies session tokens.
+pub struct Tokens {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    validation: Validation,
+    lifetime: Duration,
+}
+
+/// What a token says, once its signature and its time have been checked. Whether the session has
+/// been revoked since is for the store to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The user's id.
+    pub user: String,
+    /// The session's id.
+    pub session: u128,
+    /// When it was issued, to the second.
+    pub issued_at: Timestamp,
+    /// From when on it is worthless, to the second.
+    pub expires_at: Timestamp,
+}
+
+/// A token just made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// The token itself. Whoever has it is the user.
+    pub token: String,
+    /// From when on it is worthless.
+    pub expires_at: Timestamp,
+}
+
+/// A token could not be made, which would be a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("a session token could not be signed: {0}")]
+pub struct TokenError(#[from] jsonwebtoken::errors::Error);
+
+/// The claims as they are written. Every one is required.
+#[derive(Serialize, Deserialize)]
+struct WireClaims {
+    sub: String,
+    sid: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// A session's id: 128 random bits.
+pub fn new_session_id(entropy: &dyn Entropy) -> u128 {
+    let mut bytes = [0_u8; 16];
+    entropy.fill(&mut bytes);
+    u128::from_be_bytes(bytes)
+}
+
+impl Tokens {
+    /// Tokens that are signed with `key` and last for `lifetime`.
+    pub fn new(key: &SigningKey, lifetime: Duration) -> Self {
+        // Only this module uses the process-wide provider, so a refusal means that it is in place.
+        let _ = PROVIDER.install_default();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        Self {
+            signing: EncodingKey::from_secret(key.expose()),
+            verifying: DecodingKey::from_secret(key.expose()),
+            validation,
+            lifetime,
+        }
+    }
+
+    /// A token for the user's session, valid from `now` on.
+    ///
+    /// # Errors
+    ///
+    /// Never with a key of ours; the error is there instead of a panic.
+    pub fn issue(
+        &self,
+        user: &str,
+        session: u128,
+        now: Timestamp,
+    ) -> Result<IssuedToken, TokenError> {
+        let expires = now.plus(self.lifetime).as_seconds();
+        let claims = WireClaims {
+            sub: user.to_owned(),
+            sid: format!("{session:032x}"),
+            iat: now.as_seconds(),
+            exp: expires,
+        };
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)?;
+        Ok(IssuedToken { token, expires_at: from_seconds(expires) })
+    }
+
+    /// What the token says, or nothing if it is not one of ours or has expired by `now`.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let decoded =
+            jsonwebtoken::decode::<WireClaims>(token, &self.verifying, &self.validation).ok()?;
+        let WireClaims { sub, sid, iat, exp } = decoded.claims;
+        let claims = Claims {
+            user: sub,
+            session: u128::from_str_radix(&sid, 16).ok()?,
+            issued_at: from_seconds(iat),
+            expires_at: from_seconds(exp),
+        };
+        (now < claims.expires_at).then_some(claims)
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+fn from_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1000))
+}
+
+/// The one algorithm there is. Every other is refused here, too, should it get past the validation.
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| match (algorithm, key.family()) {
+        (Algorithm::HS256, AlgorithmFamily::Hmac) => {
+            Ok(Box::new(Hs256::new(key.as_bytes())?) as Box<dyn JwtSigner>)
+        }
+        _ => Err(ErrorKind::InvalidAlgorithm.into()),
+    },
+    verifier_factory: |algorithm, key| match (algorithm, key.family()) {
+        (Algorithm::HS256, AlgorithmFamily::Hmac) => {
+            Ok(Box::new(Hs256::new(key.try_get_as_bytes()?)?) as Box<dyn JwtVerifier>)
+        }
+        _ => Err(ErrorKind::InvalidAlgorithm.into()),
+    },
+    // These are for sets of public keys, which HMAC does not have.
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+/// HMAC with SHA-256 (RFC 7518, section 3.2).
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    fn new(key: &[u8]) -> Result<Self, ErrorKind> {
+        Hmac::new_from_slice(key).map(Self).map_err(|_| ErrorKind::InvalidKeyFormat)
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    /// Takes the same time wherever a wrong signature differs from the right one.
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let expected = self.0.clone().chain_update(message);
+        expected.verify_slice(signature).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_319_640_768);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn tokens() -> Tokens {
+        Tokens::new(&SigningKey::from_bytes(&[7; 32]).unwrap(), HOUR)
+    }
+
+    fn token() -> String {
+        tokens().issue("user_1", 0xabc, NOW).unwrap().token
+    }
+
+    /// A token with this header and payload, signed as ours are.
+    fn forge(header: &str, payload: &str) -> String {
+        let body =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = Hs256::new(&[7; 32]).unwrap().try_sign(body.as_bytes()).unwrap();
+        format!("{body}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    const HS256: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+    const PAYLOAD: &str = r#"{"sub":"u","sid":"f","iat":1795319640,"exp":1795323240}"#;
+
+    #[test]
+    fn a_token_says_whom_it_was_issued_to() {
+        let issued = tokens().issue("user_1", u128::MAX, NOW).unwrap();
+        let claims = tokens().verify(&issued.token, NOW).unwrap();
+        assert_eq!(claims.user, "user_1");
+        assert_eq!(claims.session, u128::MAX);
+        assert_eq!(claims.issued_at.as_seconds(), NOW.as_seconds());
+        assert_eq!(claims.expires_at, issued.expires_at);
+        assert_eq!(issued.expires_at.as_seconds(), NOW.as_seconds() + 3600);
+    }
+
+    #[test]
+    fn a_token_is_what_any_other_library_would_sign() {
+        // The example of RFC 7515, appendix A.1, whose key has 64 bytes.
+        let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75\
+                   aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let hs256 = Hs256::new(&URL_SAFE_NO_PAD.decode(key).unwrap()).unwrap();
+        let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4\
+                       MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let signature = hs256.try_sign(message.as_bytes()).unwrap();
+        let expected = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(URL_SAFE_NO_PAD.encode(signature), expected);
+    }
+
+    #[test]
+    fn a_token_holds_its_four_claims_and_no_more() {
+        let token = token();
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        let expected = serde_json::json!({
+            "sub": "user_1",
+            "sid": "00000000000000000000000000000abc",
+            "iat": NOW.as_seconds(),
+            "exp": NOW.as_seconds() + 3600,
+        });
+        assert_eq!(payload, expected);
+    }
+
+    #[test]
+    fn a_token_ends_at_the_second_it_says() {
+        let issued = tokens().issue("user_1", 1, NOW).unwrap();
+        let end = issued.expires_at.as_millis();
+        let verify = |millis| tokens().verify(&issued.token, Timestamp::from_millis(millis));
+        assert!(verify(end - 1).is_some());
+        assert!(verify(end).is_none());
+        assert!(verify(i64::MAX).is_none());
+        assert!(verify(0).is_some(), "a clock that steps back locks nobody out");
+    }
+
+    #[test]
+    fn a_forged_signature_is_refused() {
+        assert!(tokens().verify(&forge(HS256, PAYLOAD), NOW).is_some(), "the forgery works");
+        let other = Tokens::new(&SigningKey::from_bytes(&[8; 32]).unwrap(), HOUR);
+        assert!(other.verify(&token(), NOW).is_none());
+        let unsigned = token().rsplit_once('.').unwrap().0.to_owned();
+        for bad in [format!("{unsigned}."), format!("{unsigned}.AAAA"), unsigned] {
+            assert!(tokens().verify(&bad, NOW).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_other_algorithm_is_refused() {
+        for alg in ["none", "None", "", "HS384", "HS512", "RS256", "ES256", "EdDSA", "hs256"] {
+            let header = format!(r#"{{"typ":"JWT","alg":"{alg}"}}"#);
+            let signed = forge(&header, PAYLOAD);
+            assert!(tokens().verify(&signed, NOW).is_none(), "{alg}");
+            let unsigned = signed.rsplit_once('.').unwrap().0;
+            assert!(tokens().verify(&format!("{unsigned}."), NOW).is_none(), "{alg}");
+        }
+    }
+
+    #[test]
+    fn claims_of_another_shape_are_refused() {
+        for payload in [
+            "{}",
+            "null",
+            "[]",
+            r#"{"sub":"u","sid":"f","iat":1795319640}"#,
+            r#"{"sub":1,"sid":"f","iat":1795319640,"exp":1795323240}"#,
+            r#"{"sub":"u","sid":"xyz","iat":1795319640,"exp":1795323240}"#,
+            r#"{"sub":"u","sid":"","iat":1795319640,"exp":1795323240}"#,
+            r#"{"sub":"u","sid":"f","iat":1795319640,"exp":"never"}"#,
+            r#"{"sub":"u","sid":"f","iat":1795319640,"exp":1e30}"#,
+            r#"{"sub":"u","sid":"f","iat":1795319640,"exp":-9223372036854775808}"#,
+        ] {
+            assert!(tokens().verify(&forge(HS256, payload), NOW).is_none(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_absurd_length_is_refused() {
+        let long = tokens().issue(&"x".repeat(4000), 1, NOW).unwrap();
+        assert!(tokens().verify(&long.token, NOW).is_none());
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let issued = tokens().issue("user_1", 1, NOW).unwrap();
+        assert!(!format!("{issued:?}").contains(&issued.token));
+        assert!(!format!("{:?}", tokens()).contains("[7, 7"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_issued_verifies(user in "[a-z0-9_]{1,60}", session: u128, millis in 0..1_i64 << 50) {
+            let now = Timestamp::from_millis(millis);
+            let issued = tokens().issue(&user, session, now).unwrap();
+            let claims = tokens().verify(&issued.token, now).unwrap();
+            prop_assert_eq!((claims.user, claims.session), (user, session));
+        }
+
+        #[test]
+        fn one_changed_byte_is_refused(position: prop::sample::Index, change in 1_u8..128) {
+            let mut bytes = token().into_bytes();
+            let position = position.index(bytes.len());
+            bytes[position] = (bytes[position] ^ change) & 0x7f;
+            let changed = String::from_utf8(bytes).unwrap();
+            prop_assert!(tokens().verify(&changed, NOW).is_none());
+        }
+
+        #[test]
+        fn garbage_is_refused_and_does_not_panic(garbage in any::<String>(), json in any::<String>()) {
+            prop_assert!(tokens().verify(&garbage, NOW).is_none());
+            prop_assert!(tokens().verify(&forge(&json, PAYLOAD), NOW).is_none());
+            prop_assert!(tokens().verify(&forge(HS256, &json), NOW).is_none());
+        }
+    }
+}

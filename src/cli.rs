@@ -1,0 +1,225 @@
+//! The command line: what to do, with which settings. Parsing alone; `main` acts on it.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::Overrides;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// The settings file that was named.
+    pub config: Option<PathBuf>,
+    /// The settings that flags give.
+    pub overrides: Overrides,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run the server until a signal.
+    Serve {
+        /// Start with sample users and tickets.
+        demo: bool,
+    },
+    /// Check every invariant of the data file, with no server running on it.
+    Verify,
+    /// Copy the data to a new file.
+    Backup {
+        /// The file to write; it must not exist.
+        file: PathBuf,
+    },
+    /// Make the data file from a backup.
+    Restore {
+        /// The backup to read.
+        file: PathBuf,
+    },
+}
+
+impl Invocation {
+    /// Reads the arguments of a process, its own name first.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, or the help or version text that they ask for:
+    /// [`clap::Error::exit`] prints either and ends the process as it should.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let line = Line::try_parse_from(arguments)?;
+        let (serve, command) = match line.command {
+            None => (line.serve, None),
+            Some(Verb::Serve(after)) => (line.serve.or(after), None),
+            Some(other) => (line.serve, Some(other)),
+        };
+        let command = match command {
+            None => Command::Serve { demo: serve.demo },
+            Some(_) if serve != ServeFlags::default() => {
+                return Err(Line::command().error(
+                    ErrorKind::ArgumentConflict,
+                    "--listen and --demo are for serving, not for the other commands",
+                ));
+            }
+            Some(Verb::Verify) => Command::Verify,
+            Some(Verb::Backup { file }) => Command::Backup { file },
+            Some(Verb::Restore { file }) => Command::Restore { file },
+            Some(Verb::Serve(_)) => Command::Serve { demo: serve.demo },
+        };
+        let overrides = overrides(serve.listen, line.data_dir);
+        Ok(Self { command, config: line.config, overrides })
+    }
+}
+
+fn overrides(listen: Option<SocketAddr>, data_dir: Option<PathBuf>) -> Overrides {
+    let mut overrides = Overrides::none();
+    if let Some(listen) = listen {
+        overrides = overrides.set("http.listen", listen.to_string(), "--listen");
+    }
+    if let Some(folder) = data_dir {
+        let inside = |name| folder.join(name).to_string_lossy().into_owned();
+        overrides = overrides.set("store.path", inside("gittix.redb"), "--data-dir").set(
+            "auth.secret_file",
+            inside("session.key"),
+            "--data-dir",
+        );
+    }
+    overrides
+}
+
+/// A ticket resale marketplace in one binary.
+///
+/// Without a command it serves. Every setting is described in config.toml.
+#[derive(Debug, Parser)]
+#[command(name = "gittix", version, disable_help_subcommand = true)]
+struct Line {
+    /// Read settings from this file instead of ./config.toml
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// Keep the data file and the session key in this folder
+    #[arg(long, value_name = "FOLDER", global = true, value_parser = utf8_path)]
+    data_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    serve: ServeFlags,
+
+    #[command(subcommand)]
+    command: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the server (the default)
+    Serve(ServeFlags),
+    /// Check every invariant of the data file, with no server running on it
+    Verify,
+    /// Copy the data to a new file, also while the server runs
+    Backup {
+        /// The file to write; it must not exist
+        file: PathBuf,
+    },
+    /// Make the data file from a backup, with no server running on it
+    Restore {
+        /// The backup to read
+        file: PathBuf,
+    },
+}
+
+/// The flags of `serve`, which may also stand without it.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+struct ServeFlags {
+    /// Listen on this address, such as 127.0.0.1:3000
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Start with sample users and tickets
+    #[arg(long)]
+    demo: bool,
+}
+
+impl ServeFlags {
+    /// Both sets of flags together; `later` wins.
+    fn or(self, later: Self) -> Self {
+        Self { listen: later.listen.or(self.listen), demo: self.demo || later.demo }
+    }
+}
+
+/// Settings are text, so a folder whose name is not is refused rather than misspelled.
+fn utf8_path(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() { Err("the folder's name is empty") } else { Ok(PathBuf::from(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Invocation, clap::Error> {
+        let words = std::iter::once("gittix").chain(line.split_whitespace());
+        Invocation::parse(words.map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default() {
+        for line in ["", "serve"] {
+            let invocation = parse(line).unwrap();
+            assert_eq!(invocation.command, Command::Serve { demo: false }, "{line}");
+            assert_eq!(invocation.overrides, Overrides::none());
+        }
+    }
+
+    #[test]
+    fn flags_of_serve_may_stand_with_or_without_it() {
+        let expected = Overrides::none().set("http.listen", "127.0.0.1:80", "--listen");
+        for line in [
+            "--demo --listen 127.0.0.1:80",
+            "serve --demo --listen 127.0.0.1:80",
+            "--demo serve --listen 127.0.0.1:80",
+            "--listen 127.0.0.1:1 serve --demo --listen 127.0.0.1:80",
+        ] {
+            let invocation = parse(line).unwrap();
+            assert_eq!(invocation.command, Command::Serve { demo: true }, "{line}");
+            assert_eq!(invocation.overrides, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_other_commands_take_the_settings_file_and_the_folder_but_no_flag_of_serve() {
+        let invocation = parse("--config a.toml backup --data-dir d out.redb").unwrap();
+        assert_eq!(invocation.command, Command::Backup { file: "out.redb".into() });
+        assert_eq!(invocation.config, Some("a.toml".into()));
+        let expected = Overrides::none().set("store.path", "d/gittix.redb", "--data-dir").set(
+            "auth.secret_file",
+            "d/session.key",
+            "--data-dir",
+        );
+        assert_eq!(invocation.overrides, expected);
+
+        assert_eq!(parse("verify --config a.toml").unwrap().command, Command::Verify);
+        for line in ["--demo verify", "verify --demo", "--listen 127.0.0.1:80 restore a"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for line in ["sevre", "backup", "restore", "--listen localhost", "--config", "verify x"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_not_failures() {
+        for line in ["--help", "--version", "serve --help", "backup --help"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+}

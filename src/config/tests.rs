@@ -1,0 +1,295 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+use secrecy::ExposeSecret;
+use tempfile::NamedTempFile;
+
+use super::*;
+
+/// The annotated file at the root of the repository.
+const DOCUMENTED: &str = include_str!("../../config.toml");
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    load_with_flags(toml, environment, Overrides::none())
+}
+
+fn load_with_flags(
+    toml: &str,
+    environment: &[(&str, &str)],
+    flags: Overrides,
+) -> Result<Settings, SettingsError> {
+    let file = file(toml);
+    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    Settings::load(Some(file.path()), environment, flags)
+}
+
+fn complaint(toml: &str, environment: &[(&str, &str)]) -> String {
+    load(toml, environment).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let settings = load("", &[]).unwrap();
+    assert_eq!(settings.http.listen, "127.0.0.1:3000".parse().unwrap());
+    assert_eq!(settings.http.public_url.as_str(), "http://127.0.0.1:3000");
+    assert_eq!(settings.orders.hold, Duration::from_secs(900));
+    assert_eq!(settings.auth.session, Duration::from_secs(7 * 24 * 3600));
+    assert!(settings.auth.throttle);
+    assert!(matches!(settings.payments.provider, Provider::Sandbox));
+}
+
+/// The documented file with the comment sign taken off every line that holds a key.
+fn documented_with_every_key() -> String {
+    let is_key = |line: &&str| {
+        let name = line.split(" = ").next().unwrap_or_default();
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let bare = |line: &'static str| match line.strip_prefix("# ").filter(is_key) {
+        Some(key) if key.contains(" = ") => key,
+        _ => line,
+    };
+    DOCUMENTED.lines().map(bare).collect::<Vec<_>>().join("\n")
+}
+
+fn flatten(prefix: &str, table: &toml::Table, into: &mut Vec<String>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, into),
+            _ => into.push(key),
+        }
+    }
+}
+
+#[test]
+fn the_documented_file_has_exactly_the_keys_there_are() {
+    let mut documented = Vec::new();
+    flatten("", &documented_with_every_key().parse().unwrap(), &mut documented);
+    let mut known: Vec<String> = Settings::keys().into_iter().map(str::to_owned).collect();
+    documented.sort();
+    known.sort();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn the_documented_file_shows_the_defaults() {
+    let shown = load(&documented_with_every_key(), &[]).unwrap();
+    assert_eq!(format!("{shown:#?}"), format!("{:#?}", load("", &[]).unwrap()));
+
+    let stripe = [
+        ("GITTIX_PAYMENTS__PROVIDER", "stripe"),
+        ("GITTIX_PAYMENTS__STRIPE__SECRET_KEY", "sk_test_1"),
+    ];
+    let shown = load(&documented_with_every_key(), &stripe).unwrap();
+    assert_eq!(format!("{shown:#?}"), format!("{:#?}", load("", &stripe).unwrap()));
+}
+
+#[test]
+fn the_documented_file_as_it_is_changes_nothing() {
+    let shown = load(DOCUMENTED, &[]).unwrap();
+    assert_eq!(format!("{shown:#?}"), format!("{:#?}", load("", &[]).unwrap()));
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_a_flag_over_both() {
+    let toml =
+        "[http]\nlisten = \"127.0.0.1:1\"\n[orders]\nhold_seconds = 1\nmax_open_per_user = 1";
+    let environment =
+        [("GITTIX_HTTP__LISTEN", "127.0.0.1:2"), ("GITTIX_ORDERS__HOLD_SECONDS", "2")];
+    let flags = Overrides::none().set("http.listen", "127.0.0.1:4", "--listen");
+    let settings = load_with_flags(toml, &environment, flags).unwrap();
+    assert_eq!(settings.http.listen.port(), 4);
+    assert_eq!(settings.orders.hold, Duration::from_secs(2));
+    assert_eq!(settings.orders.max_open_per_user, 1);
+}
+
+#[test]
+fn other_variables_are_left_alone() {
+    let others =
+        [("PATH", "/bin"), ("GITTIX_PORT", "tcp://10.0.0.1:3000"), ("GITTIX_SERVICE_HOST", "h")];
+    load("", &others).unwrap();
+    load("", &[("GITTIX_PORT", "3000")]).unwrap_err();
+}
+
+#[test]
+fn a_file_that_was_asked_for_must_exist() {
+    let missing = Path::new("/nowhere/gittix.toml");
+    let error = Settings::load(Some(missing), std::iter::empty(), Overrides::none()).unwrap_err();
+    assert!(error.to_string().contains("/nowhere/gittix.toml: cannot be read"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_source_and_the_keys_there_are() {
+    let from_file = complaint("[http]\nlisten_on = 1", &[]);
+    assert!(from_file.contains("http.listen_on: unknown key in /"), "{from_file}");
+    assert!(from_file.contains("the keys of this section are http.listen,"), "{from_file}");
+
+    let from_environment = complaint("", &[("GITTIX_HTTP_LISTEN", "x")]);
+    assert!(
+        from_environment.contains("from the environment variable GITTIX_HTTP_LISTEN"),
+        "{from_environment}"
+    );
+    for toml in
+        ["htp = 1", "[htp]", "[[http]]", "http = 1", "[http.listen]", "[http.listen.x]\ny=1"]
+    {
+        assert!(complaint(toml, &[]).contains("unknown key"), "{toml}");
+    }
+    for name in ["GITTIX_", "GITTIX_http__listen", "GITTIX_HTTP.LISTEN", "GITTIX_HTTP"] {
+        assert!(complaint("", &[(name, "x")]).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn bad_values_are_refused_and_the_key_is_named() {
+    for (toml, key) in [
+        ("[http]\nlisten = \"localhost\"", "http.listen"),
+        ("[http]\nlisten = 3000", "http.listen"),
+        ("[http]\npublic_url = \"ftp://x\"", "http.public_url"),
+        ("[http]\npublic_url = \"example.com\"", "http.public_url"),
+        ("[http]\nbody_limit_bytes = -1", "http.body_limit_bytes"),
+        ("[http]\nbody_limit_bytes = \"65536\"", "http.body_limit_bytes"),
+        ("[http]\nmax_connections = 0", "http.max_connections"),
+        ("[http]\nclient_address_header = \"a b\"", "http.client_address_header"),
+        ("[http]\nadmin_listen = \"127.0.0.1:3000\"", "http.admin_listen"),
+        ("[store]\npath = \"\"", "store.path"),
+        ("[store]\nqueue = 1.5", "store.queue"),
+        ("[auth]\nthrottle = 1", "auth.throttle"),
+        ("[auth]\nthrottle_account_per_minute = 0", "auth.throttle_account_per_minute"),
+        ("[auth]\nsession_hours = 0", "auth.session_hours"),
+        ("[auth]\nhash_threads = 0", "auth.hash_threads"),
+        ("[orders]\nhold_seconds = 0", "orders.hold_seconds"),
+        ("[orders]\nmax_open_per_user = 0", "orders.max_open_per_user"),
+        ("[actors]\nmax_live = 0", "actors.max_live"),
+        ("[payments]\nprovider = \"paypal\"", "payments.provider"),
+        ("[payments]\nprovider = \"stripe\"", "payments.stripe.secret_key"),
+        ("[payments]\ncurrency = \"dollar\"", "payments.currency"),
+        ("[payments]\nanswer_seconds = 30", "payments.answer_seconds"),
+        ("[payments.stripe]\napi_base = \"api.stripe.com\"", "payments.stripe.api_base"),
+        ("[payments.stripe]\npublishable_key = \"sk_1\"", "payments.stripe.publishable_key"),
+        ("[log]\nformat = \"xml\"", "log.format"),
+        ("[log]\nfilter = \"=\"", "log.filter"),
+    ] {
+        let complaint = complaint(toml, &[]);
+        assert!(complaint.contains(&format!("\n  {key}: ")), "{toml}: {complaint}");
+        assert_eq!(complaint.lines().count(), 2, "{toml}: {complaint}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let error =
+        load("nonsense = 1\n[orders]\nhold_seconds = 0", &[("GITTIX_AUTH__THROTTLE", "maybe")])
+            .unwrap_err();
+    assert_eq!(error.problems.len(), 3, "{error}");
+}
+
+#[test]
+fn a_syntax_error_names_the_line_and_does_not_quote_it() {
+    let complaint = complaint("[payments.stripe]\nsecret_key = \"sk_live_oops", &[]);
+    assert!(complaint.contains(":2: not valid TOML"), "{complaint}");
+    assert!(!complaint.contains("sk_live_oops"), "{complaint}");
+}
+
+#[test]
+fn the_throttle_is_switched_in_several_spellings() {
+    for (text, is_on) in [("on", true), ("1", true), ("true", true), ("off", false), ("0", false)] {
+        let settings = load("", &[("GITTIX_AUTH__THROTTLE", text)]).unwrap();
+        assert_eq!(settings.auth.throttle, is_on, "{text}");
+    }
+}
+
+#[test]
+fn secrets_are_read_and_never_shown() {
+    let toml = "[payments]\nprovider = \"stripe\"\n[payments.stripe]\nsecret_key = \"sk_hidden\"";
+    let environment = [("GITTIX_PAYMENTS__STRIPE__WEBHOOK_SECRET", "whsec_hidden1, whsec_hidden2")];
+    let settings = load(toml, &environment).unwrap();
+    let Provider::Stripe(stripe) = &settings.payments.provider else { panic!("not Stripe") };
+    assert_eq!(stripe.secret_key.expose_secret(), "sk_hidden");
+    let secrets: Vec<_> = stripe.webhook_secrets.iter().map(|s| s.expose_secret()).collect();
+    assert_eq!(secrets, ["whsec_hidden1", "whsec_hidden2"]);
+    assert!(!format!("{settings:?}").contains("hidden"));
+
+    let bad = "[payments.stripe]\nsecret_key = \"sk hidden\"\nwebhook_secret = [\"hidden\", \"\"]";
+    assert!(!complaint(bad, &[]).contains("hidden"));
+    assert!(!complaint(bad, &[]).contains("sk "));
+}
+
+#[test]
+fn webhook_secrets_may_be_a_list() {
+    let toml = "[payments]\nprovider = \"stripe\"\n[payments.stripe]\nsecret_key = \"sk\"\n\
+                webhook_secret = [\"a\", \"b\"]";
+    let Provider::Stripe(stripe) = load(toml, &[]).unwrap().payments.provider else { panic!() };
+    assert_eq!(stripe.webhook_secrets.len(), 2);
+}
+
+#[test]
+fn the_currency_is_one_that_the_caller_knows() {
+    let load = |code: &str| {
+        let environment = [("GITTIX_PAYMENTS__CURRENCY".to_owned(), code.to_owned())];
+        Settings::load_with_currencies(
+            Some(file("").path()),
+            environment.into_iter(),
+            Overrides::none(),
+            |code| ["usd", "jpy"].contains(&code),
+        )
+    };
+    assert_eq!(load("JPY").unwrap().payments.currency, "jpy");
+    load("xxx").unwrap_err();
+}
+
+#[test]
+fn a_public_url_is_spelled_as_browsers_spell_an_origin() {
+    let parsed = |text| PublicUrl::parse(text).map(|url| url.to_string());
+    assert_eq!(parsed("https://Tickets.Example.com/").unwrap(), "https://tickets.example.com");
+    assert_eq!(parsed("https://example.com:443").unwrap(), "https://example.com");
+    assert_eq!(parsed("http://example.com:443").unwrap(), "http://example.com:443");
+    assert_eq!(parsed("http://[::1]:8080").unwrap(), "http://[::1]:8080");
+    for bad in [
+        "",
+        "/",
+        "http://",
+        "//x",
+        "http://a/b",
+        "http://a?b",
+        "http://a#b",
+        "http://u@a",
+        "http://a:",
+        "http://a:99999",
+    ] {
+        assert_eq!(parsed(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_public_url_that_is_not_given_follows_the_listener() {
+    for (listen, url) in [
+        ("0.0.0.0:8080", "http://localhost:8080"),
+        ("10.1.2.3:80", "http://10.1.2.3"),
+        ("[::1]:3000", "http://[::1]:3000"),
+    ] {
+        let settings = load("", &[("GITTIX_HTTP__LISTEN", listen)]).unwrap();
+        assert_eq!(settings.http.public_url.as_str(), url);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_in_any_variable_makes_loading_panic(
+        key in prop::sample::select(Settings::keys()),
+        value in any::<String>(),
+    ) {
+        let name = format!("GITTIX_{}", key.to_uppercase().replace('.', "__"));
+        let _ = load("", &[(&name, &value)]);
+    }
+
+    #[test]
+    fn no_file_makes_loading_panic(text in any::<String>()) {
+        let _ = load(&text, &[]);
+    }
+}

@@ -1,0 +1,295 @@
+//! `/api/users`: signing up, in and out, and changing one's account.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tracing::warn;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::codes::Code;
+use super::errors::problem;
+use super::input::{Faults, email_field};
+use super::json::{Field, JsonObject, StrictJson};
+use super::openapi::Refusals;
+use super::problem::{FieldError, Problem};
+use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
+use super::views::{CurrentUserJson, UserJson};
+use crate::actors::MarketError;
+use crate::auth::{IssuedToken, NewPassword, PasswordRule, new_session_id};
+use crate::domain::{Email, SessionId, User, UserView};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Longer passwords than any account has are not worth the work of comparing them.
+const PASSWORD_MAX_BYTES: usize = 4 * 128;
+
+/// The routes of accounts.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_up))
+        .routes(routes!(sign_in))
+        .routes(routes!(sign_out))
+        .routes(routes!(current_user))
+        .routes(routes!(change))
+}
+
+/// Who wants an account.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct NewAccount {
+    /// An address that could be delivered to; compared without case.
+    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
+    email: String,
+    /// Any characters, but none of the most common passwords.
+    #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]
+    password: String,
+}
+
+/// Who wants to sign in.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct Credentials {
+    /// The account's address; compared without case.
+    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
+    email: String,
+    /// The account's password.
+    #[schema(example = "correct horse battery", min_length = 1, max_length = 128)]
+    password: String,
+}
+
+/// What to change of an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct AccountChanges {
+    /// The password the account has now.
+    #[schema(min_length = 1, max_length = 128)]
+    current_password: String,
+    /// Another address.
+    #[schema(format = Email, max_length = 254)]
+    email: Option<String>,
+    /// Another password; it ends every other session.
+    #[schema(min_length = 8, max_length = 128)]
+    password: Option<String>,
+}
+
+/// Makes an account and signs it in.
+#[utoipa::path(
+    post, path = "/api/users/signup", tag = "accounts", request_body = NewAccount,
+    responses((status = 201, body = UserJson, headers(("set-cookie" = String))), Refusals),
+)]
+async fn sign_up(
+    State(state): State<ApiState>,
+    ClientAddress(address): ClientAddress,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let mut faults = Faults::default();
+    let email = faults.note("email", email_field(body.field("email")));
+    let known = email.as_ref().map_or("", Email::as_str);
+    let password = faults.note("password", password_field(body.field("password"), known));
+    let (Some(email), Some(password)) = (email, password) else {
+        return Err(faults.into_problem());
+    };
+    let attempt = state.throttle.attempt(email.key().as_str(), address, state.market.now())?;
+    let taken = state.store.user_by_email(&email.key()).await?.is_some();
+    if taken {
+        // Asking which addresses have accounts counts as a failed attempt.
+        drop(attempt);
+        let refusal = MarketError::Refused(crate::store::Refusal::EmailInUse);
+        return Err(problem(refusal, state.market.now()));
+    }
+    attempt.give_back();
+    let hash = state.passwords.hash(password.into()).await?;
+    let session = SessionId(new_session_id(&*state.entropy));
+    let expires_at = state.market.now().plus(state.cookie.max_age);
+    let signed_up = state.market.sign_up(email, hash, session, expires_at).await;
+    let user = signed_up.map_err(|error| problem(error, state.market.now()))?;
+    signed_in(&state, StatusCode::CREATED, user.view(), session)
+}
+
+fn password_field(field: Field<'_>, email: &str) -> Result<NewPassword, PasswordRule> {
+    let text = field.text().unwrap_or_default();
+    NewPassword::parse(SecretString::from(text), email)
+}
+
+/// Signs in.
+#[utoipa::path(
+    post, path = "/api/users/signin", tag = "accounts", request_body = Credentials,
+    responses((status = 200, body = UserJson, headers(("set-cookie" = String))), Refusals),
+)]
+async fn sign_in(
+    State(state): State<ApiState>,
+    ClientAddress(address): ClientAddress,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let mut faults = Faults::default();
+    let email = faults.note("email", email_field(body.field("email")));
+    let password = faults.note("password", given_password(&body, "password"));
+    let (Some(email), Some(password)) = (email, password) else {
+        return Err(faults.into_problem());
+    };
+    let attempt = state.throttle.attempt(email.key().as_str(), address, state.market.now())?;
+    let user = state.store.user_by_email(&email.key()).await?;
+    // An unknown address costs the same work as a wrong password and is answered the same.
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let verdict = match state.passwords.verify(password.clone(), hash).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            attempt.give_back();
+            return Err(error.into());
+        }
+    };
+    let Some(mut user) = user.filter(|_| verdict.ok) else {
+        return Err(invalid_credentials());
+    };
+    attempt.give_back();
+    if verdict.needs_rehash {
+        user = upgrade_hash(&state, user, password).await;
+    }
+    let session = SessionId(new_session_id(&*state.entropy));
+    let expires_at = state.market.now().plus(state.cookie.max_age);
+    match state.market.open_session(&user, session, expires_at).await {
+        Ok(()) => signed_in(&state, StatusCode::OK, user.view(), session),
+        // The account was looked up under an address or with a password that it no longer has.
+        Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),
+        Err(error) => Err(problem(error, state.market.now())),
+    }
+}
+
+fn invalid_credentials() -> Problem {
+    Problem::new(Code::InvalidCredentials, "Invalid credentials")
+}
+
+/// A password that is to be compared, not kept: any that was given will do.
+fn given_password(body: &JsonObject, name: &str) -> Result<SecretString, &'static str> {
+    let text = body.field(name).text().filter(|text| !text.is_empty());
+    let text = text.ok_or("You must supply a password")?;
+    if text.len() > PASSWORD_MAX_BYTES {
+        return Err("Password must be at most 128 characters");
+    }
+    Ok(SecretString::from(text))
+}
+
+/// Sign-in goes on if this fails: the next one tries again.
+async fn upgrade_hash(state: &ApiState, user: User, password: SecretString) -> User {
+    let upgraded = match state.passwords.hash(password).await {
+        Ok(hash) => state.market.upgrade_hash(&user, hash).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    upgraded.unwrap_or_else(|error| {
+        warn!(user = %user.id, %error, "an outdated password hash was not replaced");
+        user
+    })
+}
+
+fn signed_in(
+    state: &ApiState,
+    status: StatusCode,
+    user: UserView,
+    session: SessionId,
+) -> Result<Response, Problem> {
+    let issued = state.tokens.issue(&user.id.to_string(), session.0, state.market.now());
+    let IssuedToken { token, .. } = issued.map_err(|error| {
+        tracing::error!(%error, "a session token could not be made");
+        Problem::internal()
+    })?;
+    Ok(with_cookie(status, &state.cookie.set(&token), Json(UserJson::from(user))))
+}
+
+fn with_cookie(status: StatusCode, cookie: &str, body: impl IntoResponse) -> Response {
+    let mut response = (status, [(header::CACHE_CONTROL, NO_STORE)], body).into_response();
+    // A token is made of characters that every header may hold.
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Signs out: the session ends, here and for whoever else has its token.
+#[utoipa::path(
+    post, path = "/api/users/signout", tag = "accounts",
+    security((), ("session" = []), ("bearer" = [])),
+    responses((status = 200, body = serde_json::Value, headers(("set-cookie" = String))), Refusals),
+)]
+async fn sign_out(
+    State(state): State<ApiState>,
+    MaybeSignedIn(who): MaybeSignedIn,
+) -> Result<Response, Problem> {
+    if let Some(SignedIn { user, session }) = who {
+        let ended = state.market.end_session(user, session).await;
+        ended.map_err(|error| problem(error, state.market.now()))?;
+    }
+    Ok(with_cookie(StatusCode::OK, &state.cookie.clear(), Json(serde_json::json!({}))))
+}
+
+/// Says who is signed in.
+#[utoipa::path(
+    get, path = "/api/users/currentuser", tag = "accounts",
+    security((), ("session" = []), ("bearer" = [])),
+    responses((status = 200, body = CurrentUserJson), Refusals),
+)]
+async fn current_user(
+    State(state): State<ApiState>,
+    MaybeSignedIn(who): MaybeSignedIn,
+    _headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let user = match who {
+        Some(who) => state.store.user(who.user).await?,
+        None => None,
+    };
+    let body = CurrentUserJson { current_user: user.map(|user| user.view().into()) };
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(body)).into_response())
+}
+
+/// Changes the signed-in user's address, password or both.
+#[utoipa::path(
+    patch, path = "/api/users/me", tag = "accounts", request_body = AccountChanges,
+    security(("session" = []), ("bearer" = [])),
+    responses((status = 200, body = UserJson), Refusals),
+)]
+async fn change(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    ClientAddress(address): ClientAddress,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let user = state.store.user(who.user).await?.ok_or_else(Problem::unauthorized)?;
+    let mut faults = Faults::default();
+    let current = faults.note("currentPassword", given_password(&body, "currentPassword"));
+    let given = |name| Some(body.field(name)).filter(|field| !field.is_missing());
+    let email = given("email").map(|field| faults.note("email", email_field(field)));
+    let address_then = email.as_ref().and_then(Option::as_ref).unwrap_or(&user.email).as_str();
+    let password =
+        given("password").map(|field| faults.note("password", password_field(field, address_then)));
+    let (Some(current), false, false) =
+        (current, email == Some(None), matches!(password, Some(None)))
+    else {
+        return Err(faults.into_problem());
+    };
+    let attempt = state.throttle.attempt(user.email.key().as_str(), address, state.market.now())?;
+    let verdict = state.passwords.verify(current, Some(user.password_hash.clone())).await;
+    if verdict.as_ref().is_ok_and(|verdict| !verdict.ok) {
+        return Err(wrong_password());
+    }
+    attempt.give_back();
+    verdict?;
+    let hash = match password.flatten() {
+        Some(password) => Some(state.passwords.hash(password.into()).await?),
+        None => None,
+    };
+    let changed = state.market.change_account(&user, who.session, email.flatten(), hash).await;
+    let view = changed.map_err(|error| match error {
+        MarketError::PasswordChanged => wrong_password(),
+        error => problem(error, state.market.now()),
+    })?;
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(UserJson::from(view))).into_response())
+}
+
+fn wrong_password() -> Problem {
+    let wrong = FieldError::on("currentPassword", "The current password is wrong.");
+    Problem::new(Code::WrongPassword, wrong.message.clone()).errors(vec![wrong])
+}

@@ -1,0 +1,97 @@
+//! The operators' door, on an address of its own that must stay private: metrics and backups.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use tracing::{error, info};
+
+use super::codes::Code;
+use super::errors::problem;
+use super::json::StrictJson;
+use super::metrics::{Metrics, Readings};
+use super::problem::{FieldError, Problem};
+use super::state::ApiState;
+use crate::store::BackupError;
+
+const TEXT: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// What the operators' handlers work with.
+#[derive(Clone)]
+struct Admin {
+    api: ApiState,
+    metrics: Metrics,
+    backups: Arc<tokio::sync::Semaphore>,
+}
+
+/// Everything that is served to operators.
+pub fn router(api: ApiState, metrics: Metrics) -> Router {
+    let backups = Arc::new(tokio::sync::Semaphore::new(1));
+    Router::new()
+        .route("/metrics", get(show_metrics))
+        .route("/admin/backup", post(back_up))
+        .with_state(Admin { api, metrics, backups })
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(from_fn(refuse_foreign_hosts))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+}
+
+/// A page in the operator's browser must not reach this door under a name of its own that it
+/// made resolve to this machine, so only addresses and `localhost` are answered to. (That it
+/// can't send JSON across origins is seen to by the content type, which needs a preflight.)
+async fn refuse_foreign_hosts(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let name = host.and_then(|host| host.parse::<Uri>().ok()?.host().map(str::to_owned));
+    let is_ours = name.is_some_and(|name| {
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+    });
+    if is_ours {
+        next.run(request).await
+    } else {
+        Problem::new(Code::Forbidden, "Ask for an address or localhost.").into_response()
+    }
+}
+
+async fn show_metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
+    let now = admin.api.market.now();
+    let oldest = admin.api.store.unsettled_charges(None, 1).await?.pop();
+    let readings = Readings {
+        store: admin.api.store.stats(),
+        market: admin.api.market.stats(),
+        oldest_unsettled: oldest.map(|charge| now.since(charge.created_at)),
+    };
+    Ok(([(header::CONTENT_TYPE, TEXT)], admin.metrics.render(&readings)).into_response())
+}
+
+/// Copies the store, as of now, to a file on this machine.
+async fn back_up(
+    State(admin): State<Admin>,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let path = body.field("file").text().map(PathBuf::from).filter(|path| path.is_absolute());
+    let path =
+        path.ok_or_else(|| FieldError::on("file", "file must be the absolute path of a new file"))?;
+    let Ok(_turn) = admin.backups.try_acquire() else {
+        return Err(problem(crate::actors::MarketError::Overloaded, admin.api.market.now()));
+    };
+    match admin.api.store.backup(&path).await {
+        Ok(()) => {
+            info!(file = %path.display(), "backup written");
+            Ok(Json(json!({ "file": path })).into_response())
+        }
+        Err(error @ BackupError::Exists(_)) => Err(Problem::new(Code::Conflict, error.to_string())),
+        Err(error) => {
+            error!(%error, "a backup failed");
+            Err(Problem::new(Code::Unprocessable, error.to_string()))
+        }
+    }
+}

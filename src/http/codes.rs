@@ -1,0 +1,201 @@
+//! Every error code a client can meet, in one table, and the pages that explain them.
+//!
+//! A code is a promise: it is stable, it belongs to one status, and the `type`
+//! of a problem leads to its explanation under `/errors/{slug}`.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+
+use super::problem::Problem;
+
+/// Declares the codes once; the enum, the list and the lookups follow from it.
+macro_rules! codes {
+    ($($variant:ident $name:literal $status:ident $meaning:literal)*) => {
+        /// Why a request was refused, as a client's program sees it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Code {
+            /// All codes, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The code as it stands in a problem: `ticket_locked`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The one status this code comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),* }
+            }
+
+            /// One sentence for the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),* }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest "bad_request" BAD_REQUEST "The request is not valid HTTP or breaks a rule that every request must keep."
+    InvalidJson "invalid_json" BAD_REQUEST "The body is not one JSON object in UTF-8, or an object in it repeats a key."
+    IncompleteBody "incomplete_body" BAD_REQUEST "The connection ended, or the encoding of the body broke, before the whole body had arrived."
+    ValidationFailed "validation_failed" BAD_REQUEST "One or more fields or query parameters break a rule; `errors` has an entry for each."
+    InvalidSignature "invalid_signature" BAD_REQUEST "The signature of the webhook is missing, wrong or too old."
+    Unauthenticated "unauthenticated" UNAUTHORIZED "The request needs a signed-in user, and its session is missing, expired or revoked."
+    InvalidCredentials "invalid_credentials" UNAUTHORIZED "The email and password do not belong to an account."
+    PaymentFailed "payment_failed" PAYMENT_REQUIRED "The card was declined; `declineCode` says why."
+    Forbidden "forbidden" FORBIDDEN "The signed-in user may not do this."
+    NotOwner "not_owner" FORBIDDEN "Only the user who listed the ticket may change it."
+    OwnTicket "own_ticket" FORBIDDEN "A seller cannot buy a ticket of their own."
+    WrongPassword "wrong_password" FORBIDDEN "The current password is not right."
+    CrossOrigin "cross_origin" FORBIDDEN "A browser sent this request, with the session cookie, from a page of another origin."
+    NotFound "not_found" NOT_FOUND "There is nothing here, or nothing that this user may see."
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to this method; the `allow` header names those it does answer to."
+    RequestTimeout "request_timeout" REQUEST_TIMEOUT "The request did not arrive completely in time."
+    Conflict "conflict" CONFLICT "The request does not fit the current state; read it again and decide anew."
+    TicketLocked "ticket_locked" CONFLICT "The ticket is held by an order that is still open."
+    TicketSold "ticket_sold" CONFLICT "The ticket has been sold."
+    OrderCompleted "order_completed" CONFLICT "The order has been paid and stands."
+    OrderCancelled "order_cancelled" CONFLICT "The order has been cancelled."
+    OrderExpired "order_expired" CONFLICT "The time to pay for the order is over."
+    PaymentInProgress "payment_in_progress" CONFLICT "A payment for the order is under way."
+    EmailInUse "email_in_use" CONFLICT "An account with this email exists."
+    IdempotencyInProgress "idempotency_in_progress" CONFLICT "The first request with this idempotency key has not been answered yet."
+    PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is not at a version that `if-match` names."
+    PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "The body is larger than the server accepts."
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "A body must be uncompressed JSON with `content-type: application/json`."
+    Unprocessable "unprocessable" UNPROCESSABLE_ENTITY "The request is well formed and cannot be carried out."
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "This idempotency key has been used for another request."
+    TooManyRequests "too_many_requests" TOO_MANY_REQUESTS "Too many attempts; `retry-after` says when the next one is welcome."
+    TooManyHolds "too_many_holds" TOO_MANY_REQUESTS "The user holds as many unpaid orders as one user may."
+    Internal "internal" INTERNAL_SERVER_ERROR "The server failed; the request id finds the cause in its log."
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "The server cannot answer now; try again after `retry-after` seconds."
+}
+
+impl Code {
+    /// The code as it stands in a path: `ticket-locked`.
+    pub fn slug(self) -> String {
+        self.name().replace('_', "-")
+    }
+
+    /// The `type` of a problem with this code, relative to the server.
+    pub fn type_reference(self) -> String {
+        format!("/errors/{}", self.slug())
+    }
+
+    /// The name of the status: `Conflict`.
+    pub fn title(self) -> &'static str {
+        self.status().canonical_reason().unwrap_or("Error")
+    }
+}
+
+/// The explanation of one code.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    r#type: String,
+    code: &'static str,
+    status: u16,
+    title: &'static str,
+    meaning: &'static str,
+}
+
+impl From<Code> for Explanation {
+    fn from(code: Code) -> Self {
+        Self {
+            r#type: code.type_reference(),
+            code: code.name(),
+            status: code.status().as_u16(),
+            title: code.title(),
+            meaning: code.meaning(),
+        }
+    }
+}
+
+/// `GET /errors` and `GET /errors/{slug}`: what the `type` of a problem leads to.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/errors", get(list)).route("/errors/{slug}", get(explain))
+}
+
+async fn list() -> Response {
+    let all: Vec<Explanation> = Code::ALL.iter().copied().map(Explanation::from).collect();
+    json(&all)
+}
+
+async fn explain(Path(slug): Path<String>) -> Response {
+    match Code::ALL.iter().copied().find(|code| code.slug() == slug) {
+        Some(code) => json(&Explanation::from(code)),
+        None => Problem::not_found().into_response(),
+    }
+}
+
+fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            let headers = [
+                (header::CONTENT_TYPE, "application/json"),
+                (header::CACHE_CONTROL, "public, max-age=3600"),
+            ];
+            (headers, body).into_response()
+        }
+        Err(_) => Problem::internal().into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get_page(path: &str) -> (StatusCode, serde_json::Value) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = routes().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[test]
+    fn names_are_unique_and_in_snake_case() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code:?}");
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+            assert!(code.meaning().ends_with('.'), "{code:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_type_of_every_code_leads_to_its_explanation() {
+        for code in Code::ALL {
+            let (status, page) = get_page(&code.type_reference()).await;
+            assert_eq!(status, StatusCode::OK);
+            assert_eq!(page["code"], code.name());
+            assert_eq!(page["status"], code.status().as_u16());
+            assert_eq!(page["meaning"], code.meaning());
+        }
+        let (_, all) = get_page("/errors").await;
+        assert_eq!(all.as_array().unwrap().len(), Code::ALL.len());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_slug_is_not_found() {
+        let (status, page) = get_page("/errors/no-such-thing").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(page["code"], "not_found");
+    }
+}

@@ -1,0 +1,133 @@
+//! From what the marketplace refuses to what clients read.
+
+use tracing::error;
+
+use super::codes::Code;
+use super::problem::Problem;
+use crate::actors::MarketError;
+use crate::auth::{PasswordError, RetryAfter};
+use crate::domain::{PurchaseRejection, TicketRejection, Timestamp};
+use crate::store::{ReadError, Refusal};
+
+/// When a client that met an overloaded server should come back.
+const OVERLOAD_RETRY_SECONDS: u64 = 1;
+
+/// A refusal by the marketplace, at the time it was given.
+pub fn problem(error: MarketError, now: Timestamp) -> Problem {
+    match error {
+        MarketError::NotFound => Problem::not_found(),
+        MarketError::Ticket(rejection) => ticket_problem(rejection, now),
+        MarketError::Purchase(rejection) => purchase_problem(rejection),
+        MarketError::Refused(Refusal::EmailInUse) => Problem::new(Code::EmailInUse, "Email in use")
+            .errors(vec![super::problem::FieldError::on("email", "Email in use")]),
+        MarketError::Refused(Refusal::TooManyOpenOrders) => Problem::new(
+            Code::TooManyHolds,
+            "You hold as many unpaid orders as you may; pay or cancel one first.",
+        ),
+        MarketError::Refused(Refusal::KeyUsed) => Problem::new(
+            Code::IdempotencyInProgress,
+            "The first request with this idempotency key has not been answered yet.",
+        ),
+        // Handlers that compare passwords answer this themselves, each in its own words.
+        MarketError::PasswordChanged => {
+            Problem::new(Code::InvalidCredentials, "Invalid credentials")
+        }
+        MarketError::UnknownToken => super::problem::FieldError::on(
+            "token",
+            "token is not one that the payment provider knows",
+        )
+        .into(),
+        MarketError::Overloaded | MarketError::Unavailable => {
+            Problem::unavailable(OVERLOAD_RETRY_SECONDS)
+        }
+        MarketError::Internal(reason) => {
+            error!(%reason, "a request failed");
+            Problem::internal()
+        }
+    }
+}
+
+fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
+    match rejection {
+        TicketRejection::NotOwner => {
+            Problem::new(Code::NotOwner, "Only the seller can change a ticket.")
+        }
+        TicketRejection::OwnTicket => {
+            Problem::new(Code::OwnTicket, "You cannot buy your own ticket.")
+        }
+        TicketRejection::Locked { until } => {
+            Problem::new(Code::TicketLocked, "Someone is buying this ticket right now.")
+                .retry_after(whole_seconds_until(until, now))
+        }
+        TicketRejection::Sold => Problem::new(Code::TicketSold, "This ticket has been sold."),
+        TicketRejection::VersionMismatch { .. } => Problem::precondition_failed(),
+        TicketRejection::NotHeld => {
+            error!("an order asked for a ticket that it does not hold");
+            Problem::internal()
+        }
+    }
+}
+
+fn purchase_problem(rejection: PurchaseRejection) -> Problem {
+    match rejection {
+        PurchaseRejection::Completed => {
+            Problem::new(Code::OrderCompleted, "This order has been paid.")
+        }
+        PurchaseRejection::Cancelled => {
+            Problem::new(Code::OrderCancelled, "This order has been cancelled.")
+        }
+        PurchaseRejection::Expired => {
+            Problem::new(Code::OrderExpired, "The time to pay for this order is over.")
+        }
+        PurchaseRejection::VersionMismatch => Problem::precondition_failed(),
+        PurchaseRejection::PaymentInProgress => {
+            Problem::new(Code::PaymentInProgress, "A payment of this order is in progress.")
+        }
+    }
+}
+
+/// Rounded up and at least one, so that who waits that long does not come too early.
+fn whole_seconds_until(until: Timestamp, now: Timestamp) -> u64 {
+    let left = until.since(now);
+    let rounded_up = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    rounded_up.max(1)
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        error!(%error, "the store could not be read");
+        Self::internal()
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::unavailable(OVERLOAD_RETRY_SECONDS),
+            PasswordError::Unreadable | PasswordError::Failed => {
+                error!(%error, "a password could not be hashed or compared");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<RetryAfter> for Problem {
+    fn from(wait: RetryAfter) -> Self {
+        Self::too_many_requests(Code::TooManyRequests, wait.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_names_the_seconds_until_it_can_end() {
+        let at = Timestamp::from_millis;
+        assert_eq!(whole_seconds_until(at(10_000), at(0)), 10);
+        assert_eq!(whole_seconds_until(at(10_001), at(0)), 11);
+        assert_eq!(whole_seconds_until(at(1), at(0)), 1);
+        assert_eq!(whole_seconds_until(at(0), at(5_000)), 1, "the timer is about to run");
+    }
+}

@@ -1,0 +1,218 @@
+//! `/api/orders`: locking a ticket, looking at one's orders, giving a ticket back.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::conditional::{etag, expected_version, is_fresh, not_modified};
+use super::errors::problem;
+use super::idempotency::{Remembered, once};
+use super::input::{Faults, PathId, id_field};
+use super::json::StrictJson;
+use super::openapi::Refusals;
+use super::paging::{Cursor, PageRequest, Query, next_link};
+use super::problem::{FieldError, Problem};
+use super::state::{ApiState, SignedIn};
+use super::views::{OrderJson, OrderStatusJson};
+use crate::domain::{OrderId, OrderStatus, OrderView, TicketId};
+use crate::store::PurchaseQuery;
+
+const PATH: &str = "/api/orders";
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The routes of orders.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, cancel))
+}
+
+/// What a new order needs.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct OrderDraft {
+    /// The ticket to lock.
+    #[schema(pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    ticket_id: String,
+}
+
+/// Locks a ticket while its buyer pays.
+#[utoipa::path(
+    post, path = PATH, tag = "orders", security(("session" = []), ("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are answered again, not done again.")),
+    request_body = OrderDraft,
+    responses(
+        (status = 201, body = OrderJson, headers(("location" = String), ("etag" = String))),
+        Refusals,
+    ),
+)]
+async fn create(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let source = body.source().clone();
+    once(&state, who, "POST /api/orders", &headers, &source, move |state, key| async move {
+        let mut faults = Faults::default();
+        let ticket = id_field::<TicketId>(body.field("ticketId"), "ticketId");
+        let Some(ticket) = faults.note("ticketId", ticket) else {
+            return Err(faults.into_problem());
+        };
+        let reserved = state.market.reserve(ticket, who.user, key).await;
+        let purchase = reserved.map_err(|error| problem(error, state.market.now()))?;
+        Ok(created(&purchase.view()))
+    })
+    .await
+}
+
+/// The answer to an order that was just made.
+pub fn created(view: &OrderView) -> Response {
+    let location = HeaderValue::try_from(format!("{PATH}/{}", view.order.id));
+    let mut response = (StatusCode::CREATED, Extension(Remembered), one(view)).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn one(view: &OrderView) -> Response {
+    let headers =
+        [(header::ETAG, etag(view.order.version.number())), (header::CACHE_CONTROL, NO_STORE)];
+    (headers, Json(OrderJson::from(view))).into_response()
+}
+
+/// How a list of orders may be narrowed.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
+struct OrderFilters {
+    /// Only those that stand like this.
+    #[param(inline)]
+    status: Option<OrderStatusName>,
+    /// How many, 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The cursor of the page before, from its `link` header.
+    after: Option<String>,
+}
+
+/// The values of the filter.
+#[derive(Deserialize, ToSchema)]
+enum OrderStatusName {
+    Created,
+    AwaitingPayment,
+    Completed,
+    Cancelled,
+}
+
+/// Lists the signed-in user's orders, newest first.
+#[utoipa::path(
+    get, path = PATH, tag = "orders", params(OrderFilters),
+    security(("session" = []), ("bearer" = [])),
+    responses(
+        (status = 200, body = Vec<OrderJson>, headers(("link" = String, description = "The next page, if there is one."))),
+        Refusals,
+    ),
+)]
+async fn list(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    query: Query,
+) -> Result<Response, Problem> {
+    let page = PageRequest::from_query(&query);
+    let status = read_status(&query);
+    let after = match &page {
+        Ok(PageRequest { after: Some(cursor), .. }) => position(cursor).map(Some),
+        _ => Ok(None),
+    };
+    let (Ok(page), Ok(status), Ok(after)) = (&page, &status, &after) else {
+        let mut errors: Vec<FieldError> = page.err().unwrap_or_default();
+        errors.extend(status.err());
+        errors.extend(after.err());
+        return Err(Problem::validation(errors));
+    };
+    // One more than shown tells whether more follow.
+    let asked =
+        PurchaseQuery { buyer: who.user, status: *status, after: *after, limit: page.limit + 1 };
+    let mut purchases = state.store.purchases(&asked).await?;
+    let has_more = purchases.len() > page.limit;
+    purchases.truncate(page.limit);
+    let next = purchases.last().filter(|_| has_more).map(|last| cursor(last.order.id));
+    let link = next.and_then(|cursor| next_link(PATH, &query, &cursor));
+    let orders: Vec<OrderJson> =
+        purchases.iter().map(|purchase| OrderJson::from(&purchase.view())).collect();
+    let mut response = ([(header::CACHE_CONTROL, NO_STORE)], Json(orders)).into_response();
+    if let Some(link) = link {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+fn read_status(query: &Query) -> Result<Option<OrderStatus>, FieldError> {
+    let Some(text) = query.one("status")? else { return Ok(None) };
+    let status = OrderStatusJson::parse(text).ok_or_else(|| {
+        let names = "Created, AwaitingPayment, Completed or Cancelled";
+        FieldError::on("status", format!("status must be {names}"))
+    })?;
+    Ok(Some(status))
+}
+
+fn cursor(last: OrderId) -> Cursor {
+    Cursor::new([&b"o"[..], &last.as_u128().to_be_bytes()].concat())
+}
+
+fn position(cursor: &Cursor) -> Result<OrderId, FieldError> {
+    let bytes = cursor.payload().strip_prefix(b"o").and_then(|id| id.try_into().ok());
+    bytes
+        .map(|bytes| OrderId::from_u128(u128::from_be_bytes(bytes)))
+        .ok_or_else(|| FieldError::on("after", "after must be the cursor of an earlier page"))
+}
+
+/// Shows an order of the signed-in user's.
+#[utoipa::path(
+    get, path = "/api/orders/{id}", tag = "orders", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = OrderJson, headers(("etag" = String))),
+        (status = 304, description = "The client has this version."),
+        Refusals,
+    ),
+)]
+async fn show(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<OrderId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let purchase = state.store.purchase(id.known()?).await?;
+    let purchase = purchase.filter(|purchase| purchase.order.buyer == who.user);
+    let view = purchase.ok_or_else(Problem::not_found)?.view();
+    if is_fresh(&headers, view.order.version.number()) {
+        let not_modified = not_modified(view.order.version.number());
+        return Ok(([(header::CACHE_CONTROL, NO_STORE)], not_modified).into_response());
+    }
+    Ok(one(&view))
+}
+
+/// Gives the ticket back. It is available when the answer arrives.
+#[utoipa::path(
+    delete, path = "/api/orders/{id}", tag = "orders", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Cancel only this version.")),
+    responses((status = 204), Refusals),
+)]
+async fn cancel(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<OrderId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let expected = expected_version(&headers);
+    let cancelled = state.market.cancel(id.known()?, who.user, expected).await;
+    cancelled.map_err(|error| problem(error, state.market.now()))?;
+    Ok(StatusCode::NO_CONTENT)
+}

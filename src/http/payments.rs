@@ -1,0 +1,152 @@
+//! `/api/payments`: paying an order and looking at a charge.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::codes::Code;
+use super::errors::problem;
+use super::idempotency::once;
+use super::input::{Faults, PathId, id_field};
+use super::json::{Field, StrictJson};
+use super::openapi::Refusals;
+use super::problem::Problem;
+use super::state::{ApiState, SignedIn};
+use super::views::{ChargeJson, PendingChargeJson};
+use crate::actors::MarketError;
+use crate::domain::{
+    CancelReason, Charge, ChargeId, ChargeStatus, OrderId, OrderState, PaymentToken, Purchase,
+    PurchaseRejection,
+};
+
+const PATH: &str = "/api/payments";
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The routes of payments.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(pay)).routes(routes!(show))
+}
+
+/// What a payment needs.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct PaymentDraft {
+    /// The order to pay.
+    #[schema(pattern = "^order_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    order_id: String,
+    /// A Stripe token or payment method: `tok_…` or `pm_…`.
+    #[schema(example = "tok_visa", pattern = "^(tok|pm)_[A-Za-z0-9_]+$", max_length = 255)]
+    token: String,
+}
+
+/// Pays an order.
+#[utoipa::path(
+    post, path = PATH, tag = "payments", security(("session" = []), ("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are answered again, not done again.")),
+    request_body = PaymentDraft,
+    responses(
+        (status = 201, body = ChargeJson, description = "Paid: the ticket is the buyer's.", headers(("location" = String))),
+        (status = 202, body = PendingChargeJson, description = "The bank wants the buyer, or the outcome is not known yet.", headers(("location" = String))),
+        Refusals,
+    ),
+)]
+async fn pay(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let source = body.source().clone();
+    once(&state, who, "POST /api/payments", &headers, &source, move |state, key| async move {
+        let mut faults = Faults::default();
+        let order = faults.note("orderId", id_field::<OrderId>(body.field("orderId"), "orderId"));
+        let token = faults.note("token", token_field(body.field("token")));
+        let (Some(order), Some(token)) = (order, token) else {
+            return Err(faults.into_problem());
+        };
+        let refused = |error| problem(error, state.market.now());
+        let purchase = state.market.pay(order, who.user, token, key).await.map_err(refused)?;
+        answer(&purchase).map_err(refused)
+    })
+    .await
+}
+
+fn token_field(field: Field<'_>) -> Result<PaymentToken, &'static str> {
+    let text = field.text().filter(|text| !text.is_empty()).ok_or("token must be given")?;
+    PaymentToken::parse(text).ok_or("token must be a Stripe token or payment method: tok_… or pm_…")
+}
+
+/// What the buyer is told of a charge that was begun in an earlier life of the process.
+pub async fn answer_for(state: &ApiState, charge: ChargeId) -> Result<Response, Problem> {
+    let charge = state.store.charge(charge).await?.ok_or_else(Problem::not_found)?;
+    let order = state.store.order(charge.order).await?.ok_or_else(Problem::not_found)?;
+    let purchase = Purchase { order, charge: Some(charge) };
+    answer(&purchase).map_err(|error| problem(error, state.market.now()))
+}
+
+/// What the buyer is told of the outcome.
+fn answer(purchase: &Purchase) -> Result<Response, MarketError> {
+    let Some(charge) = &purchase.charge else {
+        return Err(MarketError::Internal("a paid order has no charge".to_owned()));
+    };
+    match (purchase.order.state, charge.status()) {
+        (_, ChargeStatus::Created) => Ok(pending(charge)),
+        (OrderState::Completed, ChargeStatus::Completed) => Ok(paid(charge)),
+        // The order ended while the buyer was paying: nothing is or will stay charged.
+        (OrderState::Cancelled(CancelReason::Expired), _) => Err(PurchaseRejection::Expired.into()),
+        (OrderState::Cancelled(CancelReason::Buyer), _) => Err(PurchaseRejection::Cancelled.into()),
+        (_, ChargeStatus::Failed) => Ok(declined(charge).into_response()),
+        (_, ChargeStatus::Completed) => Err(PurchaseRejection::Cancelled.into()),
+    }
+}
+
+fn paid(charge: &Charge) -> Response {
+    (StatusCode::CREATED, located(charge), Json(ChargeJson::from(&charge.view()))).into_response()
+}
+
+fn pending(charge: &Charge) -> Response {
+    let body = PendingChargeJson {
+        charge: ChargeJson::from(&charge.view()),
+        client_secret: charge.client_secret().map(|secret| secret.0.clone()),
+    };
+    (StatusCode::ACCEPTED, located(charge), Json(body)).into_response()
+}
+
+fn located(charge: &Charge) -> [(header::HeaderName, HeaderValue); 2] {
+    // An id is made of characters that every header may hold.
+    let location = HeaderValue::try_from(format!("{PATH}/{}", charge.id));
+    let location = location.unwrap_or(HeaderValue::from_static(PATH));
+    [(header::LOCATION, location), (header::CACHE_CONTROL, NO_STORE)]
+}
+
+fn declined(charge: &Charge) -> Problem {
+    let view = charge.view();
+    let code = view.failure_code.as_ref().map_or("card_declined", |code| code.as_str());
+    let charge = serde_json::to_value(ChargeJson::from(&view)).unwrap_or_default();
+    Problem::new(Code::PaymentFailed, format!("The payment failed: {code}."))
+        .member("declineCode", code)
+        .member("charge", charge)
+}
+
+/// Shows a charge of the signed-in user's.
+#[utoipa::path(
+    get, path = "/api/payments/{id}", tag = "payments", params(("id" = String, Path)),
+    security(("session" = []), ("bearer" = [])),
+    responses((status = 200, body = ChargeJson), Refusals),
+)]
+async fn show(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<ChargeId>,
+) -> Result<Response, Problem> {
+    let charge = state.store.charge(id.known()?).await?;
+    let charge = charge.filter(|charge| charge.buyer == who.user);
+    let view = charge.ok_or_else(Problem::not_found)?.view();
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(ChargeJson::from(&view))).into_response())
+}

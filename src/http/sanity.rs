@@ -1,0 +1,149 @@
+//! What every request must be before anything looks at what it asks for.
+//!
+//! Two readers of a request (a proxy in front, and this server) must agree on
+//! where it ends and whom it is for. Where its words leave a choice it is
+//! refused, even though HTTP would allow us to choose.
+
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, Version, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::framing::DeclaredFraming;
+use super::percent;
+use super::problem::Problem;
+
+/// Middleware that refuses requests that can be read in two ways, and answers
+/// 404 to paths that cannot be decoded, for nothing can be there.
+pub async fn refuse_ambiguous(request: Request, next: Next) -> Response {
+    match check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(request: &Request) -> Result<(), Problem> {
+    check_length(request)?;
+    check_host(request)?;
+    match percent::decode(request.uri().path()) {
+        Some(_) => Ok(()),
+        None => Err(Problem::not_found()),
+    }
+}
+
+/// The body has one length, told in one way. The lines that hyper has already
+/// tidied away count too.
+fn check_length(request: &Request) -> Result<(), Problem> {
+    let declared = request.extensions().get::<DeclaredFraming>().copied().unwrap_or_default();
+    let lines = |name| request.headers().get_all(name).iter().count();
+    let content_lengths = lines(header::CONTENT_LENGTH).max(declared.content_lengths);
+    let transfer_encodings = lines(header::TRANSFER_ENCODING).max(declared.transfer_encodings);
+    let is_chunked_alone = request
+        .headers()
+        .get_all(header::TRANSFER_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if !is_chunked_alone {
+        return Err(Problem::bad_request("The only transfer-encoding known here is chunked.")
+            .header(header::CONNECTION, HeaderValue::from_static("close")));
+    }
+    if content_lengths + transfer_encodings <= 1 {
+        return Ok(());
+    }
+    let problem = Problem::bad_request(
+        "A request must have at most one content-length or transfer-encoding, not both.",
+    );
+    // What follows on this connection may be part of this request or the next one.
+    Err(problem.header(header::CONNECTION, HeaderValue::from_static("close")))
+}
+
+/// From HTTP/1.1 on there is one host (RFC 9112, section 3.2).
+fn check_host(request: &Request) -> Result<(), Problem> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let is_sound = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            let named = Authority::try_from(host.as_bytes());
+            // A target that names a host as well must name the same one.
+            named.is_ok_and(|host| request.uri().authority().is_none_or(|target| *target == host))
+        }
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    };
+    if is_sound { Ok(()) } else { Err(Problem::bad_request("A request must name its host, once.")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    fn status(headers: &[(&str, &str)], prepare: impl FnOnce(&mut Request)) -> Option<StatusCode> {
+        let mut request = Request::post("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        prepare(&mut request);
+        check(&request).err().map(|problem| problem.status())
+    }
+
+    #[test]
+    fn there_is_exactly_one_host() {
+        let refused = Some(StatusCode::BAD_REQUEST);
+        assert_eq!(status(&[("host", "a.example:3000")], |_| ()), None);
+        assert_eq!(status(&[("host", "[::1]:3000")], |_| ()), None);
+        assert_eq!(status(&[], |_| ()), refused);
+        assert_eq!(status(&[("host", "")], |_| ()), refused);
+        assert_eq!(status(&[("host", "a b")], |_| ()), refused);
+        assert_eq!(status(&[("host", "a"), ("host", "a")], |_| ()), refused);
+        let old = |request: &mut Request| *request.version_mut() = Version::HTTP_10;
+        assert_eq!(status(&[], old), None, "HTTP/1.0 knows no host");
+        assert_eq!(status(&[("host", "a"), ("host", "b")], old), refused);
+    }
+
+    #[test]
+    fn there_is_at_most_one_length() {
+        let refused = Some(StatusCode::BAD_REQUEST);
+        let host = ("host", "a");
+        let (length, chunked) = (("content-length", "1"), ("transfer-encoding", "chunked"));
+        assert_eq!(status(&[host, length], |_| ()), None);
+        assert_eq!(status(&[host, chunked], |_| ()), None);
+        assert_eq!(status(&[host, length, length], |_| ()), refused);
+        assert_eq!(status(&[host, length, chunked], |_| ()), refused);
+        assert_eq!(status(&[host, chunked, chunked], |_| ()), refused);
+        let compressed = ("transfer-encoding", "gzip, chunked");
+        assert_eq!(status(&[host, compressed], |_| ()), refused, "nothing unpacks it");
+    }
+
+    #[test]
+    fn a_target_that_names_a_host_names_the_same_one() {
+        let to = |uri: &'static str| move |r: &mut Request| *r.uri_mut() = uri.parse().unwrap();
+        assert_eq!(status(&[("host", "a")], to("http://a/healthz")), None);
+        let refused = Some(StatusCode::BAD_REQUEST);
+        assert_eq!(status(&[("host", "a")], to("http://evil/healthz")), refused);
+    }
+
+    #[test]
+    fn lines_that_were_tidied_away_count() {
+        for (content_lengths, transfer_encodings) in [(2, 0), (1, 1)] {
+            let declared = DeclaredFraming { content_lengths, transfer_encodings };
+            let refused = status(&[("host", "a")], |request| {
+                request.extensions_mut().insert(declared);
+            });
+            assert_eq!(refused, Some(StatusCode::BAD_REQUEST));
+        }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_decoded_is_not_found() {
+        for path in ["/%ff", "/%", "/%zz", "/a/%c3%28"] {
+            let refused = status(&[("host", "a")], |request| {
+                *request.uri_mut() = path.parse().unwrap();
+            });
+            assert_eq!(refused, Some(StatusCode::NOT_FOUND), "{path}");
+        }
+    }
+}

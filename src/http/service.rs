@@ -1,0 +1,47 @@
+//! The server about itself: whether it lives, whether it takes work.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::openapi::Refusals;
+use super::problem::Problem;
+use super::state::ApiState;
+
+/// When a client that met a server which is starting or stopping should come back.
+const NOT_READY_RETRY_SECONDS: u64 = 5;
+
+/// The routes of the service.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(readiness))
+}
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// Always `ok`; otherwise the answer is a problem.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Says that the process is up.
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = Status)))]
+async fn health() -> Json<Status> {
+    Json(Status { status: "ok" })
+}
+
+/// Says whether the server takes work: 503 while it is stopping or can't write.
+#[utoipa::path(
+    get, path = "/readyz", tag = "service",
+    responses((status = 200, body = Status), Refusals),
+)]
+async fn readiness(State(state): State<ApiState>) -> Response {
+    if state.readiness.is_stopping() || state.store.failure().is_some() {
+        return Problem::unavailable(NOT_READY_RETRY_SECONDS).into_response();
+    }
+    Json(Status { status: "ok" }).into_response()
+}

@@ -1,0 +1,149 @@
+//! What handlers work with.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::idempotency::KeysInFlight;
+use super::problem::Problem;
+use crate::actors::Marketplace;
+use crate::auth::{Credential, Passwords, SessionCookie, Throttle, Tokens, credential};
+use crate::domain::{Currency, SessionId, UserId};
+use crate::seams::Entropy;
+use crate::store::SharedStore;
+
+/// Shared by all handlers; clones are cheap.
+#[derive(Clone)]
+pub struct ApiState(Arc<ApiParts>);
+
+/// The parts of an [`ApiState`].
+pub struct ApiParts {
+    /// Everything that changes something.
+    pub market: Marketplace,
+    /// Everything that only reads.
+    pub store: SharedStore,
+    /// Random session ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Hashes and compares passwords.
+    pub passwords: Passwords,
+    /// Signs and verifies session tokens.
+    pub tokens: Tokens,
+    /// How the session cookie is written.
+    pub cookie: SessionCookie,
+    /// Bounds attempts to sign in and up.
+    pub throttle: Throttle,
+    /// The currency of every new price.
+    pub currency: Currency,
+    /// The header in which a trusted proxy tells the client's address.
+    pub client_address_header: Option<String>,
+    /// Whether the server takes work; false while it stops.
+    pub readiness: Readiness,
+    /// Idempotency keys whose first request is being answered.
+    pub keys_in_flight: KeysInFlight,
+}
+
+impl std::ops::Deref for ApiState {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.0
+    }
+}
+
+impl From<ApiParts> for ApiState {
+    fn from(parts: ApiParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// Whether the server takes work. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<tokio::sync::watch::Sender<bool>>);
+
+impl Readiness {
+    /// From now on the server is stopping.
+    pub fn begin_stopping(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it is.
+    pub fn is_stopping(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once it is.
+    pub async fn stopping(&self) {
+        // The sender is held right here, so waiting can't fail.
+        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// The signed-in user. A handler that takes it can't be reached without a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Who is signed in.
+    pub user: UserId,
+    /// With which session.
+    pub session: SessionId,
+}
+
+/// The signed-in user, or nobody. A token that is bad, expired or revoked is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaybeSignedIn(pub Option<SignedIn>);
+
+impl FromRequestParts<ApiState> for MaybeSignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        identify(&parts.headers, state).await.map(Self)
+    }
+}
+
+impl FromRequestParts<ApiState> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        identify(&parts.headers, state).await?.ok_or_else(Problem::unauthorized)
+    }
+}
+
+async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<SignedIn>, Problem> {
+    let now = state.market.now();
+    let token = credential(headers).map(Credential::token);
+    let Some(claims) = token.and_then(|token| state.tokens.verify(token, now)) else {
+        return Ok(None);
+    };
+    let Ok(user) = claims.user.parse() else { return Ok(None) };
+    let session = SessionId(claims.session);
+    // The token only says that there was such a session; the store knows whether there still is.
+    let stored = state.store.session(user, session).await?;
+    let is_live = stored.is_some_and(|stored| stored.expires_at > now);
+    Ok(is_live.then_some(SignedIn { user, session }))
+}
+
+/// The address a request comes from, as far as it can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<ApiState> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &ApiState,
+    ) -> Result<Self, Self::Rejection> {
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = connection.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |info| info.0.ip());
+        let told = state.client_address_header.as_deref();
+        // The last entry is the one our own proxy added; those before it anyone can send.
+        let forwarded = told
+            .and_then(|name| parts.headers.get_all(name).iter().next_back())
+            .and_then(|value| value.to_str().ok())
+            .and_then(|list| list.rsplit(',').next())
+            .and_then(|last| last.trim().parse().ok());
+        Ok(Self(forwarded.unwrap_or(peer)))
+    }
+}

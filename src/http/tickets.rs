@@ -1,0 +1,385 @@
+//! `/api/tickets`: listing, browsing, editing and withdrawing.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::conditional::{etag, expected_version, is_fresh, not_modified};
+use super::errors::problem;
+use super::idempotency::{Remembered, once};
+use super::input::{Faults, PathId, price_field, title_field};
+use super::json::{JsonObject, StrictJson};
+use super::openapi::Refusals;
+use super::paging::{Cursor, PageRequest, Query, next_link};
+use super::problem::{FieldError, Problem};
+use super::state::{ApiState, MaybeSignedIn, SignedIn};
+use super::views::TicketJson;
+use crate::domain::{Currency, Price, PriceError, Ticket, TicketId};
+use crate::store::{TicketPosition, TicketQuery, TicketSort, search_words};
+
+const PATH: &str = "/api/tickets";
+
+/// The routes of tickets.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, replace, change, withdraw))
+}
+
+/// What a new ticket needs.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct TicketDraft {
+    /// What it is for: 1 to 200 visible characters, trimmed.
+    #[schema(example = "Rock Concert", min_length = 1)]
+    title: String,
+    /// What it costs, in major units, with no more decimals than the currency has.
+    #[schema(example = 25.5, exclusive_minimum = 0, maximum = 999_999.99)]
+    price: f64,
+}
+
+/// What to change of a ticket.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct TicketChanges {
+    /// What it is for.
+    #[schema(example = "Rock Concert", min_length = 1)]
+    title: Option<String>,
+    /// What it costs, in major units.
+    #[schema(example = 25.5, exclusive_minimum = 0, maximum = 999_999.99)]
+    price: Option<f64>,
+}
+
+/// Lists a ticket for sale.
+#[utoipa::path(
+    post, path = PATH, tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are answered again, not done again.")),
+    request_body = TicketDraft,
+    responses(
+        (status = 201, body = TicketJson, headers(("location" = String), ("etag" = String))),
+        Refusals,
+    ),
+)]
+async fn create(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let source = body.source().clone();
+    once(&state, who, "POST /api/tickets", &headers, &source, move |state, key| async move {
+        let mut faults = Faults::default();
+        let title = faults.note("title", title_field(body.field("title")));
+        let price = faults.note("price", price_field(body.field("price"), state.currency));
+        let (Some(title), Some(price)) = (title, price) else {
+            return Err(faults.into_problem());
+        };
+        let listed = state.market.list_ticket(who.user, title, price, key).await;
+        let ticket = listed.map_err(|error| problem(error, state.market.now()))?;
+        Ok(created(&ticket))
+    })
+    .await
+}
+
+/// The answer to a ticket that was just listed.
+pub fn created(ticket: &Ticket) -> Response {
+    let location = HeaderValue::try_from(format!("{PATH}/{}", ticket.id));
+    let mut response = (StatusCode::CREATED, Extension(Remembered), one(ticket)).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn one(ticket: &Ticket) -> Response {
+    let headers = [
+        (header::ETAG, etag(ticket.version.number())),
+        // Anyone may see a ticket, but it changes at any moment.
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, Json(TicketJson::from(ticket))).into_response()
+}
+
+/// How a list of tickets may be narrowed and sorted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
+struct TicketFilters {
+    /// Words that must all begin a word of the title.
+    q: Option<String>,
+    /// The lowest price, in major units.
+    #[param(minimum = 0)]
+    min_price: Option<f64>,
+    /// The highest price, in major units.
+    #[param(minimum = 0)]
+    max_price: Option<f64>,
+    /// The cheapest first, the dearest first, or (the default) the newest.
+    #[param(inline)]
+    sort: Option<SortName>,
+    /// The signed-in user's own tickets, in every state.
+    #[param(inline)]
+    seller: Option<SellerName>,
+    /// How many, 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The cursor of the page before, from its `link` header.
+    after: Option<String>,
+}
+
+/// The values of `sort`.
+#[derive(Deserialize, ToSchema)]
+enum SortName {
+    #[serde(rename = "newest")]
+    Newest,
+    #[serde(rename = "price")]
+    PriceAscending,
+    #[serde(rename = "-price")]
+    PriceDescending,
+}
+
+/// The values of `seller`.
+#[derive(Deserialize, ToSchema)]
+enum SellerName {
+    #[serde(rename = "me")]
+    Me,
+}
+
+/// Lists what is for sale, or the signed-in user's own tickets.
+#[utoipa::path(
+    get, path = PATH, tag = "tickets", params(TicketFilters),
+    security((), ("session" = []), ("bearer" = [])),
+    responses(
+        (status = 200, body = Vec<TicketJson>, headers(("link" = String, description = "The next page, if there is one."))),
+        Refusals,
+    ),
+)]
+async fn list(
+    State(state): State<ApiState>,
+    MaybeSignedIn(who): MaybeSignedIn,
+    query: Query,
+) -> Result<Response, Problem> {
+    let filters = read_filters(&query, state.currency, who)?;
+    let page = state.store.tickets(&filters).await?;
+    let tickets: Vec<TicketJson> = page.tickets.iter().map(TicketJson::from).collect();
+    let next = page.tickets.last().filter(|_| page.more).map(|last| cursor(filters.sort, last));
+    let link = next.and_then(|cursor| next_link(PATH, &query, &cursor));
+    let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
+    let mut response =
+        ([(header::CACHE_CONTROL, HeaderValue::from_static(caching))], Json(tickets))
+            .into_response();
+    if let Some(link) = link {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+fn read_filters(
+    query: &Query,
+    currency: Currency,
+    who: Option<SignedIn>,
+) -> Result<TicketQuery, Problem> {
+    // Who asks comes before what is asked.
+    let seller = match query.one("seller") {
+        Ok(None) => Ok(None),
+        Ok(Some("me")) => Ok(Some(who.ok_or_else(Problem::unauthorized)?.user)),
+        Ok(Some(_)) => Err(FieldError::on("seller", "seller must be \"me\"")),
+        Err(error) => Err(error),
+    };
+    let sort = read_sort(query);
+    let page = PageRequest::from_query(query);
+    let bound = |name| read_bound(query, name, currency);
+    let (min_price, max_price) = (bound("minPrice"), bound("maxPrice"));
+    let words = query.one("q").map(|text| text.map(search_words).unwrap_or_default());
+    let after = match (&sort, &page) {
+        (Ok(sort), Ok(PageRequest { after: Some(cursor), .. })) => {
+            let garbage = FieldError::on("after", "after must be the cursor of an earlier page");
+            position(*sort, cursor).ok_or(garbage).map(Some)
+        }
+        _ => Ok(None),
+    };
+    match (seller, sort, page, min_price, max_price, words, after) {
+        (Ok(seller), Ok(sort), Ok(page), Ok(min), Ok(max), Ok(words), Ok(after)) => {
+            Ok(TicketQuery {
+                seller,
+                words,
+                min_price_minor: min,
+                max_price_minor: max,
+                sort,
+                after,
+                limit: page.limit,
+            })
+        }
+        (seller, sort, page, min, max, words, after) => {
+            let mut errors: Vec<FieldError> = Vec::new();
+            errors.extend(words.err());
+            errors.extend(min.err());
+            errors.extend(max.err());
+            errors.extend(sort.err());
+            errors.extend(seller.err());
+            errors.extend(page.err().unwrap_or_default());
+            errors.extend(after.err());
+            Err(Problem::validation(errors))
+        }
+    }
+}
+
+fn read_sort(query: &Query) -> Result<TicketSort, FieldError> {
+    match query.one("sort")? {
+        None | Some("newest") => Ok(TicketSort::Newest),
+        Some("price") => Ok(TicketSort::PriceAscending),
+        Some("-price") => Ok(TicketSort::PriceDescending),
+        Some(_) => Err(FieldError::on("sort", "sort must be newest, price or -price")),
+    }
+}
+
+/// A bound need not be a price that a ticket could have: it may be zero or above the highest.
+fn read_bound(query: &Query, name: &str, currency: Currency) -> Result<Option<u64>, FieldError> {
+    let Some(text) = query.one(name)? else { return Ok(None) };
+    match Price::parse(text, currency) {
+        Ok(price) => Ok(Some(price.minor())),
+        Err(PriceError::NotPositive) if !text.starts_with('-') => Ok(Some(0)),
+        Err(PriceError::TooHigh { .. }) => Ok(Some(u64::MAX)),
+        Err(PriceError::NotPositive) => {
+            Err(FieldError::on(name, format!("{name} must not be negative")))
+        }
+        Err(PriceError::NotANumber | PriceError::TooPrecise { .. }) => {
+            Err(FieldError::on(name, format!("{name} must be an amount of {currency}")))
+        }
+    }
+}
+
+/// A cursor names the sort it belongs to, the price and the id of the last ticket shown.
+fn cursor(sort: TicketSort, last: &Ticket) -> Cursor {
+    let mut payload = vec![sort_tag(sort)];
+    payload.extend(last.price.minor().to_be_bytes());
+    payload.extend(last.id.as_u128().to_be_bytes());
+    Cursor::new(payload)
+}
+
+fn position(sort: TicketSort, cursor: &Cursor) -> Option<TicketPosition> {
+    let (tag, rest) = cursor.payload().split_first()?;
+    let (price, id) = rest.split_at_checked(8)?;
+    let price_minor = u64::from_be_bytes(price.try_into().ok()?);
+    let id = TicketId::from_u128(u128::from_be_bytes(id.try_into().ok()?));
+    (*tag == sort_tag(sort)).then_some(TicketPosition { price_minor, id })
+}
+
+fn sort_tag(sort: TicketSort) -> u8 {
+    match sort {
+        TicketSort::Newest => b'n',
+        TicketSort::PriceAscending => b'p',
+        TicketSort::PriceDescending => b'd',
+    }
+}
+
+/// Shows a ticket.
+#[utoipa::path(
+    get, path = "/api/tickets/{id}", tag = "tickets", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = TicketJson, headers(("etag" = String))),
+        (status = 304, description = "The client has this version."),
+        Refusals,
+    ),
+)]
+async fn show(
+    State(state): State<ApiState>,
+    id: PathId<TicketId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let ticket = state.store.ticket(id.known()?).await?.ok_or_else(Problem::not_found)?;
+    if is_fresh(&headers, ticket.version.number()) {
+        return Ok(not_modified(ticket.version.number()));
+    }
+    Ok(one(&ticket))
+}
+
+/// Changes a listing: both fields.
+#[utoipa::path(
+    put, path = "/api/tickets/{id}", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Change only this version.")),
+    request_body = TicketDraft,
+    responses((status = 200, body = TicketJson, headers(("etag" = String))), Refusals),
+)]
+async fn replace(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<TicketId>,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    edit(&state, who, id, &headers, &body, Fields::Both).await
+}
+
+/// Changes a listing: either field, or both.
+#[utoipa::path(
+    patch, path = "/api/tickets/{id}", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Change only this version.")),
+    request_body = TicketChanges,
+    responses((status = 200, body = TicketJson, headers(("etag" = String))), Refusals),
+)]
+async fn change(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<TicketId>,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    edit(&state, who, id, &headers, &body, Fields::Given).await
+}
+
+/// Which fields an edit must have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fields {
+    Both,
+    Given,
+}
+
+async fn edit(
+    state: &ApiState,
+    who: SignedIn,
+    id: PathId<TicketId>,
+    headers: &HeaderMap,
+    body: &JsonObject,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let mut faults = Faults::default();
+    let is_read = |name| fields == Fields::Both || !body.field(name).is_missing();
+    let title = is_read("title").then(|| faults.note("title", title_field(body.field("title"))));
+    let price = is_read("price")
+        .then(|| faults.note("price", price_field(body.field("price"), state.currency)));
+    // A field that was read and is absent was faulty.
+    if title == Some(None) || price == Some(None) {
+        return Err(faults.into_problem());
+    }
+    let expected = expected_version(headers);
+    let edited = state
+        .market
+        .edit_ticket(id.known()?, who.user, title.flatten(), price.flatten(), expected)
+        .await;
+    let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
+    Ok(one(&ticket))
+}
+
+/// Takes a listing off the market.
+#[utoipa::path(
+    delete, path = "/api/tickets/{id}", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Withdraw only this version.")),
+    responses((status = 204), Refusals),
+)]
+async fn withdraw(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<TicketId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let expected = expected_version(&headers);
+    let withdrawn = state.market.withdraw_ticket(id.known()?, who.user, expected).await;
+    withdrawn.map_err(|error| problem(error, state.market.now()))?;
+    Ok(StatusCode::NO_CONTENT)
+}

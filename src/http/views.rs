@@ -1,0 +1,377 @@
+//! How things look to clients: the JSON of every resource, in one place.
+//!
+//! Handlers, events and remembered answers all go through here, so a resource looks the same
+//! wherever it appears.
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::domain::{
+    CancelReason, ChargeStatus, ChargeView, OrderState, OrderStatus, OrderView, Price, Ticket,
+    TicketState, UserView,
+};
+
+/// An account, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserJson {
+    /// Names the account.
+    #[schema(example = "user_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: String,
+    /// The address as it was entered.
+    #[schema(example = "ana@example.com")]
+    pub email: String,
+}
+
+impl From<UserView> for UserJson {
+    fn from(user: UserView) -> Self {
+        Self { id: user.id.to_string(), email: user.email.as_str().to_owned() }
+    }
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CurrentUser)]
+pub struct CurrentUserJson {
+    /// The signed-in account; null if nobody is signed in.
+    #[schema(required)]
+    pub current_user: Option<UserJson>,
+}
+
+/// An amount in major units, written as a JSON number with no more digits than it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MajorUnits(pub Price);
+
+impl Serialize for MajorUnits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let per_major = self.0.currency().minor_per_major();
+        if self.0.minor().is_multiple_of(per_major) {
+            return serializer.serialize_u64(self.0.minor() / per_major);
+        }
+        // Both are whole numbers far below 2^53, so the quotient is the float nearest to the
+        // decimal, and the shortest text of that float is the decimal itself.
+        #[expect(clippy::cast_precision_loss, reason = "prices are far below 2^53 minor units")]
+        let major = self.0.minor() as f64 / per_major as f64;
+        serializer.serialize_f64(major)
+    }
+}
+
+/// Whether a ticket can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TicketStatus)]
+pub enum TicketStatusJson {
+    /// Anyone but the seller may lock it.
+    Available,
+    /// An order holds it.
+    Locked,
+    /// It is its buyer's.
+    Sold,
+}
+
+/// A ticket for sale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Ticket)]
+pub struct TicketJson {
+    /// Names the ticket.
+    #[schema(example = "ticket_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: String,
+    /// What it is for.
+    #[schema(example = "Rock Concert", min_length = 1, max_length = 200)]
+    pub title: String,
+    /// What it costs, in major units.
+    #[schema(value_type = f64, example = 25.5, exclusive_minimum = 0)]
+    pub price: MajorUnits,
+    /// The currency of the price.
+    #[schema(example = "usd")]
+    pub currency: String,
+    /// Who sells it.
+    pub user_id: String,
+    /// The order that holds or bought it; null while it is available.
+    #[schema(required)]
+    pub order_id: Option<String>,
+    /// Whether it can be bought.
+    pub status: TicketStatusJson,
+    /// Rises by one with every change.
+    #[schema(minimum = 0)]
+    pub version: u64,
+    /// When it was listed.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When it last changed.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+}
+
+impl From<&Ticket> for TicketJson {
+    fn from(ticket: &Ticket) -> Self {
+        Self {
+            id: ticket.id.to_string(),
+            title: ticket.title.as_str().to_owned(),
+            price: MajorUnits(ticket.price),
+            currency: ticket.price.currency().to_string(),
+            user_id: ticket.seller.to_string(),
+            order_id: ticket.order().map(|order| order.to_string()),
+            status: match ticket.state {
+                TicketState::Available => TicketStatusJson::Available,
+                TicketState::Locked { .. } => TicketStatusJson::Locked,
+                TicketState::Sold { .. } => TicketStatusJson::Sold,
+            },
+            version: ticket.version.number(),
+            created_at: ticket.created_at.to_string(),
+            updated_at: ticket.updated_at.to_string(),
+        }
+    }
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OrderStatus)]
+pub enum OrderStatusJson {
+    /// The ticket is locked; nothing was tried yet.
+    Created,
+    /// A payment was tried.
+    AwaitingPayment,
+    /// Paid.
+    Completed,
+    /// Over without a sale.
+    Cancelled,
+}
+
+impl OrderStatusJson {
+    /// Reads a status as clients write it.
+    pub fn parse(text: &str) -> Option<OrderStatus> {
+        match text {
+            "Created" => Some(OrderStatus::Created),
+            "AwaitingPayment" => Some(OrderStatus::AwaitingPayment),
+            "Completed" => Some(OrderStatus::Completed),
+            "Cancelled" => Some(OrderStatus::Cancelled),
+            _ => None,
+        }
+    }
+}
+
+/// Why an order ended without a sale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CancelReason)]
+pub enum CancelReasonJson {
+    /// Its buyer cancelled it.
+    Buyer,
+    /// Its time ran out.
+    Expired,
+    /// The last allowed payment failed.
+    PaymentFailed,
+}
+
+/// What an order is for, as it was when the order was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OrderedTicket)]
+pub struct OrderedTicketJson {
+    /// Names the ticket.
+    pub id: String,
+    /// What it is for.
+    pub title: String,
+    /// What it costs, in major units.
+    #[schema(value_type = f64, example = 25.5)]
+    pub price: MajorUnits,
+}
+
+/// A buyer's hold on a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Order)]
+pub struct OrderJson {
+    /// Names the order.
+    #[schema(example = "order_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: String,
+    /// Who buys.
+    pub user_id: String,
+    /// How it stands.
+    pub status: OrderStatusJson,
+    /// When its time runs out. Nothing ever moves it.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+    /// What is bought.
+    pub ticket_id: String,
+    /// What is bought, as it was when the order was made.
+    pub ticket: OrderedTicketJson,
+    /// What it costs, in major units, as it was when the order was made.
+    #[schema(value_type = f64, example = 25.5)]
+    pub price: MajorUnits,
+    /// The currency of the price.
+    pub currency: String,
+    /// Why it was cancelled; null unless it was.
+    #[schema(required)]
+    pub cancel_reason: Option<CancelReasonJson>,
+    /// The latest payment; null if none was tried.
+    #[schema(required)]
+    pub charge: Option<ChargeJson>,
+    /// Rises by one with every change.
+    #[schema(minimum = 0)]
+    pub version: u64,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<&OrderView> for OrderJson {
+    fn from(view: &OrderView) -> Self {
+        let order = &view.order;
+        let (status, cancel_reason) = match order.state {
+            OrderState::Created => (OrderStatusJson::Created, None),
+            OrderState::AwaitingPayment => (OrderStatusJson::AwaitingPayment, None),
+            OrderState::Completed => (OrderStatusJson::Completed, None),
+            OrderState::Cancelled(reason) => {
+                let reason = match reason {
+                    CancelReason::Buyer => CancelReasonJson::Buyer,
+                    CancelReason::Expired => CancelReasonJson::Expired,
+                    CancelReason::PaymentFailed => CancelReasonJson::PaymentFailed,
+                };
+                (OrderStatusJson::Cancelled, Some(reason))
+            }
+        };
+        let price = MajorUnits(order.price);
+        Self {
+            id: order.id.to_string(),
+            user_id: order.buyer.to_string(),
+            status,
+            expires_at: order.expires_at.to_string(),
+            ticket_id: order.ticket.to_string(),
+            ticket: OrderedTicketJson {
+                id: order.ticket.to_string(),
+                title: order.title.as_str().to_owned(),
+                price,
+            },
+            price,
+            currency: order.price.currency().to_string(),
+            cancel_reason,
+            charge: view.charge.as_ref().map(ChargeJson::in_order),
+            version: order.version.number(),
+            created_at: order.created_at.to_string(),
+        }
+    }
+}
+
+/// How a charge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ChargeStatus)]
+pub enum ChargeStatusJson {
+    /// Not decided yet.
+    Created,
+    /// No money was taken, and none will be.
+    Failed,
+    /// The money was taken; with a refund id, it was paid back.
+    Completed,
+}
+
+/// An attempt to pay an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Charge)]
+pub struct ChargeJson {
+    /// Names the charge.
+    #[schema(example = "charge_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: String,
+    /// What is paid for.
+    pub order_id: String,
+    /// How it stands.
+    pub status: ChargeStatusJson,
+    /// What is paid, in minor units.
+    #[schema(example = 2550, minimum = 1)]
+    pub amount: u64,
+    /// The currency of the amount.
+    pub currency: String,
+    /// The gateway's payment intent; null until there is one.
+    #[schema(required)]
+    pub stripe_id: Option<String>,
+    /// The gateway's refund; null unless the money was paid back.
+    #[schema(required)]
+    pub stripe_refund_id: Option<String>,
+    /// Why it failed; null unless it did.
+    #[schema(required)]
+    pub failure_code: Option<String>,
+    /// When it was tried.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+impl From<&ChargeView> for ChargeJson {
+    fn from(charge: &ChargeView) -> Self {
+        Self {
+            id: charge.id.to_string(),
+            order_id: charge.order.to_string(),
+            status: match charge.status {
+                ChargeStatus::Created => ChargeStatusJson::Created,
+                ChargeStatus::Failed => ChargeStatusJson::Failed,
+                ChargeStatus::Completed => ChargeStatusJson::Completed,
+            },
+            amount: charge.amount.minor(),
+            currency: charge.amount.currency().to_string(),
+            stripe_id: charge.intent.as_ref().map(|intent| intent.0.clone()),
+            stripe_refund_id: charge.refund.as_ref().map(|refund| refund.0.clone()),
+            failure_code: charge.failure_code.as_ref().map(|code| code.as_str().to_owned()),
+            created_at: charge.created_at.to_string(),
+        }
+    }
+}
+
+impl ChargeJson {
+    /// A charge as its order shows it. An order has a version, and the gateway's name for a
+    /// charge becomes known between two of them, so an order tells it once the charge has ended.
+    fn in_order(charge: &ChargeView) -> Self {
+        let shown = Self::from(charge);
+        match shown.status {
+            ChargeStatusJson::Created => Self { stripe_id: None, ..shown },
+            ChargeStatusJson::Failed | ChargeStatusJson::Completed => shown,
+        }
+    }
+}
+
+/// A charge that is not decided yet: 202.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PendingCharge)]
+pub struct PendingChargeJson {
+    /// The charge, `Created`.
+    #[serde(flatten)]
+    pub charge: ChargeJson,
+    /// What Stripe's script needs to bring the buyer before their bank; absent if the outcome
+    /// is merely not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(minor: u64, currency: &str) -> String {
+        let currency = currency.parse().expect("a currency");
+        let price = Price::from_minor(minor, currency).expect("a price");
+        serde_json::to_string(&MajorUnits(price)).expect("a number")
+    }
+
+    #[test]
+    fn prices_are_json_numbers_without_needless_digits() {
+        assert_eq!(shown(1999, "usd"), "19.99");
+        assert_eq!(shown(2550, "usd"), "25.5");
+        assert_eq!(shown(2000, "usd"), "20");
+        assert_eq!(shown(1, "usd"), "0.01");
+        assert_eq!(shown(99_999_999, "usd"), "999999.99");
+        assert_eq!(shown(500, "jpy"), "500");
+        assert_eq!(shown(999_999_990, "kwd"), "999999.99");
+        assert_eq!(shown(1_001, "kwd"), "1.001");
+    }
+
+    #[test]
+    fn every_price_in_cents_is_shown_exactly() {
+        let currency = "usd".parse().expect("a currency");
+        for minor in (1..1_000_000).chain(99_000_000..=99_999_999) {
+            let price = Price::from_minor(minor, currency).expect("a price");
+            let json = serde_json::to_string(&MajorUnits(price)).expect("a number");
+            assert_eq!(json, price.to_string());
+        }
+    }
+}

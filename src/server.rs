@@ -1,0 +1,212 @@
+//! `gittix serve`: from settings to a server that runs until it is told to stop.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::actors::MarketSettings;
+use crate::app::{App, AppSettings, Seams};
+use crate::auth::{PasswordSettings, Passwords, Rate, ThrottleSettings, load_or_create_key};
+use crate::config::{Provider, Settings};
+use crate::demo;
+use crate::http::guard::EdgeSettings;
+use crate::http::metrics::Metrics;
+use crate::http::serve::{ServeLimits, listen, serve};
+use crate::payments::{Sandbox, SharedGateway};
+use crate::seams::{SystemClock, SystemEntropy};
+use crate::store::{RedbStore, SharedStore, StoreSettings, WriterMode};
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// As it was told to; everything is in the store.
+    Stopped,
+    /// The store could not write any more. The next start recovers what is durable.
+    StoreFailed,
+}
+
+/// Serves until `stop` is ready or the store fails.
+///
+/// # Errors
+///
+/// What kept the server from starting, in words for whoever started it.
+pub async fn run(
+    settings: Settings,
+    with_demo: bool,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<Ended> {
+    let entropy = Arc::new(SystemEntropy);
+    let metrics = Metrics::default();
+    let store = open_store(&settings, &metrics)?;
+    let key = load_or_create_key(&settings.auth.secret_file, &*entropy)?;
+    let passwords = Passwords::start(password_settings(&settings), entropy.clone())?;
+    let gateway = gateway(&settings)?;
+    let provider = gateway.describe();
+    let (public, admin) = bind(&settings)?;
+    let seams = Seams { clock: Arc::new(SystemClock), entropy, store: store.clone(), gateway };
+    let app = App::start(app_settings(&settings)?, seams, passwords, &key, metrics).await?;
+    if with_demo {
+        demo::fill(&app.state).await?;
+    }
+    announce(&settings, &public, &admin, &provider);
+
+    let readiness = app.readiness.clone();
+    let (begin_drain, drain) = watch::channel(false);
+    let drained = |mut drain: watch::Receiver<bool>| async move {
+        let _ = drain.wait_for(|begun| *begun).await;
+    };
+    let limits = serve_limits(&settings);
+    let public = tokio::spawn(serve(public, app.router.clone(), limits, drained(drain.clone())));
+    let admin = tokio::spawn(serve(admin, app.admin_router.clone(), limits, drained(drain)));
+    let ended = tokio::select! {
+        () = stop => Ended::Stopped,
+        reason = store.failed() => {
+            error!(%reason, "the store failed; stopping so that the next start recovers");
+            Ended::StoreFailed
+        }
+    };
+    readiness.begin_stopping();
+    info!("stopping: no new connections, requests in flight finish");
+    let _ = begin_drain.send(true);
+    let drained = async { tokio::join!(public, admin) };
+    if ended == Ended::StoreFailed {
+        // Nothing that is still in flight can succeed, but it can be told so.
+        let _ = tokio::time::timeout(TELL_FAILURE_WITHIN, drained).await;
+        return Ok(ended);
+    }
+    let _ = drained.await;
+    app.stop().await;
+    info!("stopped");
+    Ok(ended)
+}
+
+fn open_store(settings: &Settings, metrics: &Metrics) -> anyhow::Result<SharedStore> {
+    let metrics = metrics.clone();
+    let store = RedbStore::open(
+        &settings.store.path,
+        StoreSettings {
+            queue: settings.store.queue,
+            cache_bytes: settings.store.cache_bytes,
+            writer: WriterMode::Thread,
+            observer: Some(Arc::new(move |commits, took| metrics.observe_batch(commits, took))),
+        },
+    )?;
+    Ok(Arc::new(store))
+}
+
+fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {
+    match &settings.payments.provider {
+        Provider::Sandbox => Ok(Arc::new(Sandbox)),
+        Provider::Stripe(_) => anyhow::bail!("this build has no Stripe provider"),
+    }
+}
+
+fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let listen = |key, address| {
+        listen(address).with_context(|| format!("{key}: cannot listen on {address}"))
+    };
+    Ok((
+        listen("http.listen", settings.http.listen)?,
+        listen("http.admin_listen", settings.http.admin_listen)?,
+    ))
+}
+
+fn password_settings(settings: &Settings) -> PasswordSettings {
+    PasswordSettings {
+        threads: settings.auth.hash_threads,
+        queue: settings.auth.hash_queue,
+        ..PasswordSettings::default()
+    }
+}
+
+fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
+    let auth = &settings.auth;
+    Ok(AppSettings {
+        market: MarketSettings {
+            hold: settings.orders.hold,
+            max_open_per_user: settings.orders.max_open_per_user,
+            max_attempts: settings.payments.max_attempts,
+            answer_within: settings.payments.answer,
+            max_live_actors: settings.actors.max_live,
+            ..MarketSettings::default()
+        },
+        edge: EdgeSettings {
+            public_origin: Some(settings.http.public_url.as_str().to_owned()),
+            https: settings.http.public_url.is_https(),
+            body_limit_bytes: settings.http.body_limit_bytes,
+            request_timeout: settings.http.request_timeout,
+        },
+        currency: settings.payments.currency.parse()?,
+        session: auth.session,
+        throttle: ThrottleSettings {
+            enabled: auth.throttle,
+            account: Rate {
+                burst: auth.throttle_account_burst,
+                per_minute: auth.throttle_account_per_minute,
+            },
+            address: Rate {
+                burst: auth.throttle_address_burst,
+                per_minute: auth.throttle_address_per_minute,
+            },
+        },
+        client_address_header: settings.http.client_address_header.clone(),
+    })
+}
+
+fn serve_limits(settings: &Settings) -> ServeLimits {
+    ServeLimits {
+        max_connections: settings.http.max_connections,
+        header_timeout: settings.http.header_timeout,
+        drain: settings.http.drain,
+        ..ServeLimits::default()
+    }
+}
+
+/// Tells whoever started the server where it is. On standard output, because it is what they
+/// asked for; the log goes to standard error. That nobody reads it is no reason to stop.
+fn announce(settings: &Settings, public: &TcpListener, admin: &TcpListener, provider: &str) {
+    let address = |listener: &TcpListener| {
+        listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
+    };
+    let path = std::path::absolute(&settings.store.path);
+    let data = path.as_ref().unwrap_or(&settings.store.path).display();
+    let minutes = settings.orders.hold.as_secs_f64() / 60.0;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(
+        out,
+        "gittix {} is ready\n  API       http://{}  (documentation: /api/docs)\n  admin     \
+         http://{}  (metrics: /metrics)\n  data      {data}\n  payments  {provider}, in {}\n  \
+         holds     {minutes} min",
+        env!("CARGO_PKG_VERSION"),
+        address(public),
+        address(admin),
+        settings.payments.currency,
+    );
+    let _ = out.flush();
+}
+
+/// Ready when the process is told to stop: SIGTERM or ctrl-c.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Without a handler the signal's default ends the process, which is no worse than waiting.
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// How long requests may take to be answered 503 once the store has failed.
+const TELL_FAILURE_WITHIN: Duration = Duration::from_secs(1);
+/// How long tasks may still run once the server has stopped.
+pub const ABANDON_TASKS_AFTER: Duration = Duration::from_secs(2);
