@@ -94,9 +94,8 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
         // The one before must be settled before another is tried; later its money may turn up.
         (false, _) => matches!(charge.phase, Failed { .. } | Refunding { .. } | Refunded { .. }),
         (true, OrderState::Created) => false,
-        (true, OrderState::AwaitingPayment) => {
-            !matches!(charge.phase, Voiding { .. } | Completed { .. })
-        }
+        // A declined intent may be voided while the order has attempts left.
+        (true, OrderState::AwaitingPayment) => !matches!(charge.phase, Completed { .. }),
         (true, OrderState::Completed) => {
             matches!(charge.phase, Completed { .. } | Refunded { .. })
         }
