@@ -50,7 +50,7 @@ pub use backup::{RestoreError, backup_file, restore};
 pub use open::OpenError;
 pub use redb_store::{RedbStore, StoreSettings, WriterMode};
 pub use verify::{Counts, VerifyReport, verify};
-pub use words::search_words;
+pub use words::{SEARCH_WORDS_MAX, search_words};
 
 /// A store that all parts of the server share.
 pub type SharedStore = Arc<dyn Store>;

@@ -60,7 +60,8 @@ impl Default for StoreSettings {
 /// A store in one redb file (or another [`StorageBackend`]).
 ///
 /// Reads run on the calling thread: they find most of what they need in memory. Dropping the
-/// store waits until everything queued is written, then closes the file.
+/// store waits until everything queued is written, then closes the file; with
+/// [`WriterMode::Inline`] the runtime does that at the writer's next turn.
 pub struct RedbStore {
     db: Arc<Database>,
     shared: Arc<Shared>,

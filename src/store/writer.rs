@@ -130,6 +130,7 @@ impl Writer {
                 Some(format!("the writer panicked: {}", panic_message(&*panic)))
             }
         };
+        let (has_failed, took) = (failure.is_some(), started.elapsed());
         if let Some(why) = failure {
             tracing::error!(%why, commits, "the store failed and writes no more");
             self.shared.failure.send_replace(Some(why));
@@ -149,13 +150,16 @@ impl Writer {
             }
         } else {
             self.shared.show(&self.tally);
-            if let Some(observer) = &self.observer {
-                observer(commits, started.elapsed());
-            }
         }
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
             // Whoever has stopped waiting does not need the answer.
             let _ = job.answer.send(outcome);
+        }
+        if let Some(observer) = &self.observer
+            && !has_failed
+        {
+            // Metrics that panic are no reason to stop writing.
+            let _ = catch_unwind(AssertUnwindSafe(|| observer(commits, took)));
         }
     }
 

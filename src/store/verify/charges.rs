@@ -98,8 +98,9 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
             Failed { .. } | Refunding { .. } | Refunded { .. } | Disputed { .. }
         ),
         (true, OrderState::Created) => false,
+        // A declined intent may be voided while the order has attempts left.
         (true, OrderState::AwaitingPayment) => {
-            !matches!(charge.phase, Voiding { .. } | Completed { .. } | Disputed { .. })
+            !matches!(charge.phase, Completed { .. } | Disputed { .. })
         }
         (true, OrderState::Completed) => {
             matches!(charge.phase, Completed { .. } | Refunded { .. } | Disputed { .. })
