@@ -54,8 +54,17 @@ pub struct EdgeSettings {
 /// 6. the time limit: a refusal needs no timer;
 /// 7. the limit on bodies: read by the extractors.
 pub fn harden(router: Router, settings: &EdgeSettings, entropy: Arc<dyn Entropy>) -> Router {
+    harden_with_fallback(router.fallback(not_found), settings, entropy)
+}
+
+/// As [`harden`], and leaves the answer for unknown paths to the router's own fallback.
+pub fn harden_with_fallback(
+    router: Router,
+    settings: &EdgeSettings,
+    entropy: Arc<dyn Entropy>,
+) -> Router {
     let public_origin: PublicOrigin = settings.public_origin.as_deref().map(Arc::from);
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(
+    router.method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
             .layer(from_fn_with_state(entropy, name_request))
             .layer(from_fn_with_state(settings.https, add_security_headers))

@@ -1,4 +1,4 @@
-//! The HTTP API over the marketplace.
+//! The HTTP API over the marketplace, and the pages that use it.
 //!
 //! Handlers extract, ask and answer; what a request must be before one sees it is decided by
 //! the modules around them ([`guard`], [`serve`], [`json`]), and how things look to clients by
@@ -10,6 +10,7 @@ pub mod admin;
 pub mod codes;
 pub mod conditional;
 mod errors;
+pub mod events;
 pub mod framing;
 pub mod guard;
 mod idempotency;
@@ -21,8 +22,10 @@ mod orders;
 mod origin;
 pub mod paging;
 mod payments;
+mod pages;
 mod percent;
 pub mod problem;
+pub mod public_config;
 pub mod request_id;
 mod sanity;
 pub mod serve;
@@ -46,17 +49,20 @@ pub use state::{ApiParts, ApiState, Readiness};
 
 /// Everything that is served to the public, before [`guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {
+    let pages = pages::router(&state.storefront.card_form);
     let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(accounts::router())
         .merge(tickets::router())
         .merge(orders::router())
         .merge(payments::router())
+        .merge(events::router())
+        .merge(public_config::router())
         .merge(service::router())
         .with_state(state)
         .split_for_parts();
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs).merge(codes::routes())
+    api.merge(docs).merge(codes::routes()).merge(pages)
 }
 
 /// The documentation page brings its own scripts, and styles its elements in place.
