@@ -90,15 +90,17 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, AppError> {
         let Seams { clock, entropy, store, gateway } = seams;
-        let storefront = Storefront { card_form: settings.card_form, hold: settings.market.hold };
         let market =
             Marketplace::start(store.clone(), clock, entropy.clone(), gateway, settings.market)
                 .await?;
         let readiness = Readiness::default();
         let feed = Feed::start(&store, settings.max_event_streams);
+        let storefront = Storefront { card_form: settings.card_form, hold: market.settings().hold };
         let state = ApiState::from(ApiParts {
             market: market.clone(),
             store,
+            feed,
+            storefront,
             entropy: entropy.clone(),
             passwords,
             tokens: Tokens::new(key, settings.session),
@@ -108,8 +110,6 @@ impl App {
             client_address_header: settings.client_address_header,
             readiness: readiness.clone(),
             keys_in_flight: KeysInFlight::default(),
-            feed,
-            storefront,
         });
         let router = crate::http::router(state.clone());
         let router = harden_with_fallback(router, &settings.edge, entropy);

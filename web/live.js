@@ -5,6 +5,7 @@
 
 import * as api from "./api.js";
 import { say } from "./dom.js";
+import * as session from "./session.js";
 
 const TYPES = [
   "TicketCreated", "TicketUpdated", "TicketDeleted",
@@ -77,6 +78,8 @@ function received(message) {
 }
 
 function opened() {
+  // The server ends the stream of a session that is over, such as one ended from elsewhere.
+  if (lostAt !== null) session.load().catch(() => {});
   failures = 0;
   lostAt = null;
   clearTimeout(patience);

@@ -200,7 +200,8 @@ impl Listener {
     async fn read(&self) -> Option<Page> {
         let user = self.who.map(|who| who.user);
         let page = self.state.feed.read(self.position, user, &*self.state.store).await;
-        let failed = |error| tracing::error!(%error, "an event stream ended: the log is unreadable");
+        let failed =
+            |error| tracing::error!(%error, "an event stream ended: the log is unreadable");
         page.map_err(failed).ok()
     }
 

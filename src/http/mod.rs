@@ -20,9 +20,9 @@ pub mod metrics;
 mod openapi;
 mod orders;
 mod origin;
+mod pages;
 pub mod paging;
 mod payments;
-mod pages;
 mod percent;
 pub mod problem;
 pub mod public_config;
@@ -49,20 +49,19 @@ pub use state::{ApiParts, ApiState, Readiness};
 
 /// Everything that is served to the public, before [`guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {
-    let pages = pages::router(&state.storefront.card_form);
     let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(public_config::router())
+        .merge(events::router())
         .merge(accounts::router())
         .merge(tickets::router())
         .merge(orders::router())
         .merge(payments::router())
-        .merge(events::router())
-        .merge(public_config::router())
         .merge(service::router())
-        .with_state(state)
+        .with_state(state.clone())
         .split_for_parts();
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs).merge(codes::routes()).merge(pages)
+    api.merge(docs).merge(codes::routes()).merge(pages::router(&state.storefront.card_form))
 }
 
 /// The documentation page brings its own scripts, and styles its elements in place.

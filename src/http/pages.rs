@@ -262,7 +262,8 @@ impl Encoding {
             })
             .collect();
         let best = [Self::Brotli, Self::Gzip].into_iter();
-        let mut best = best.filter(|encoding| encoding.name().is_some_and(|n| accepted.contains(&n)));
+        let mut best =
+            best.filter(|encoding| encoding.name().is_some_and(|n| accepted.contains(&n)));
         best.next().unwrap_or(Self::Plain)
     }
 }

@@ -28,6 +28,10 @@ pub struct ApiParts {
     pub market: Marketplace,
     /// Everything that only reads.
     pub store: SharedStore,
+    /// The latest events, for those who listen.
+    pub feed: Feed,
+    /// What the storefront needs to know.
+    pub storefront: Storefront,
     /// Random session ids.
     pub entropy: Arc<dyn Entropy>,
     /// Hashes and compares passwords.
@@ -46,10 +50,6 @@ pub struct ApiParts {
     pub readiness: Readiness,
     /// Idempotency keys whose first request is being answered.
     pub keys_in_flight: KeysInFlight,
-    /// The latest events, for those who listen.
-    pub feed: Feed,
-    /// What the storefront needs to know.
-    pub storefront: Storefront,
 }
 
 impl std::ops::Deref for ApiState {

@@ -52,7 +52,7 @@ async fn a_purchase_by_keyboard_alone() {
     ben.tabs_to("Pay $40").await;
     ben.types(ENTER).await;
     ben.sees("Order Complete").await;
-    assert_eq!(ben.focus().await, "Rock Concert is yours", "the focus is not lost");
+    assert_eq!(ben.focus().await, "Rock Concert", "the focus is not lost");
     tokio::join!(ana.leaves(), ben.leaves());
 }
 
@@ -64,10 +64,15 @@ async fn no_page_has_an_accessibility_violation() {
     ana.signs_up("ana").await;
     let mut tickets = Vec::new();
     for (title, price) in [
-        ("Rock Concert", "40"), ("Basketball Game", "20"), ("Jazz Night at the Blue Room", "35.5"),
-        ("Opera: The Magic Flute, stalls", "129"), ("Football Final, block C row 12", "185"),
-        ("Symphony No. 9, balcony", "64"), ("Stand-up Comedy Late Show", "18.5"),
-        ("Indie Festival, Saturday", "99"), ("Ballet: Swan Lake", "88"),
+        ("Rock Concert", "40"),
+        ("Basketball Game", "20"),
+        ("Jazz Night at the Blue Room", "35.5"),
+        ("Opera: The Magic Flute, stalls", "129"),
+        ("Football Final, block C row 12", "185"),
+        ("Symphony No. 9, balcony", "64"),
+        ("Stand-up Comedy Late Show", "18.5"),
+        ("Indie Festival, Saturday", "99"),
+        ("Ballet: Swan Lake", "88"),
     ] {
         tickets.push(ana.sells(title, price).await);
     }

@@ -114,7 +114,7 @@ impl<'a> Person<'a> {
     }
 
     pub async fn with(server: &'a Server, device: Device) -> Self {
-        let driver = std::env::var("GITTIX_CHROMEDRIVER").unwrap_or("chromedriver".to_owned());
+        let driver = std::env::var("CHROMEDRIVER").unwrap_or("chromedriver".to_owned());
         let (driver, line) =
             Process::start(Command::new(driver).arg("--port=0"), "started successfully on port");
         let port: String = line.chars().filter(char::is_ascii_digit).collect();
@@ -308,7 +308,7 @@ impl<'a> Person<'a> {
 
     /// Everything that axe-core finds wrong with the page for people with disabilities.
     pub async fn violations(&self) -> Vec<String> {
-        let path = std::env::var("GITTIX_AXE").expect("GITTIX_AXE leads to axe.min.js");
+        let path = std::env::var("AXE_CORE").expect("AXE_CORE leads to axe.min.js");
         let axe = std::fs::read_to_string(path).expect("axe-core is there");
         self.browser.execute(&axe, Vec::new()).await.expect("axe-core runs");
         let found = self.runs_async(
@@ -337,7 +337,7 @@ impl<'a> Person<'a> {
 
     /// Takes a picture, if anybody wants one.
     pub async fn is_pictured(&self, name: &str) {
-        let Ok(folder) = std::env::var("GITTIX_PICTURES") else { return };
+        let Ok(folder) = std::env::var("PICTURES") else { return };
         let picture = json!({ "format": "png", "captureBeyondViewport": true });
         let picture = self.devtools("Page.captureScreenshot", picture).await;
         let bytes = STANDARD.decode(picture["data"].as_str().unwrap_or_default());

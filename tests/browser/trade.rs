@@ -41,7 +41,7 @@ async fn two_people_trade_a_ticket_from_sign_up_to_sold() {
     ben.sees("Choose a test card").await;
     ben.presses("Pay $40").await;
     ben.sees("Order Complete").await;
-    ben.sees("Rock Concert is yours").await;
+    ben.sees("It's yours").await;
     ana.sees("Status - Sold").await;
     ben.reloads().await;
     ben.sees("Order Complete").await;
@@ -169,7 +169,8 @@ async fn the_list_is_searched_filtered_and_sorted() {
     let server = Server::start();
     let ana = Person::at(&server).await;
     ana.signs_up("ana").await;
-    for (title, price) in [("Rock Concert", "40"), ("Basketball Game", "20"), ("Rock Opera", "60")] {
+    for (title, price) in [("Rock Concert", "40"), ("Basketball Game", "20"), ("Rock Opera", "60")]
+    {
         ana.sells(title, price).await;
     }
     ana.visits("/").await;

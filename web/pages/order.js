@@ -30,6 +30,7 @@ export async function order({ params, config, signal }) {
   const isPaying = () => order.status === "AwaitingPayment" && order.charge?.status === "Created";
   let phase = null;
 
+  const eyebrow = h("p.eyebrow");
   const heading = h("h1");
   const amount = h("p.fact", {}, `Price - ${price(order.price, order.currency)}`);
   const state = h("p.fact");
@@ -55,7 +56,8 @@ export async function order({ params, config, signal }) {
     const hadFocus = body.contains(document.activeElement);
     const isChange = phase !== null;
     phase = next;
-    say(heading, next === "completed" ? `${order.ticket.title} is yours` : `Purchasing ${order.ticket.title}`);
+    say(eyebrow, next === "completed" ? "Your ticket" : "Order");
+    say(heading, next === "completed" ? order.ticket.title : `Purchasing ${order.ticket.title}`);
     fill(body, view(next));
     if (next !== "open") say(problem, "");
     if (isChange) announce(outcome(next), { urgent: next !== "completed" });
@@ -70,7 +72,7 @@ export async function order({ params, config, signal }) {
         return payingView();
       case "completed":
         return [h("p.outcome.good", {}, "Order Complete"),
-          h("p", {}, `Paid ${price(order.price, order.currency)} on ${moment(order.charge?.createdAt ?? order.createdAt)}.`),
+          h("p", {}, `It's yours. You paid ${price(order.price, order.currency)} on ${moment(order.charge?.createdAt ?? order.createdAt)}.`),
           h("a.button.wide", { href: "/orders" }, "My Orders")];
       case "refunded":
         return ended("Refunded", `Your ${price(order.price, order.currency)} went back to your card.`);
@@ -185,7 +187,7 @@ export async function order({ params, config, signal }) {
   return {
     title: `Purchasing ${order.ticket.title}`,
     node: h("article.stub", {},
-      h("div.stub-main", {}, h("p.eyebrow", {}, "Order"), heading, h("div.facts", {}, amount, state)),
+      h("div.stub-main", {}, eyebrow, heading, h("div.facts", {}, amount, state)),
       h("div.stub-side", {}, body, problem)),
   };
 }

@@ -33,6 +33,7 @@ struct Shared {
     told: watch::Sender<u64>,
     latest: watch::Receiver<u64>,
     places: Arc<Semaphore>,
+    max_listeners: usize,
 }
 
 /// An event, ready to be sent.
@@ -58,11 +59,13 @@ impl Feed {
     /// runtime.
     pub fn start(store: &SharedStore, max_listeners: usize) -> Self {
         let latest = store.latest_event();
+        let max_listeners = max_listeners.min(Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
             kept: RwLock::default(),
             told: watch::Sender::new(*latest.borrow()),
             latest: latest.clone(),
-            places: Arc::new(Semaphore::new(max_listeners.min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(max_listeners)),
+            max_listeners,
         });
         tokio::spawn(follow(shared.clone(), Arc::downgrade(store), latest));
         Self(shared)
@@ -81,6 +84,11 @@ impl Feed {
     /// The right to listen, if not too many do already.
     pub fn take_place(&self) -> Option<OwnedSemaphorePermit> {
         self.0.places.clone().try_acquire_owned().ok()
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.0.max_listeners - self.free_places()
     }
 
     /// How many more could listen.

@@ -73,7 +73,8 @@ impl<'a> Client<'a> {
 
     async fn signed_up(app: &'a App, name: &str) -> Self {
         let mut client = Self::anonymous(app);
-        let body = json!({ "email": format!("{name}@example.com"), "password": "a fine pass phrase" });
+        let body =
+            json!({ "email": format!("{name}@example.com"), "password": "a fine pass phrase" });
         let response = client.send("POST", "/api/users/signup", &[], Some(body)).await;
         assert_eq!(response.status(), StatusCode::CREATED);
         let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
@@ -209,8 +210,15 @@ async fn everybody_sees_tickets_and_nobody_anothers_orders_or_account() {
     ben.post("/api/payments", json!({ "orderId": order["id"], "token": "tok_visa" })).await;
     let mut bens = ben.listens(Some(0)).await;
     let of_a_buyer = [
-        "UserCreated", "TicketCreated", "OrderCreated", "TicketUpdated", "OrderAwaitingPayment",
-        "ChargeCreated", "ChargeCompleted", "OrderCompleted", "TicketUpdated",
+        "UserCreated",
+        "TicketCreated",
+        "OrderCreated",
+        "TicketUpdated",
+        "OrderAwaitingPayment",
+        "ChargeCreated",
+        "ChargeCompleted",
+        "OrderCompleted",
+        "TicketUpdated",
     ];
     assert_eq!(bens.types(9).await, of_a_buyer);
     let mut anas = ana.listens(Some(0)).await;

@@ -45,7 +45,8 @@ async fn every_page_is_the_document_with_a_strict_policy() {
     for path in ["/", "/auth/signin", "/tickets/new", "/tickets/ticket_1", "/orders/order_1"] {
         let response = get_with(path, &[]).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
-        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        let policy =
+            response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
         let html = String::from_utf8(body(response).await).unwrap();
@@ -58,8 +59,7 @@ async fn every_page_is_the_document_with_a_strict_policy() {
 #[tokio::test]
 async fn what_the_document_asks_for_is_there_and_kept_for_good() {
     let html = String::from_utf8(body(get_with("/", &[]).await).await).unwrap();
-    let paths: Vec<&str> =
-        html.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    let paths: Vec<&str> = html.split('"').filter(|text| text.starts_with("/assets/")).collect();
     assert!(paths.len() > 10);
     for path in paths {
         let response = get_with(path, &[]).await;
