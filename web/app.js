@@ -6,7 +6,7 @@ import { action, sentence } from "./forms.js";
 import * as live from "./live.js";
 import * as session from "./session.js";
 import { empty } from "./tickets.js";
-import { signIn, signUp } from "./pages/auth.js";
+import { ownPath, signIn, signUp } from "./pages/auth.js";
 import { home } from "./pages/home.js";
 import { mine } from "./pages/mine.js";
 import { missing } from "./pages/missing.js";
@@ -17,8 +17,8 @@ import { ticket } from "./pages/ticket.js";
 
 const PAGES = [
   ["/", home],
-  ["/auth/signup", signUp],
-  ["/auth/signin", signIn],
+  ["/auth/signup", signUp, { needsNobody: true }],
+  ["/auth/signin", signIn, { needsNobody: true }],
   ["/tickets/new", sell, { needsUser: true }],
   ["/tickets/mine", mine, { needsUser: true }],
   ["/tickets/:id", ticket],
@@ -52,6 +52,9 @@ async function show({ isNavigation = false, scroll = 0 } = {}) {
   if (route?.needsUser && !session.currentUser()) {
     const next = encodeURIComponent(url.pathname + url.search);
     return go(`/auth/signin?next=${next}`, { replace: true });
+  }
+  if (route?.needsNobody && session.currentUser()) {
+    return go(ownPath(url.searchParams.get("next")), { replace: true });
   }
   main.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => fill(main, h("p.loading", { role: "status" }, h("span.spinner", { "aria-hidden": "true" }), "Loading…")), LOADING_AFTER_MILLIS);
@@ -137,8 +140,8 @@ function markCurrent(path) {
 session.whenChanged(() => {
   showHeader();
   live.restart();
-  const isElsewhere = PAGES.some((it) => it.needsUser && it.pattern.test(location.pathname));
-  if (config && isElsewhere && !session.currentUser()) show({ isNavigation: true });
+  const isPrivate = PAGES.some((it) => it.needsUser && it.pattern.test(location.pathname));
+  if (config && isPrivate && !session.currentUser()) show({ isNavigation: true });
 });
 
 async function boot() {

@@ -23,7 +23,7 @@ export const signIn = (context) => authenticate(context, {
 });
 
 function authenticate({ query, go }, { title, lead, path, autocomplete, hint, other }) {
-  const next = destination(query.get("next"));
+  const next = ownPath(query.get("next"));
   const email = field({
     label: "Email", name: "email", type: "email", autocomplete: "username", inputmode: "email",
     autocapitalize: "none", spellcheck: "false", required: true,
@@ -52,7 +52,7 @@ function authenticate({ query, go }, { title, lead, path, autocomplete, hint, ot
   };
 }
 
-/** Only a page of our own. */
-function destination(text) {
+/** A page of our own, whatever an address says. */
+export function ownPath(text) {
   return text && /^\/(?![/\\])/.test(text) ? text : "/";
 }
