@@ -112,7 +112,7 @@ impl App {
             keys_in_flight: KeysInFlight::default(),
         });
         let router = crate::http::router(state.clone());
-        let router = harden_with_fallback(router, &settings.edge, entropy);
+        let router = harden_with_fallback(router, &settings.edge, entropy, readiness.clone());
         let router = router.layer(from_fn_with_state(metrics.clone(), measure));
         let admin_router = crate::http::admin::router(state.clone(), metrics);
         Ok(Self { router, admin_router, market, readiness, state })

@@ -222,6 +222,7 @@ impl TicketActor {
                 .event(Event::OrderCreated(purchase.view()))
                 .event(Event::TicketUpdated(after.clone()));
             if self.commit(state, commit, Some(&after)).await? {
+                self.context.order_made();
                 return Ok(purchase);
             }
         }

@@ -169,6 +169,9 @@ fn media_type(name: &str) -> HeaderValue {
     })
 }
 
+/// Turns a file into what is sent in its stead.
+type Compress = fn(&[u8]) -> std::io::Result<Vec<u8>>;
+
 /// The encodings a file may be sent in, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
@@ -218,7 +221,7 @@ impl Asset {
     }
 
     async fn bytes(&self, encoding: Encoding) -> Bytes {
-        let (cell, compress): (_, fn(&[u8]) -> std::io::Result<Vec<u8>>) = match encoding {
+        let (cell, compress): (_, Compress) = match encoding {
             Encoding::Plain => return self.plain.clone(),
             Encoding::Brotli => (&self.brotli, brotli),
             Encoding::Gzip => (&self.gzip, gzip),

@@ -85,6 +85,12 @@ impl Readiness {
     pub fn watch(&self) -> watch::Receiver<bool> {
         self.0.subscribe()
     }
+
+    /// Returns once it is.
+    pub async fn stopping(&self) {
+        // The sender is held right here, so waiting can't fail.
+        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
+    }
 }
 
 /// The signed-in user. A handler that takes it can't be reached without a session.

@@ -14,6 +14,7 @@ use super::*;
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
 use crate::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings};
+use crate::domain::ExpectedVersion;
 use crate::http::guard::EdgeSettings;
 use crate::http::metrics::Metrics;
 use crate::http::public_config::CardForm;
@@ -320,7 +321,7 @@ async fn nothing_private_is_shown_after_signing_out() {
     ben.post("/api/users/signout", json!({})).await;
     let ben_id = order["userId"].as_str().unwrap().parse().unwrap();
     let order = order["id"].as_str().unwrap().parse().unwrap();
-    app.market.cancel(order, ben_id).await.unwrap();
+    app.market.cancel(order, ben_id, ExpectedVersion::Any).await.unwrap();
     assert!(stream.event().await.is_none(), "the stream ends");
     // Whoever listens on without a session hears the public part.
     let mut stream = ben.listens(Some(5)).await;

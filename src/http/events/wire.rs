@@ -35,7 +35,7 @@ pub struct EventJson {
 enum EventData {
     User(UserJson),
     Ticket(TicketJson),
-    Order(OrderJson),
+    Order(Box<OrderJson>),
     Charge(ChargeJson),
 }
 
@@ -52,7 +52,7 @@ impl From<&LoggedEvent> for EventJson {
             | Event::OrderAwaitingPayment(view)
             | Event::OrderCompleted(view)
             | Event::OrderCancelled(view)
-            | Event::OrderExpired(view) => EventData::Order(view.into()),
+            | Event::OrderExpired(view) => EventData::Order(Box::new(view.into())),
             Event::ChargeCreated(charge)
             | Event::ChargeCompleted(charge)
             | Event::ChargeFailed(charge)
