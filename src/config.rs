@@ -55,6 +55,8 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// How many connections may be open at once.
     pub max_connections: usize,
+    /// How many connections may listen to events at once.
+    pub max_event_streams: usize,
     /// How long a client may take to send a request's headers.
     pub header_timeout: Duration,
     /// How long requests that are under way may still take when the server stops.
@@ -267,6 +269,7 @@ impl HttpSettings {
             body_limit_bytes: number(from, "http.body_limit_bytes", 65_536, 1024..=16_777_216),
             request_timeout: seconds(from, "http.request_timeout_seconds", 30, 1..=600),
             max_connections: number(from, "http.max_connections", 10_000, 1..=1_000_000),
+            max_event_streams: number(from, "http.max_event_streams", 5000, 0..=1_000_000),
             header_timeout: seconds(from, "http.header_timeout_seconds", 10, 1..=600),
             drain: seconds(from, "http.drain_seconds", 20, 0..=600),
             client_address_header: from.read(

@@ -19,6 +19,7 @@ use crate::config::{Provider, Settings, StripeSettings};
 use crate::demo;
 use crate::http::guard::EdgeSettings;
 use crate::http::metrics::Metrics;
+use crate::http::public_config::CardForm;
 use crate::http::serve::{ServeLimits, listen, serve};
 use crate::payments::{Sandbox, SharedGateway};
 use crate::seams::{SystemClock, SystemEntropy};
@@ -183,6 +184,13 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             },
         },
         client_address_header: settings.http.client_address_header.clone(),
+        max_event_streams: settings.http.max_event_streams,
+        card_form: match &settings.payments.provider {
+            Provider::Sandbox => CardForm::Sandbox,
+            Provider::Stripe(stripe) => {
+                CardForm::Stripe { publishable_key: stripe.publishable_key.clone() }
+            }
+        },
     })
 }
 

@@ -69,6 +69,7 @@ async fn show_metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
     let readings = Readings {
         store: admin.api.store.stats(),
         market: admin.api.market.stats(),
+        event_streams: admin.api.feed.listeners(),
         oldest_unsettled: oldest.map(|charge| now.since(charge.created_at)),
     };
     Ok(([(header::CONTENT_TYPE, TEXT)], admin.metrics.render(&readings)).into_response())

@@ -1,4 +1,4 @@
-//! The HTTP API over the marketplace.
+//! The HTTP API over the marketplace, and the pages that use it.
 //!
 //! Handlers extract, ask and answer; what a request must be before one sees it is decided by
 //! the modules around them ([`guard`], [`serve`], [`json`]), and how things look to clients by
@@ -10,6 +10,7 @@ pub mod admin;
 pub mod codes;
 pub mod conditional;
 mod errors;
+pub mod events;
 pub mod framing;
 pub mod guard;
 mod idempotency;
@@ -19,10 +20,12 @@ pub mod metrics;
 mod openapi;
 mod orders;
 mod origin;
+mod pages;
 pub mod paging;
 mod payments;
 mod percent;
 pub mod problem;
+pub mod public_config;
 pub mod request_id;
 mod sales;
 mod sandbox;
@@ -58,6 +61,8 @@ pub fn router(state: ApiState) -> Router {
         by_provider = by_provider.merge(sandbox::router());
     }
     let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(public_config::router())
+        .merge(events::router())
         .merge(accounts::router())
         .merge(tickets::router())
         .merge(orders::router())
@@ -65,11 +70,11 @@ pub fn router(state: ApiState) -> Router {
         .merge(sales::router())
         .merge(by_provider)
         .merge(service::router())
-        .with_state(state)
+        .with_state(state.clone())
         .split_for_parts();
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs).merge(codes::routes())
+    api.merge(docs).merge(codes::routes()).merge(pages::router(&state.storefront.card_form))
 }
 
 /// The documentation page brings its own scripts, and styles its elements in place.

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
 use redb::{Database, StorageBackend};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::reads::Snapshot;
 use super::verify::{VerifyReport, verify_snapshot};
@@ -222,13 +222,17 @@ impl Store for RedbStore {
         self.now()?.events(after, limit)
     }
 
+    fn latest_event(&self) -> watch::Receiver<u64> {
+        self.shared.last_seq.subscribe()
+    }
+
     fn stats(&self) -> StoreStats {
         let queued = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
         StoreStats {
             queued_commits: queued,
             open_orders: self.shared.open_orders.load(Ordering::Relaxed),
             unsettled_charges: self.shared.unsettled_charges.load(Ordering::Relaxed),
-            last_seq: self.shared.last_seq.load(Ordering::Relaxed),
+            last_seq: *self.shared.last_seq.borrow(),
         }
     }
 

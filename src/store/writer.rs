@@ -50,8 +50,8 @@ pub struct Shared {
     pub open_orders: AtomicU64,
     /// See [`super::StoreStats`].
     pub unsettled_charges: AtomicU64,
-    /// See [`super::StoreStats`].
-    pub last_seq: AtomicU64,
+    /// The number of the latest durable event.
+    pub last_seq: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -61,7 +61,7 @@ impl Shared {
             failure: watch::Sender::new(None),
             open_orders: AtomicU64::new(0),
             unsettled_charges: AtomicU64::new(0),
-            last_seq: AtomicU64::new(0),
+            last_seq: watch::Sender::new(0),
         };
         shared.show(tally);
         shared
@@ -70,7 +70,11 @@ impl Shared {
     fn show(&self, tally: &Tally) {
         self.open_orders.store(tally.open_total, Ordering::Relaxed);
         self.unsettled_charges.store(tally.unsettled, Ordering::Relaxed);
-        self.last_seq.store(tally.last_seq, Ordering::Relaxed);
+        self.last_seq.send_if_modified(|seq| {
+            let is_higher = tally.last_seq > *seq;
+            *seq = tally.last_seq;
+            is_higher
+        });
     }
 }
 
