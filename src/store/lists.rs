@@ -206,3 +206,101 @@ impl Plan {
         Self { source, best: BTreeSet::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::search_words;
+    use super::super::testing::{World, in_memory};
+    use super::*;
+
+    impl Search<'_> {
+        /// What each plan finds when nothing races it.
+        fn alone(&self, snapshot: &Snapshot) -> Vec<BTreeSet<Rank>> {
+            let plans = self.plans(snapshot).expect("plans");
+            let run = |mut plan: Plan| {
+                while !self.advance(&mut plan).expect("a store that can be read") {}
+                plan.best
+            };
+            plans.into_iter().map(run).collect()
+        }
+    }
+
+    /// Few words and prices, so that much is equal; and many words with one beginning.
+    async fn a_market(tickets: u64) -> std::sync::Arc<super::super::RedbStore> {
+        let store = in_memory();
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        for number in 0..tickets {
+            let mut title = format!("seat{number}");
+            for (word, every) in [("rock", 2), ("rocket", 3), ("jazz", 5), ("opera", 31)] {
+                if number % every == 0 {
+                    title.push(' ');
+                    title.push_str(word);
+                }
+            }
+            let id = world.lists(ana, &title, number % 7 + 1).await;
+            if number % 4 == 1 && number < 30 {
+                world.locks(bob, id).await;
+            }
+        }
+        store
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn every_plan_finds_the_same_page(
+            tickets in prop::sample::select(vec![40_u64, 320]),
+            queries in prop::collection::vec((
+                prop::sample::select(vec![
+                    "rock", "ro", "jazz rocket", "opera", "seat", "seat opera", "s ja", "none",
+                    "seat1 rock", "seat rock none", "seat seat2",
+                ]),
+                0..8_u64,
+                0..9_u64,
+                prop::sample::select(vec![
+                    TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending,
+                ]),
+                prop::option::of((0..9_u64, 0..320_usize)),
+                1..30_usize,
+            ), 1..12),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async {
+                let store = a_market(tickets).await;
+                let snapshot = store.now().expect("a snapshot");
+                let ids: Vec<u128> = {
+                    use redb::ReadableTable as _;
+                    let rows = snapshot.table(TICKETS).expect("a table");
+                    let ids = rows.iter().expect("rows").map(|row| row.expect("a row").0.value());
+                    ids.collect()
+                };
+                for (words, min, max, sort, after, limit) in queries {
+                    let words = search_words(words);
+                    let after = after.map(|(price_minor, number)| {
+                        let id = TicketId::from_u128(ids[number % ids.len()]);
+                        TicketPosition { price_minor, id }
+                    });
+                    let search = Search {
+                        list: MARKET,
+                        sort,
+                        words: &words,
+                        prices: min..=max.max(min),
+                        after,
+                        wanted: limit,
+                        lists: snapshot.table(LISTS).expect("a table"),
+                        tickets: snapshot.table(TICKETS).expect("a table"),
+                    };
+                    let found = search.alone(&snapshot);
+                    assert!(found.len() >= 2, "a filter gives a choice");
+                    for other in &found {
+                        assert_eq!(*other, found[0], "{words:?} {sort:?} {after:?}");
+                    }
+                }
+            });
+        }
+    }
+}

@@ -11,6 +11,7 @@ use redb::{Database, StorageBackend};
 use tokio::sync::{mpsc, oneshot};
 
 use super::reads::Snapshot;
+use super::verify::{VerifyReport, verify_snapshot};
 use super::writer::{Job, Shared, Writer};
 use super::{
     BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Store,
@@ -110,7 +111,13 @@ impl RedbStore {
         Ok(Self { db, shared, mode: settings.writer, queue: Some(queue), thread })
     }
 
-    fn now(&self) -> Result<Snapshot, ReadError> {
+    /// Checks that everything fits together, as [`super::verify`] does, while the store is in
+    /// use. It reads everything on the calling thread.
+    pub fn verify(&self) -> Result<VerifyReport, ReadError> {
+        verify_snapshot(&self.now()?)
+    }
+
+    pub(super) fn now(&self) -> Result<Snapshot, ReadError> {
         Snapshot::of(&self.db)
     }
 }

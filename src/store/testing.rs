@@ -37,11 +37,6 @@ impl World {
         Self { store, ticks: AtomicU64::new(1) }
     }
 
-    /// A world that shares nothing with one that had fewer than `ticks`.
-    pub fn later(store: Arc<dyn Store>, ticks: u64) -> Self {
-        Self { store, ticks: AtomicU64::new(ticks) }
-    }
-
     /// A time after all before it.
     pub fn now(&self) -> Timestamp {
         let tick = self.ticks.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +160,7 @@ impl World {
             }
         });
         let after = change.after;
-        let order = (after.order != purchase.order).then(|| Write::Order(after.order));
+        let order = (after.order != purchase.order).then_some(Write::Order(after.order));
         let charge = after.charge.filter(|after| purchase.charge.as_ref() != Some(after));
         let commit = Commit::at(at)
             .write_if(order)

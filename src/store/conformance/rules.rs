@@ -1,0 +1,252 @@
+//! Versions, refusals, and that a refused commit leaves no trace.
+
+use std::time::Duration;
+
+use super::super::testing::{World, a_title, created, listed, read, ticket_changed, usd};
+use super::super::{CommitError, Refusal};
+use super::stores;
+use crate::domain::{
+    Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, OrderId, PaymentToken, Session,
+    Ticket, TicketState, Timestamp, User, UserId, Version, Write,
+};
+
+const CONFLICT: Result<(), CommitError> = Err(CommitError::Conflict);
+
+#[tokio::test]
+async fn a_row_follows_the_version_that_is_stored() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let ana = world.user("ana").await;
+        let v0 = world.new_ticket(ana, "Rock", 100);
+        let v1 = Ticket { version: v0.version.next(), title: a_title("Jazz"), ..v0.clone() };
+        let v2 = Ticket { version: v1.version.next(), ..v1.clone() };
+        let at = world.now();
+        let write = |ticket: &Ticket| store.commit(ticket_changed(ticket.clone(), at));
+        assert_eq!(write(&v1).await, CONFLICT, "there is none to follow");
+        assert_eq!(write(&v0).await, Ok(()));
+        assert_eq!(write(&v0).await, CONFLICT, "it exists");
+        assert_eq!(write(&v2).await, CONFLICT, "it skips one");
+        assert_eq!(write(&v1).await, Ok(()));
+        assert_eq!(write(&v1).await, CONFLICT, "it was replaced");
+        assert_eq!(write(&v2).await, Ok(()));
+        assert_eq!(read(store.ticket(v0.id).await), Some(v2));
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_a_withdrawn_ticket_never_comes_back() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let ana = world.user("ana").await;
+        let ticket = world.new_ticket(ana, "Rock", 100);
+        world.commit(listed(ticket.clone())).await;
+        let withdraw = |last| {
+            let write = Write::WithdrawTicket { id: ticket.id, last };
+            store.commit(Commit::at(Timestamp::from_millis(1)).write(write))
+        };
+        assert_eq!(withdraw(Version::FIRST.next()).await, CONFLICT);
+        assert_eq!(withdraw(Version::FIRST).await, Ok(()));
+        assert_eq!(read(store.ticket(ticket.id).await), None);
+        assert_eq!(withdraw(Version::FIRST).await, CONFLICT);
+        for version in [0, 1, 2] {
+            let version = (0..version).fold(Version::FIRST, |version, _| version.next());
+            let again = Ticket { version, ..ticket.clone() };
+            assert_eq!(store.commit(listed(again)).await, CONFLICT, "{version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_belongs_to_one_account() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("Ana").await, world.user("bob").await);
+        let in_use = Err(CommitError::Refused(Refusal::EmailInUse));
+        assert_eq!(world.change_email(bob, "ANA@example.com").await, in_use);
+        assert_eq!(world.change_email(ana, "aNa@example.com").await, Ok(()), "its own");
+        assert_eq!(world.change_email(ana, "zoe@example.com").await, Ok(()));
+        assert_eq!(world.change_email(bob, "ana@example.com").await, Ok(()), "it is free now");
+        let key = Email::parse("ANA@EXAMPLE.com").expect("an address").key();
+        assert_eq!(read(store.user_by_email(&key).await).map(|user| user.id), Some(bob));
+
+        let email = Email::parse("new@example.com").expect("an address");
+        let [one, two] = [world.id(), world.id()].map(|id| {
+            User::new(UserId::from_u128(id), email.clone(), "hash".to_owned(), world.now())
+        });
+        let both = created(&one).write(Write::User(two));
+        assert_eq!(store.commit(both).await, CONFLICT, "two in one commit");
+    }
+}
+
+/// A commit that writes one of everything, and fails only by the last of it.
+#[tokio::test]
+async fn a_refused_commit_leaves_no_trace() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let (held, other) = (world.lists(ana, "Rock", 100).await, world.new_ticket(ana, "Pop", 5));
+        let at = world.now();
+        let session = Session { user: bob, id: crate::domain::SessionId(7), expires_at: at };
+        let user = User::new(
+            UserId::from_u128(world.id()),
+            Email::parse("new@example.com").expect("an address"),
+            "hash".to_owned(),
+            at,
+        );
+        let stale = Ticket { version: Version::FIRST.next().next(), ..world.ticket(held).await };
+        let (order, commit) = world.locking(bob, held).await;
+        let commit = Commit { writes: Vec::new(), ..commit }
+            .write(Write::OpenSession(session))
+            .write(Write::User(user.clone()))
+            .write(Write::Ticket(other.clone()))
+            .write(Write::Order(order.clone()))
+            .write(Write::Remember(Box::new(world.remembered(bob, "key", at.plus(SECOND)))))
+            .write(Write::Ticket(stale));
+        let before = (store.stats(), read(store.events(0, 100).await));
+        assert_eq!(store.commit(commit).await, CONFLICT);
+        assert_eq!((store.stats(), read(store.events(0, 100).await)), before);
+        assert_eq!(read(store.session(bob, session.id).await), None);
+        assert_eq!(read(store.user(user.id).await), None);
+        assert_eq!(read(store.user_by_email(&user.email.key()).await), None);
+        assert_eq!(read(store.ticket(other.id).await), None);
+        assert_eq!(read(store.order(order.id).await), None);
+        assert_eq!(read(store.deadlines(None, 10).await), []);
+        assert_eq!(read(store.remembered(bob, "key", at).await), None);
+        assert_eq!(world.ticket(held).await.state, TicketState::Available);
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn two_changes_of_one_row_in_one_commit_are_refused() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let ana = world.user("ana").await;
+        let v0 = world.new_ticket(ana, "Rock", 100);
+        let v1 = Ticket { version: v0.version.next(), ..v0.clone() };
+        let twice = listed(v0.clone()).write(Write::Ticket(v1));
+        assert_eq!(store.commit(twice).await, CONFLICT);
+        assert_eq!(read(store.ticket(v0.id).await), None);
+    }
+}
+
+#[tokio::test]
+async fn a_user_has_only_so_many_open_orders() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let mut orders = Vec::new();
+        for _ in 0..10 {
+            let ticket = world.lists(ana, "Rock", 100).await;
+            orders.push(world.locks(bob, ticket).await);
+        }
+        let ticket = world.lists(ana, "Rock", 100).await;
+        let (_, eleventh) = world.locking(bob, ticket).await;
+        let refused = Err(CommitError::Refused(Refusal::TooManyOpenOrders));
+        assert_eq!(store.commit(eleventh.clone()).await, refused);
+        world.buys(orders[0]).await;
+        assert_eq!(store.commit(eleventh).await, Ok(()), "a completed order is not open");
+        let ticket = world.lists(ana, "Rock", 100).await;
+        let (_, twelfth) = world.locking(bob, ticket).await;
+        assert_eq!(store.commit(twelfth.clone()).await, refused);
+        world.cancels(orders[1]).await;
+        world.expires(orders[2]).await;
+        assert_eq!(store.commit(twelfth).await, Ok(()), "nor is a cancelled one");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_free_again_when_it_expires() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let at = world.now();
+        let minute = Duration::from_secs(60);
+        let used = Err(CommitError::Refused(Refusal::KeyUsed));
+        assert_eq!(world.remembers(ana, "key", at).await, Ok(()));
+        assert_eq!(world.remembers(bob, "key", at).await, Ok(()), "keys are per user");
+        let just_before = Timestamp::from_millis(at.plus(minute).as_millis() - 1);
+        assert_eq!(world.remembers(ana, "key", just_before).await, used);
+        assert!(read(store.remembered(ana, "key", just_before).await).is_some());
+        assert_eq!(read(store.remembered(ana, "key", at.plus(minute)).await), None);
+        assert_eq!(world.remembers(ana, "key", at.plus(minute)).await, Ok(()));
+        assert_eq!(world.remembers(ana, "key", at.plus(minute)).await, used);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_is_told_before_anything_else() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let ticket = world.lists(ana, "Rock", 100).await;
+        let (_, commit) = world.locking(bob, ticket).await;
+        let key = world.remembered(bob, "key", commit.at.plus(SECOND));
+        let commit = commit.write(Write::Remember(Box::new(key)));
+        assert_eq!(store.commit(commit.clone()).await, Ok(()));
+        let used = Err(CommitError::Refused(Refusal::KeyUsed));
+        assert_eq!(store.commit(commit).await, used, "although its versions are stale");
+    }
+}
+
+#[tokio::test]
+async fn sessions_begin_and_end() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let hour = Duration::from_secs(3600);
+        let (first, second) = (world.session(ana, hour).await, world.session(ana, hour).await);
+        let third = world.session(ana, Duration::ZERO).await;
+        let bobs = world.session(bob, hour).await;
+        let is_open = async |session: &Session| {
+            read(store.session(session.user, session.id).await) == Some(*session)
+        };
+        assert!(is_open(&first).await && is_open(&third).await && is_open(&bobs).await);
+        let fourth = world.session(ana, hour).await;
+        assert!(!is_open(&third).await, "expired ones are tidied away");
+        let at = world.now();
+        let end = Write::EndSession { user: ana, session: first.id };
+        world.commit(Commit::at(at).write(end)).await;
+        assert!(!is_open(&first).await);
+        let end = Write::EndOtherSessions { user: ana, except: fourth.id };
+        world.commit(Commit::at(at).write(end)).await;
+        assert!(!is_open(&second).await);
+        assert!(is_open(&fourth).await && is_open(&bobs).await);
+    }
+}
+
+#[tokio::test]
+async fn an_intent_belongs_to_one_charge() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let intent = IntentId("pi_1".to_owned());
+        let charge = |id| Charge {
+            id: ChargeId::from_u128(id),
+            order: OrderId::from_u128(1),
+            buyer: bob,
+            amount: usd(100),
+            token: PaymentToken::parse("tok_visa").expect("a token"),
+            phase: ChargePhase::Created { intent: intent.clone() },
+            version: Version::FIRST,
+            created_at: Timestamp::from_millis(1),
+            updated_at: Timestamp::from_millis(1),
+        };
+        let write = |charge: Charge| {
+            let told = Event::ChargeCreated(charge.view());
+            store.commit(Commit::at(charge.updated_at).write(Write::Charge(charge)).event(told))
+        };
+        let first = charge(world.id());
+        assert_eq!(write(first.clone()).await, Ok(()));
+        assert_eq!(write(charge(world.id())).await, CONFLICT);
+        let intent = IntentId("pi_2".to_owned());
+        let phase = ChargePhase::Completed { intent: intent.clone() };
+        let moved = Charge { phase, version: first.version.next(), ..first };
+        assert_eq!(write(moved.clone()).await, Ok(()));
+        assert_eq!(read(store.charge_by_intent(&intent).await), Some(moved));
+        let old = IntentId("pi_1".to_owned());
+        assert_eq!(read(store.charge_by_intent(&old).await), None);
+        let _ = ana;
+    }
+}

@@ -1,0 +1,182 @@
+//! Charges, their indexes, and what orders know of them.
+
+use std::collections::HashMap;
+
+use redb::{ReadOnlyTable, ReadableTableMetadata};
+
+use super::{Inspection, Pass, lookup, value};
+use crate::domain::{Charge, ChargeId, ChargePhase, Order, OrderId, OrderState};
+use crate::store::tables::{CHARGES, CHARGES_BY_INTENT, ORDERS, UNSETTLED};
+use crate::store::{ReadError, storage_error};
+
+pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
+    let mut indexes = Indexes {
+        by_intent: inspection.table(CHARGES_BY_INTENT)?,
+        unsettled: inspection.table(UNSETTLED)?,
+        intents: 0,
+        unsettled_count: 0,
+    };
+    let orders = inspection.table(ORDERS)?;
+    inspection.each::<Charge>(CHARGES, |inspection, key, charge| {
+        inspection.report.counts.charges += 1;
+        let id = ChargeId::from_u128(key);
+        inspection.expect(charge.id == id, || format!("charges {id}: it says it is {}", charge.id));
+        indexes.hold(inspection, key, &charge)?;
+        match lookup::<Order>(&orders, ORDERS, charge.order.as_u128())? {
+            Some(order) => fits_its_order(inspection, &charge, &order),
+            None => {
+                inspection.wrong(format!("charges {id}: its order {} is missing", charge.order))
+            }
+        }
+        Ok(())
+    })?;
+    inspection.report.counts.charges_unsettled = indexes.unsettled_count;
+    let (intents, unsettled) = (indexes.intents, indexes.unsettled_count);
+    surplus(inspection, intents, unsettled)?;
+    attempts(inspection)
+}
+
+/// The indexes of charges, and how many entries they should have.
+struct Indexes {
+    by_intent: ReadOnlyTable<&'static str, u128>,
+    unsettled: ReadOnlyTable<u128, ()>,
+    intents: u64,
+    unsettled_count: u64,
+}
+
+impl Indexes {
+    /// Finds everything that a charge implies.
+    fn hold(
+        &mut self,
+        inspection: &mut Inspection<'_>,
+        key: u128,
+        charge: &Charge,
+    ) -> Result<(), ReadError> {
+        let id = charge.id;
+        if let Some(intent) = charge.intent() {
+            self.intents += 1;
+            let owner = value(&self.by_intent, intent.0.as_str(), |owner| owner)?;
+            inspection.expect(owner == Some(key), || match owner.map(ChargeId::from_u128) {
+                Some(owner) => format!("charges {id}: its intent {:?} is of {owner}", intent.0),
+                None => format!("charges {id}: its intent {:?} is not listed", intent.0),
+            });
+        }
+        if charge.is_unsettled() {
+            self.unsettled_count += 1;
+            let oldest = &mut inspection.report.counts.oldest_unsettled;
+            *oldest = Some(oldest.map_or(charge.created_at, |at| at.min(charge.created_at)));
+            let is_listed = value(&self.unsettled, key, |()| ())?.is_some();
+            inspection.expect(is_listed, || {
+                format!("unsettled_charges {id}: it is not listed and is {:?}", charge.phase)
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A charge takes what its order costs, and ends with it.
+fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Order) {
+    use ChargePhase::{
+        Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
+    };
+    let id = charge.id;
+    inspection.expect(charge.amount == order.price, || {
+        format!(
+            "charges {id}: it is over {}, its order {} over {}",
+            charge.amount, order.id, order.price
+        )
+    });
+    inspection.expect(charge.buyer == order.buyer, || {
+        format!("charges {id}: {} pays the order of {}", charge.buyer, order.buyer)
+    });
+    let is_latest = order.charge == Some(id);
+    let fits = match (is_latest, order.state) {
+        // The one before must be settled before another is tried; later its money may turn up.
+        (false, _) => matches!(charge.phase, Failed { .. } | Refunding { .. } | Refunded { .. }),
+        (true, OrderState::Created) => false,
+        (true, OrderState::AwaitingPayment) => {
+            !matches!(charge.phase, Voiding { .. } | Completed { .. })
+        }
+        (true, OrderState::Completed) => {
+            matches!(charge.phase, Completed { .. } | Refunded { .. })
+        }
+        (true, OrderState::Cancelled(_)) => match charge.phase {
+            Voiding { .. } | Refunding { .. } | Refunded { .. } | Failed { .. } => true,
+            Intent | Created { .. } | Confirming { .. } | Capturing { .. } | Completed { .. } => {
+                false
+            }
+        },
+    };
+    inspection.expect(fits, || {
+        let place = if is_latest { "the latest" } else { "an earlier" };
+        let (order, state) = (order.id, order.state);
+        format!("charges {id}: it is {:?} and {place} of {order}, which is {state:?}", charge.phase)
+    });
+}
+
+/// Names the entries that no charge implies.
+fn surplus(inspection: &mut Inspection<'_>, intents: u64, unsettled: u64) -> Result<(), ReadError> {
+    let table = inspection.table(CHARGES)?;
+    inspection.no_more(CHARGES_BY_INTENT, intents, |inspection, intent, id| {
+        let charge: Option<Charge> = lookup(&table, CHARGES, id)?;
+        let is_right =
+            charge.is_some_and(|charge| charge.intent().is_some_and(|own| own.0 == intent));
+        let id = ChargeId::from_u128(id);
+        inspection.expect(is_right, || format!("charges_by_intent {intent:?}: {id} has another"));
+        Ok(())
+    })?;
+    inspection.no_more(UNSETTLED, unsettled, |inspection, id, ()| {
+        let charge: Option<Charge> = lookup(&table, CHARGES, id)?;
+        let is_right = charge.is_some_and(|charge| charge.is_unsettled());
+        let id = ChargeId::from_u128(id);
+        inspection.expect(is_right, || format!("unsettled_charges {id}: it owes nothing"));
+        Ok(())
+    })
+}
+
+/// Each order counts its charges and knows the latest.
+fn attempts(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
+    let rows = inspection.table(ORDERS)?.len().map_err(storage_error)?;
+    for pass in Pass::all(rows) {
+        let mut tried: HashMap<OrderId, (u32, ChargeId)> = HashMap::new();
+        inspection.each_sound::<Charge>(CHARGES, |_, _, charge| {
+            if pass.takes(charge.order.as_u128()) {
+                let (count, latest) = tried.entry(charge.order).or_insert((0, charge.id));
+                *count = count.saturating_add(1);
+                *latest = charge.id.max(*latest);
+            }
+            Ok(())
+        })?;
+        inspection.each_sound::<Order>(ORDERS, |inspection, key, order| {
+            if !pass.takes(key) {
+                return Ok(());
+            }
+            let (count, latest) = match tried.get(&order.id) {
+                Some((count, latest)) => (*count, Some(*latest)),
+                None => (0, None),
+            };
+            let id = order.id;
+            inspection.expect(order.attempts == count, || {
+                format!("orders {id}: it counts {} charges and has {count}", order.attempts)
+            });
+            inspection.expect(order.charge == latest, || {
+                let named = |charge: Option<ChargeId>| match charge {
+                    Some(charge) => charge.to_string(),
+                    None => "none".to_owned(),
+                };
+                let (named, latest) = (named(order.charge), named(latest));
+                format!("orders {id}: its latest charge is {latest}, it names {named}")
+            });
+            let fits = match order.state {
+                OrderState::Created => count == 0,
+                OrderState::AwaitingPayment | OrderState::Completed => count > 0,
+                OrderState::Cancelled(_) => true,
+            };
+            inspection.expect(fits, || {
+                format!("orders {id}: it is {:?} and has {count} charges", order.state)
+            });
+            Ok(())
+        })?;
+    }
+    Ok(())
+}

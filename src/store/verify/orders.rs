@@ -1,0 +1,95 @@
+//! Orders, the indexes that list them, and the tickets they hold.
+
+use super::{Inspection, Rows, lookup, value};
+use crate::domain::{Order, OrderId, OrderState, OrderStatus, TicketState, UserId};
+use crate::store::codec::TicketRow;
+use crate::store::tables::{DEADLINES, ORDERS, ORDERS_BY_BUYER, TICKETS};
+use crate::store::{ReadError, index};
+
+pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
+    let by_buyer = inspection.table(ORDERS_BY_BUYER)?;
+    let deadlines = inspection.table(DEADLINES)?;
+    let tickets = inspection.table(TICKETS)?;
+    let (mut orders, mut open) = (0, 0);
+    inspection.each::<Order>(ORDERS, |inspection, key, order| {
+        orders += 1;
+        count(inspection, order.state.status());
+        let id = OrderId::from_u128(key);
+        inspection.expect(order.id == id, || format!("orders {id}: it says it is {}", order.id));
+        let code = index::status_code(order.state.status());
+        let listed = value(&by_buyer, (order.buyer.as_u128(), key), |code| code)?;
+        inspection.expect(listed == Some(code), || match listed {
+            Some(_) => format!("orders_by_buyer {id}: it has another status there"),
+            None => format!("orders_by_buyer {id}: it is not listed"),
+        });
+        if let Some(deadline) = index::deadline(&order) {
+            open += 1;
+            let buyer = value(&deadlines, deadline, UserId::from_u128)?;
+            inspection.expect(buyer == Some(order.buyer), || match buyer {
+                Some(buyer) => format!("deadlines {id}: {buyer} is its buyer there"),
+                None => format!("deadlines {id}: its deadline is not listed"),
+            });
+        }
+        holds_its_ticket(inspection, &tickets, &order)
+    })?;
+    surplus(inspection, orders, open)
+}
+
+fn count(inspection: &mut Inspection<'_>, status: OrderStatus) {
+    let counts = &mut inspection.report.counts;
+    match status {
+        OrderStatus::Created => counts.orders_created += 1,
+        OrderStatus::AwaitingPayment => counts.orders_awaiting_payment += 1,
+        OrderStatus::Completed => counts.orders_completed += 1,
+        OrderStatus::Cancelled => counts.orders_cancelled += 1,
+    }
+}
+
+/// An open order's ticket is locked by it, a completed one's sold by it. A ticket names one
+/// order, so no two orders can hold it.
+fn holds_its_ticket(
+    inspection: &mut Inspection<'_>,
+    tickets: &Rows,
+    order: &Order,
+) -> Result<(), ReadError> {
+    let id = order.id;
+    let row: Option<TicketRow> = lookup(tickets, TICKETS, order.ticket.as_u128())?;
+    let Some(row) = row else {
+        inspection.wrong(format!("orders {id}: its ticket {} is missing", order.ticket));
+        return Ok(());
+    };
+    let state = row.listed().map(|ticket| ticket.state);
+    let is_right = match order.state {
+        OrderState::Created | OrderState::AwaitingPayment => {
+            matches!(state, Some(TicketState::Locked { order, .. }) if order == id)
+        }
+        OrderState::Completed => state == Some(TicketState::Sold { order: id }),
+        OrderState::Cancelled(_) => true,
+    };
+    inspection.expect(is_right, || {
+        let is = state.map_or("withdrawn".to_owned(), |state| format!("{state:?}"));
+        format!("orders {id}: it is {:?}, its ticket {} is {is}", order.state, order.ticket)
+    });
+    Ok(())
+}
+
+/// Names the entries that no order implies.
+fn surplus(inspection: &mut Inspection<'_>, orders: u64, open: u64) -> Result<(), ReadError> {
+    let table = inspection.table(ORDERS)?;
+    inspection.no_more(ORDERS_BY_BUYER, orders, |inspection, (buyer, id), _| {
+        let order: Option<Order> = lookup(&table, ORDERS, id)?;
+        let is_right = order.is_some_and(|order| order.buyer.as_u128() == buyer);
+        let id = OrderId::from_u128(id);
+        inspection.expect(is_right, || {
+            format!("orders_by_buyer {id}: {} has no such order", UserId::from_u128(buyer))
+        });
+        Ok(())
+    })?;
+    inspection.no_more(DEADLINES, open, |inspection, deadline, _| {
+        let order: Option<Order> = lookup(&table, ORDERS, deadline.1)?;
+        let is_right = order.is_some_and(|order| index::deadline(&order) == Some(deadline));
+        let id = OrderId::from_u128(deadline.1);
+        inspection.expect(is_right, || format!("deadlines {id}: no open order has that deadline"));
+        Ok(())
+    })
+}

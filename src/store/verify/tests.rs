@@ -1,0 +1,346 @@
+//! A store that went through everything is sound; damage of each kind is found.
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
+use tempfile::TempDir;
+
+use super::{VerifyReport, verify};
+use crate::domain::{
+    Charge, ChargePhase, IntentFact, Order, OrderState, RefundId, Ticket, TicketState,
+};
+use crate::store::codec::{self, TicketRow};
+use crate::store::tables::{
+    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
+    LISTS_BY_PRICE, MARKET, ORDERS, ORDERS_BY_BUYER, TICKETS, UNSETTLED, USERS, WORDS,
+};
+use crate::store::testing::World;
+use crate::store::{RedbStore, StoreSettings};
+
+/// A store in which a bit of everything has happened.
+async fn a_busy_store() -> (TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gittix.redb");
+    let store = RedbStore::open(&path, StoreSettings::default()).expect("a new store");
+    let world = World::new(std::sync::Arc::new(store));
+    let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+    let mut tickets = Vec::new();
+    for number in 1..=9 {
+        tickets.push(world.lists(ana, &format!("Rock Concert {number}"), 100 * number).await);
+    }
+    world.edits(tickets[0], Some("Jazz"), Some(5)).await;
+    world.withdraws(tickets[1]).await;
+    world.locks(bob, tickets[2]).await;
+    let order = world.locks(bob, tickets[3]).await;
+    world.cancels(order).await;
+    let order = world.locks(bob, tickets[4]).await;
+    world.buys(order).await;
+    // Declined once, refunded by the gateway after the second attempt.
+    let order = world.locks(bob, tickets[5]).await;
+    world.pays(order).await;
+    world.hears(order, IntentFact::Open).await;
+    let declined = crate::domain::FailureCode::from_gateway("card_declined");
+    world.hears(order, IntentFact::Declined(declined)).await;
+    world.buys(order).await;
+    world.hears(order, IntentFact::Refunded(RefundId("re_1".to_owned()))).await;
+    // Being paid, and being given back after the deadline.
+    let order = world.locks(bob, tickets[6]).await;
+    world.pays(order).await;
+    let order = world.locks(bob, tickets[7]).await;
+    world.pays(order).await;
+    world.hears(order, IntentFact::Open).await;
+    world.expires(order).await;
+    world.change_email(bob, "rob@example.com").await.expect("a free address");
+    world.remembers(bob, "key", world.now()).await.expect("a free key");
+    world.session(bob, std::time::Duration::from_secs(60)).await;
+    (folder, path)
+}
+
+#[tokio::test]
+async fn a_busy_store_is_sound_and_counted() {
+    let (_folder, path) = a_busy_store().await;
+    let report = verify(&path).expect("a report");
+    assert!(report.is_sound(), "{report}");
+    let counts = report.counts;
+    assert_eq!(counts.users, 2);
+    assert_eq!((counts.tickets_available, counts.tickets_locked), (4, 2));
+    assert_eq!((counts.tickets_sold, counts.tickets_withdrawn), (2, 1));
+    assert_eq!((counts.orders_created, counts.orders_awaiting_payment), (1, 1));
+    assert_eq!((counts.orders_completed, counts.orders_cancelled), (2, 2));
+    assert_eq!((counts.charges, counts.charges_unsettled), (5, 2));
+    assert!(counts.oldest_unsettled.is_some() && counts.events > 30);
+}
+
+type Damage = fn(&WriteTransaction) -> Result<(), redb::Error>;
+
+fn damaged(path: &std::path::Path, damage: Damage) -> VerifyReport {
+    let db = Database::open(path).expect("a store");
+    let txn = db.begin_write().expect("a transaction");
+    damage(&txn).expect("a table to damage");
+    txn.commit().expect("a commit");
+    drop(db);
+    let report = verify(path).expect("a report");
+    assert_eq!(report.findings_total, report.findings.len() as u64);
+    report
+}
+
+/// Replaces the first ticket that `change` changes.
+fn change_ticket(
+    txn: &WriteTransaction,
+    change: impl Fn(&mut Ticket) -> bool,
+) -> Result<(), redb::Error> {
+    let mut table = txn.open_table(TICKETS)?;
+    let mut changed = None;
+    for entry in table.iter()? {
+        let (id, row) = entry?;
+        let row: TicketRow = codec::decode("tickets", id.value(), row.value()).expect("a row");
+        if let TicketRow::Listed(mut ticket) = row
+            && change(&mut ticket)
+        {
+            changed = Some((id.value(), codec::encode(&TicketRow::Listed(ticket)).expect("bytes")));
+            break;
+        }
+    }
+    let (id, row) = changed.expect("a ticket to change");
+    table.insert(id, row.as_slice())?;
+    Ok(())
+}
+
+fn change_order(
+    txn: &WriteTransaction,
+    change: impl Fn(&mut Order) -> bool,
+) -> Result<(), redb::Error> {
+    let mut table = txn.open_table(ORDERS)?;
+    let mut changed = None;
+    for entry in table.iter()? {
+        let (id, row) = entry?;
+        let mut order: Order = codec::decode("orders", id.value(), row.value()).expect("a row");
+        if change(&mut order) {
+            changed = Some((id.value(), codec::encode(&order).expect("bytes")));
+            break;
+        }
+    }
+    let (id, row) = changed.expect("an order to change");
+    table.insert(id, row.as_slice())?;
+    Ok(())
+}
+
+fn change_charge(
+    txn: &WriteTransaction,
+    change: impl Fn(&mut Charge) -> bool,
+) -> Result<(), redb::Error> {
+    let mut table = txn.open_table(CHARGES)?;
+    let mut changed = None;
+    for entry in table.iter()? {
+        let (id, row) = entry?;
+        let mut charge: Charge = codec::decode("charges", id.value(), row.value()).expect("a row");
+        if change(&mut charge) {
+            changed = Some((id.value(), codec::encode(&charge).expect("bytes")));
+            break;
+        }
+    }
+    let (id, row) = changed.expect("a charge to change");
+    table.insert(id, row.as_slice())?;
+    Ok(())
+}
+
+fn is_locked(ticket: &Ticket) -> bool {
+    matches!(ticket.state, TicketState::Locked { .. })
+}
+
+/// Each kind of damage, with words that its findings must contain.
+const DAMAGE: &[(&str, &str, Damage)] = &[
+    ("a locked ticket is free", "orders order_", |txn| {
+        change_ticket(txn, |ticket| {
+            let is = is_locked(ticket);
+            ticket.state = TicketState::Available;
+            is
+        })
+    }),
+    ("a ticket is held past its order's deadline", "its order until", |txn| {
+        change_ticket(txn, |ticket| match &mut ticket.state {
+            TicketState::Locked { until, .. } => {
+                *until = until.plus(std::time::Duration::from_secs(1));
+                true
+            }
+            _ => false,
+        })
+    }),
+    ("a title changed without its words", "is not found by", |txn| {
+        change_ticket(txn, |ticket| {
+            ticket.title = crate::store::testing::a_title("Opera");
+            true
+        })
+    }),
+    ("a price changed without its lists", "its price is", |txn| {
+        change_ticket(txn, |ticket| {
+            ticket.price = crate::store::testing::usd(77);
+            true
+        })
+    }),
+    ("a ticket is gone", "is missing", |txn| {
+        let mut table = txn.open_table(TICKETS)?;
+        table.pop_last()?;
+        Ok(())
+    }),
+    ("a ticket is unreadable", "tickets", |txn| {
+        let mut table = txn.open_table(TICKETS)?;
+        let id = table.first()?.expect("a ticket").0.value();
+        table.insert(id, [1, 0, 0xff].as_slice())?;
+        Ok(())
+    }),
+    ("a record is of a later release", "reads up to", |txn| {
+        let mut table = txn.open_table(USERS)?;
+        let id = table.first()?.expect("an account").0.value();
+        table.insert(id, [9, 9].as_slice())?;
+        Ok(())
+    }),
+    ("a market entry is missing", "the ticket is not in it", |txn| {
+        let mut table = txn.open_table(LISTS)?;
+        let key = table.first()?.expect("an entry").0.value();
+        table.remove(key)?;
+        Ok(())
+    }),
+    ("a market entry is too many", "it does not belong there", |txn| {
+        txn.open_table(LISTS)?.insert((MARKET, 5), 7)?;
+        Ok(())
+    }),
+    ("a price entry is too many", "it does not belong there at", |txn| {
+        txn.open_table(LISTS_BY_PRICE)?.insert((MARKET, 7, 5), ())?;
+        Ok(())
+    }),
+    ("a word is too many", "must not be found by", |txn| {
+        txn.open_table(WORDS)?.insert(("surplus", 5), ())?;
+        Ok(())
+    }),
+    ("an open order is cancelled", "it is locked by", |txn| {
+        change_order(txn, |order| {
+            let is = order.state == OrderState::Created;
+            order.state = OrderState::Cancelled(crate::domain::CancelReason::Buyer);
+            is
+        })
+    }),
+    ("an order is sold for less", "it costs", |txn| {
+        change_order(txn, |order| {
+            order.price = crate::store::testing::usd(1);
+            order.is_open()
+        })
+    }),
+    ("an order's attempts are wrong", "it counts", |txn| {
+        change_order(txn, |order| {
+            order.attempts += 1;
+            true
+        })
+    }),
+    ("an order names another charge", "its latest charge is", |txn| {
+        change_order(txn, |order| order.charge.take().is_some())
+    }),
+    ("a deadline is missing", "its deadline is not listed", |txn| {
+        txn.open_table(DEADLINES)?.pop_first()?;
+        Ok(())
+    }),
+    ("a deadline is too many", "no open order has that deadline", |txn| {
+        txn.open_table(DEADLINES)?.insert((5, 6), 7)?;
+        Ok(())
+    }),
+    ("an order has another status in its buyer's list", "another status", |txn| {
+        let mut table = txn.open_table(ORDERS_BY_BUYER)?;
+        let key = table.first()?.expect("an order").0.value();
+        table.insert(key, 9)?;
+        Ok(())
+    }),
+    ("a buyer's list has an order too many", "has no such order", |txn| {
+        txn.open_table(ORDERS_BY_BUYER)?.insert((1, 2), 0)?;
+        Ok(())
+    }),
+    ("a charge is over another amount", "it is over", |txn| {
+        change_charge(txn, |charge| {
+            charge.amount = crate::store::testing::usd(3);
+            true
+        })
+    }),
+    ("a completed order's charge failed", "which is Completed", |txn| {
+        change_charge(txn, |charge| match &charge.phase {
+            ChargePhase::Completed { intent } => {
+                let code = crate::domain::FailureCode::order_expired();
+                charge.phase = ChargePhase::Failed { intent: Some(intent.clone()), code };
+                true
+            }
+            _ => false,
+        })
+    }),
+    ("an ended order's charge is being captured", "which is Cancelled", |txn| {
+        change_charge(txn, |charge| match &charge.phase {
+            ChargePhase::Voiding { intent, .. } => {
+                charge.phase = ChargePhase::Capturing { intent: intent.clone() };
+                true
+            }
+            _ => false,
+        })
+    }),
+    ("an intent is not listed", "is not listed", |txn| {
+        txn.open_table(CHARGES_BY_INTENT)?.pop_first()?;
+        Ok(())
+    }),
+    ("an unsettled charge is not listed", "it is not listed and is", |txn| {
+        txn.open_table(UNSETTLED)?.pop_first()?;
+        Ok(())
+    }),
+    ("a settled charge is listed", "it owes nothing", |txn| {
+        txn.open_table(UNSETTLED)?.insert(5, ())?;
+        Ok(())
+    }),
+    ("an address is another's", "is the one of", |txn| {
+        txn.open_table(EMAILS)?.insert("ana@example.com", 5)?;
+        Ok(())
+    }),
+    ("an address is too many", "has no such address", |txn| {
+        txn.open_table(EMAILS)?.insert("eve@example.com", 5)?;
+        Ok(())
+    }),
+    ("a key never expires", "it never expires", |txn| {
+        txn.open_table(IDEMPOTENCY_EXPIRY)?.pop_first()?;
+        Ok(())
+    }),
+    ("events are missing", "should follow", |txn| {
+        txn.open_table(EVENTS)?.remove(20)?;
+        Ok(())
+    }),
+    ("the last events are missing", "it is not what its latest event tells", |txn| {
+        txn.open_table(EVENTS)?.pop_last()?;
+        Ok(())
+    }),
+    ("an event is unreadable", "events", |txn| {
+        txn.open_table(EVENTS)?.insert(20, [1, 0xff, 0xff].as_slice())?;
+        Ok(())
+    }),
+];
+
+#[tokio::test]
+async fn each_kind_of_damage_is_found() {
+    let (folder, sound) = a_busy_store().await;
+    let path = folder.path().join("damaged.redb");
+    for (name, words, damage) in DAMAGE {
+        std::fs::copy(&sound, &path).expect("a copy");
+        let report = damaged(&path, *damage);
+        assert!(!report.is_sound(), "not found: {name}");
+        let is_told = report.findings.iter().any(|finding| finding.contains(words));
+        assert!(is_told, "{name}: nothing says {words:?} in\n{report}");
+    }
+}
+
+#[tokio::test]
+async fn findings_are_capped() {
+    let (_folder, path) = a_busy_store().await;
+    let db = Database::open(&path).expect("a store");
+    let txn = db.begin_write().expect("a transaction");
+    {
+        let mut table = txn.open_table(WORDS).expect("a table");
+        for id in 0..1000_u128 {
+            table.insert(("surplus", id), ()).expect("an entry");
+        }
+    }
+    txn.commit().expect("a commit");
+    assert!(db.begin_read().is_ok());
+    drop(db);
+    let report = verify(&path).expect("a report");
+    assert_eq!((report.findings.len(), report.findings_total), (100, 1000));
+}
