@@ -11,11 +11,12 @@
 //! [`DeadlineMessage::Made`] tells of one.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{error, warn};
 
@@ -96,13 +97,20 @@ impl Actor for DeadlineActor {
         match message {
             DeadlineMessage::Made | DeadlineMessage::Look => {}
         }
-        match self.look(left_alone).await {
-            Ok(Next::In(pause)) => {
+        // Every open order relies on this actor, so no panic may end it. What it remembers is
+        // worth little and is forgotten, for a panic may have left it half written.
+        match AssertUnwindSafe(self.look(left_alone)).catch_unwind().await {
+            Ok(Ok(Next::In(pause))) => {
                 myself.send_after(pause, || DeadlineMessage::Look);
             }
-            Ok(Next::WhenToldTo) => {}
-            Err(error) => {
+            Ok(Ok(Next::WhenToldTo)) => {}
+            Ok(Err(error)) => {
                 error!(%error, "the deadlines could not be read; trying again");
+                myself.send_after(LOOK_AT_LEAST_EVERY, || DeadlineMessage::Look);
+            }
+            Err(_) => {
+                left_alone.clear();
+                error!("looking at the deadlines panicked; trying again");
                 myself.send_after(LOOK_AT_LEAST_EVERY, || DeadlineMessage::Look);
             }
         }

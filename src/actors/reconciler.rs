@@ -6,9 +6,11 @@
 //! [`SWEEP_EVERY`] in case a message was lost, the index is read and what it holds is taken up.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 use tracing::{error, warn};
@@ -129,8 +131,14 @@ impl Actor for Reconciler {
                 self.bring_forward_what_is_due(state);
             }
             ReconcilerMessage::Sweep { all } => {
-                if let Err(error) = self.sweep(state, all).await {
-                    error!(%error, "the unsettled charges could not be read; trying again");
+                // Every unsettled charge relies on this actor, so no panic may end it. Taking a
+                // charge up is one step, so what was taken up before a panic stands.
+                match AssertUnwindSafe(self.sweep(state, all)).catch_unwind().await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        error!(%error, "the unsettled charges could not be read; trying again");
+                    }
+                    Err(_) => error!("reading the unsettled charges panicked; trying again"),
                 }
                 myself.send_after(SWEEP_EVERY, || ReconcilerMessage::Sweep { all: false });
             }
