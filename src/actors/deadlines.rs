@@ -22,6 +22,7 @@ use tracing::{error, warn};
 
 use super::context::Context;
 use super::order::OrderRequest;
+use crate::bugs::{Bug, planted};
 use crate::domain::{OrderId, Timestamp};
 use crate::store::{Deadline, ReadError};
 
@@ -59,6 +60,9 @@ impl Doorbell {
     /// To be called after every commit that makes an order. Costs one atomic read while orders
     /// are open.
     pub fn order_made(&self, timer: &ActorRef<DeadlineMessage>) {
+        if planted(Bug::SilentDoorbell) {
+            return;
+        }
         if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
             let _ = timer.cast(DeadlineMessage::Made);
         }
@@ -132,7 +136,10 @@ impl DeadlineActor {
             let now = self.context.now();
             let page = self.context.store.deadlines(after, PAGE).await?;
             let due: Vec<Deadline> =
-                page.iter().take_while(|deadline| deadline.at <= now).copied().collect();
+                {
+                let is_due = |deadline: &&Deadline| deadline.at <= now || planted(Bug::BlindTimer);
+                page.iter().take_while(is_due).copied().collect()
+            };
             self.wake(&due, left_alone, now).await;
             let earliest_ahead = page.get(due.len()).copied();
             after = page.last().copied();

@@ -16,9 +16,10 @@ use super::context::{Committed, Context, MAX_REDECISIONS};
 use super::directory::{Hold, Letter, OpenReply, Presence, Reply};
 use super::error::MarketError;
 use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, FailureCode, GatewayStep,
-    IntentId, IntentReport, OrderId, PaymentToken, Purchase, PurchaseChange, PurchaseCommand,
+    IntentFact, IntentId, IntentReport, OrderId, PaymentToken, Purchase, PurchaseChange, PurchaseCommand,
     PurchaseDecision, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
@@ -187,6 +188,7 @@ impl OrderActor {
             return Err(MarketError::UnknownToken);
         }
         let Payment { charge, token, key, .. } = payment;
+        let key = key.filter(|_| !planted(Bug::ForgottenKey));
         let remembered = key.map(|key| key.remember(Answer::ChargeBegun(charge)));
         self.change(state, None, &PurchaseCommand::Pay { charge, token }, remembered).await?;
         Ok(())
@@ -203,6 +205,13 @@ impl OrderActor {
         if step.is_some() {
             state.calls.remove(&charge);
         }
+        let result = match result {
+            Err(_) if planted(Bug::UnknownIsDeclined) => Ok(IntentReport {
+                intent: None,
+                fact: IntentFact::Declined(FailureCode::from_gateway("no_answer")),
+            }),
+            result => result,
+        };
         let reason = match result {
             Ok(report) => {
                 let command = PurchaseCommand::Report { charge, report };
@@ -282,6 +291,9 @@ impl OrderActor {
     fn start_next(&self, state: &mut OrderActorState, purchase: &Purchase, hold: &Hold) {
         let Some(charge) = &purchase.charge else { return };
         let Some(step) = charge.next_step() else { return };
+        if planted(Bug::LostRefund) && step == GatewayStep::Refund {
+            return;
+        }
         if state.calls.insert(charge.id) {
             let (context, charge) = (self.context.clone(), charge.clone());
             tokio::spawn(call_gateway(context, step, charge, hold.clone()));
@@ -304,7 +316,10 @@ impl OrderActor {
     ) -> Result<(), MarketError> {
         for _ in 0..MAX_REDECISIONS {
             let before = self.load(state, about).await?;
-            let now = self.context.now();
+            let now = match command {
+                PurchaseCommand::Expire if planted(Bug::BlindTimer) => before.order.expires_at,
+                _ => self.context.now(),
+            };
             let max_attempts = self.context.settings.max_attempts;
             let change = match before.decide(command, max_attempts, now)? {
                 PurchaseDecision::Unchanged => return Ok(()),
@@ -314,6 +329,12 @@ impl OrderActor {
                 }
                 PurchaseDecision::Changed(change) => *change,
             };
+            if planted(Bug::EarlyCapture)
+                && let Some(charge) = &change.after.charge
+                && matches!(charge.phase, ChargePhase::Capturing { .. })
+            {
+                let _ = self.context.gateway.perform(GatewayStep::Capture, charge).await;
+            }
             // Until the commit is certain, the row and not this memory is the truth.
             state.purchase = Loaded::No;
             let after = change.after.clone();

@@ -22,6 +22,8 @@
 
 use thiserror::Error;
 
+use crate::bugs::{Bug, planted};
+
 use super::{
     CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Event, FailureCode, GatewayStep,
     IntentId, Order, OrderState, OrderView, PaymentToken, RefundId, Timestamp,
@@ -198,7 +200,7 @@ impl Purchase {
                 if self.charge.as_ref().is_some_and(Charge::is_unsettled) {
                     return Err(PurchaseRejection::PaymentInProgress);
                 }
-                if self.is_overdue(now) {
+                if self.is_overdue(now) && !planted(Bug::PayPastDeadline) {
                     return Err(PurchaseRejection::Expired);
                 }
                 let charge = Charge::new(id, &self.order, token.clone(), now);

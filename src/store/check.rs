@@ -13,6 +13,7 @@ use super::codec::{self, Record, TicketRow, TicketRowRef};
 use super::log::EncodedEvents;
 use super::write_tables::WriteTables;
 use super::{CommitError, ReadError, Refusal, tables};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
     Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version, Write,
@@ -129,7 +130,8 @@ pub fn check<'c>(
     }
     for precondition in &commit.requires {
         let Precondition::OpenOrdersBelow { user, limit } = precondition;
-        if open_orders.get(user).copied().unwrap_or(0) >= *limit {
+        let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
+        if open_orders.get(user).copied().unwrap_or(0) >= limit {
             return Err(Refusal::TooManyOpenOrders.into());
         }
     }
@@ -240,7 +242,8 @@ fn check_version<'c>(
 
 /// A first version follows nothing, any other the one before it.
 fn must_follow(before: Option<Version>, after: Version) -> Result<(), Stop> {
-    if after.previous() == before { Ok(()) } else { Err(CONFLICT) }
+    let follows = after.previous() == before || planted(Bug::DroppedVersionCheck);
+    if follows { Ok(()) } else { Err(CONFLICT) }
 }
 
 fn stored<T: Record>(
@@ -270,7 +273,9 @@ fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(),
         Change::User { before, after, .. } => {
             let key = after.email.key();
             let is_own = before.as_ref().is_some_and(|before| before.email.key() == key);
-            if !is_own && tables.emails.open()?.get(key.as_str())?.is_some() {
+            if !is_own
+                && !planted(Bug::SharedAddress)
+                && tables.emails.open()?.get(key.as_str())?.is_some() {
                 return Err(Refusal::EmailInUse.into());
             }
         }

@@ -30,3 +30,33 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!(first, second, "seed {seed}");
     }
 }
+
+/// The teeth: the simulator finds every deliberate bug.
+#[cfg(feature = "deliberate-bugs")]
+mod teeth {
+    use gittix::bugs::{Bug, plant};
+
+    use super::world::plan::Plan;
+    use super::world::run;
+
+    /// Within how many seeds.
+    const BOUND: u64 = 1_000;
+
+    #[test]
+    fn every_deliberate_bug_is_found() {
+        let mut unfound = Vec::new();
+        for bug in Bug::ALL {
+            plant(Some(*bug));
+            let found = (0..BOUND).find_map(|seed| {
+                let violation = run::run(&Plan::from_seed(seed)).violation?;
+                Some((seed + 1, violation.rule))
+            });
+            match found {
+                Some((seeds, rule)) => println!("{}: {seeds} seeds, {rule}", bug.name()),
+                None => unfound.push(bug.name()),
+            }
+        }
+        plant(None);
+        assert_eq!(unfound, Vec::<&str>::new(), "not found within {BOUND} seeds");
+    }
+}

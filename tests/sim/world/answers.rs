@@ -135,13 +135,11 @@ pub struct Excuses {
     pub clock_stepped: bool,
 }
 
-/// When the client asked and was answered, on the wall clock.
+/// When the client asked and was answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking {
     /// What of the log was visible.
     pub span: Span,
-    /// The time of the request.
-    pub asked_at: Timestamp,
     /// The time of the answer.
     pub answered_at: Timestamp,
     /// What may excuse the answer.

@@ -27,6 +27,7 @@ fn unreadable(error: &ReadError) -> Violation {
 
 /// The rows are what the log tells.
 async fn check_rows(life: &Life) -> Result<(), Violation> {
+    #[expect(clippy::await_holding_lock, reason = "nobody else is at work any more")]
     let model = life.world.model();
     let differs = |what: String| Err(Violation::new("the rows are the log replayed", what));
     for (id, past) in &model.tickets {

@@ -63,6 +63,8 @@ struct Keyed {
     asked: Asked,
     sent: Sent,
     at: Timestamp,
+    /// The last event that was visible when it was first sent.
+    from: u64,
     answer: Option<(u16, Vec<u8>)>,
     ids: BTreeSet<String>,
 }
@@ -160,7 +162,7 @@ impl Worker {
             let signed_up = life.app.market.sign_up(email, hash, session, expires).await;
             Ok(signed_up.map_or_else(Answered::from, |user| Answered::Account(user.id)))
         };
-        let answered = self.ask(asked.clone(), work).await;
+        let answered = self.ask(asked.clone(), None, work).await;
         let Answered::Account(id) = answered else { return };
         let token = received.into_inner().ok().flatten().or_else(|| {
             let tokens = &self.life.app.state.tokens;
@@ -246,7 +248,7 @@ impl Worker {
         match way {
             Way::Direct { card } => {
                 let work = direct(life, account.clone(), asked.clone(), card);
-                let answered = self.ask(asked.clone(), work).await;
+                let answered = self.ask(asked.clone(), None, work).await;
                 self.follow(&asked, &answered);
             }
             Way::Http { sent, repeats } => {
@@ -260,7 +262,11 @@ impl Worker {
                     }
                     understood
                 };
-                let answered = self.ask(asked.clone(), work).await;
+                let first_sent = repeats.and_then(|index| {
+                    let client = &*self.life.world.client(self.number);
+                    client.keyed.get(index).map(|keyed| keyed.from)
+                });
+                let answered = self.ask(asked.clone(), first_sent, work).await;
                 self.follow(&asked, &answered);
                 if let (Some(index), Some(received)) = (index, received.into_inner().ok().flatten())
                     && answered != Answered::Nothing
@@ -283,10 +289,10 @@ impl Worker {
             return repeats;
         }
         let world = &self.life.world;
-        let at = world.timeline.now();
+        let (at, from) = (world.timeline.now(), self.life.store.stats().last_seq);
         let client = &mut *world.client(self.number);
         let (asked, sent) = (asked.clone(), sent.clone());
-        client.keyed.push(Keyed { asked, sent, at, answer: None, ids: BTreeSet::new() });
+        client.keyed.push(Keyed { asked, sent, at, from, answer: None, ids: BTreeSet::new() });
         Some(client.keyed.len() - 1)
     }
 
@@ -346,16 +352,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Asks, waits and checks the answer.
+    /// Asks, waits and checks the answer. What repeats a request may be answered with what was
+    /// true when it was first sent, after the event of that number.
     async fn ask(
         &self,
         asked: Asked,
+        first_sent: Option<u64>,
         work: impl Future<Output = Result<Answered, String>>,
     ) -> Answered {
         let (life, world) = (&self.life, &self.life.world);
         let record = &world.record;
-        let from = life.store.stats().last_seq;
-        let asked_at = world.timeline.now();
+        let from = first_sent.unwrap_or(life.store.stats().last_seq);
         let (panics, steps) = (record.panics(), world.timeline.steps());
         record.say(format!("{} client {} asks {asked:?}", world.timeline.now_ms(), self.number));
         record.count(name_of(&asked));
@@ -398,11 +405,11 @@ impl Worker {
             panicked: record.panics() > panics,
             disk_failed: world.disk.has_failed(),
             short_queue: world.plan.store_queue < 64,
-            clock_stepped: world.timeline.steps() > steps,
+            clock_stepped: first_sent.is_some() || world.timeline.steps() > steps,
         };
         let model = world.model();
         let span = Span { from, to: model.last_seq() };
-        let asking = Asking { span, asked_at, answered_at: world.timeline.now(), excuses };
+        let asking = Asking { span, answered_at: world.timeline.now(), excuses };
         record.check(check(&model, &asked, &answered, &asking));
         answered
     }

@@ -58,7 +58,6 @@ impl Record {
 
     /// Something happened.
     pub fn say(&self, line: String) {
-        if std::env::var_os("SIM_LIVE").is_some() { eprintln!("{line}"); }
         let mut pages = self.pages();
         // FNV-1a, with an end to each line.
         let mut hash = pages.hash ^ 0xcbf2_9ce4_8422_2325;

@@ -30,6 +30,10 @@ pub struct Writes {
     /// The events of commits that were begun and have no certain end, by the number of their
     /// beginning.
     in_flight: Mutex<BTreeMap<u64, Vec<Event>>>,
+    /// The same for commits that are durable, since the start of the current life.
+    durable: Mutex<Vec<Vec<Event>>>,
+    /// The number of the last event that is durable.
+    last_seq: Mutex<u64>,
     /// The latest version of each charge that is durable.
     charges: Mutex<BTreeMap<ChargeId, Version>>,
     begun: Mutex<u64>,
@@ -51,9 +55,23 @@ impl Writes {
         lock(&self.in_flight).remove(&number);
     }
 
-    fn durable(&self, number: u64, charges: Vec<(ChargeId, Version)>) {
-        lock(&self.in_flight).remove(&number);
+    fn durable(&self, number: u64, last_seq: u64, charges: Vec<(ChargeId, Version)>) {
+        if let Some(events) = lock(&self.in_flight).remove(&number) {
+            lock(&self.durable).push(events);
+        }
+        let known = &mut *lock(&self.last_seq);
+        *known = last_seq.max(*known);
         lock(&self.charges).extend(charges);
+    }
+
+    /// The number of the last event that is durable, as far as anyone was told.
+    pub fn last_seq(&self) -> u64 {
+        *lock(&self.last_seq)
+    }
+
+    /// The latest version of each charge that is durable, as far as anyone was told.
+    pub fn charges(&self) -> BTreeMap<ChargeId, Version> {
+        lock(&self.charges).clone()
     }
 
     /// A charge that was read is durable.
@@ -61,9 +79,10 @@ impl Writes {
         lock(&self.charges).insert(charge.id, charge.version);
     }
 
-    /// The events of commits that may or may not have been written when the last life ended.
-    pub fn take_in_flight(&self) -> Vec<Vec<Event>> {
-        std::mem::take(&mut *lock(&self.in_flight)).into_values().collect()
+    /// The events of the last life's commits, those included that may not have been written.
+    pub fn take_commits(&self) -> Vec<Vec<Event>> {
+        let in_flight = std::mem::take(&mut *lock(&self.in_flight)).into_values();
+        std::mem::take(&mut *lock(&self.durable)).into_iter().chain(in_flight).collect()
     }
 }
 
@@ -137,7 +156,7 @@ impl Store for WatchedStore {
             std::future::pending::<()>().await;
         }
         match &committed {
-            Ok(()) => self.writes.durable(number, charges),
+            Ok(()) => self.writes.durable(number, self.inner.stats().last_seq, charges),
             Err(CommitError::Conflict) => {
                 self.writes.not_written(number);
                 self.watch_conflict(&commit);

@@ -98,8 +98,7 @@ impl World {
             Violation::new("the store can be read after a crash", error.to_string())
         };
         let events = store.events(0, usize::MAX).await.map_err(|error| unreadable(&error))?;
-        let model = &mut *self.model();
-        let seen = model.log();
+        let seen = self.model().log().to_vec();
         if let Some((lost, found)) = seen
             .iter()
             .map(Some)
@@ -110,12 +109,24 @@ impl World {
             return Err(Violation::new("what was seen is not lost", detail));
         }
         let tail = events.get(seen.len()..).unwrap_or_default().to_vec();
-        check_tail(&tail, self.writes.take_in_flight())?;
+        check_tail(&tail, self.writes.take_commits())?;
+        let durable = self.writes.last_seq();
+        if (events.len() as u64) < durable {
+            let detail = format!("there were {durable} events, after the crash {}", events.len());
+            return Err(Violation::new("what is durable is not lost", detail));
+        }
+        for (id, version) in self.writes.charges() {
+            let found = store.charge(id).await.map_err(|error| unreadable(&error))?;
+            if found.as_ref().is_none_or(|found| found.version < version) {
+                let detail = format!("{id} had {version:?}, after the crash there is {found:?}");
+                return Err(Violation::new("what is durable is not lost", detail));
+            }
+        }
         self.record.add("commits found after a crash that nobody was told of", tail.len() as u64);
         for logged in &tail {
             self.record.say(format!("  found {} {:?}", logged.seq, logged.event));
         }
-        model.take_up(tail)?;
+        self.model().take_up(tail)?;
         let report = store.verify().map_err(|error| unreadable(&error))?;
         if !report.is_sound() {
             return Err(Violation::new("the store fits together", report.to_string()));
