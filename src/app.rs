@@ -101,7 +101,8 @@ impl App {
             readiness: readiness.clone(),
             keys_in_flight: KeysInFlight::default(),
         });
-        let router = harden(crate::http::router(state.clone()), &settings.edge, entropy);
+        let router =
+            harden(crate::http::router(state.clone()), &settings.edge, entropy, readiness.clone());
         let router = router.layer(from_fn_with_state(metrics.clone(), measure));
         let admin_router = crate::http::admin::router(state.clone(), metrics);
         Ok(Self { router, admin_router, market, readiness, state })

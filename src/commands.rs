@@ -28,7 +28,7 @@ const BACKUP_WITHIN: Duration = Duration::from_secs(60 * 60);
 pub fn verify(settings: &Settings) -> anyhow::Result<ExitCode> {
     let report = store::verify(&settings.store.path)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{report:#?}")?;
+    writeln!(out, "{report}")?;
     Ok(if report.findings_total == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -60,7 +60,7 @@ pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCod
 pub fn restore(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
     let report = store::restore(file, &settings.store.path)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{report:#?}")?;
+    writeln!(out, "{report}")?;
     writeln!(out, "restored to {}", settings.store.path.display())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -280,7 +280,7 @@ impl StoreSettings {
         Self {
             path: path(from, "store.path", "data/gittix.redb"),
             cache_bytes: number(from, "store.cache_bytes", 268_435_456, MIB..=1024 * 1024 * MIB),
-            queue: number(from, "store.queue", 4096, 1..=1_000_000),
+            queue: number(from, "store.queue", 16_384, 1..=1_000_000),
         }
     }
 }
@@ -316,15 +316,15 @@ impl OrderSettings {
     fn read(from: &mut Reader) -> Self {
         Self {
             // A card's authorisation lasts days, and the hold must end well before it.
-            hold: seconds(from, "orders.hold_seconds", 900, 1..=86_400),
-            max_open_per_user: number(from, "orders.max_open_per_user", 10, 1..=10_000),
+            hold: seconds(from, "orders.hold_seconds", 900, 1..=31_536_000),
+            max_open_per_user: number(from, "orders.max_open_per_user", 10, 1..=1_000_000_000),
         }
     }
 }
 
 impl ActorSettings {
     fn read(from: &mut Reader) -> Self {
-        Self { max_live: number(from, "actors.max_live", 20_000, 1..=10_000_000) }
+        Self { max_live: number(from, "actors.max_live", 4096, 1..=10_000_000) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: reads the settings, then does what was asked.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use gittix::cli::{Command, Invocation};
@@ -45,6 +46,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
 fn serve(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
     log_to_standard_error(&settings.log)?;
     log_panics();
+    allow_connections(settings.http.max_connections);
     let runtime = runtime()?;
     let ended = runtime.block_on(server::run(settings, demo, server::stop_signal()));
     runtime.shutdown_timeout(server::ABANDON_TASKS_AFTER);
@@ -54,13 +56,32 @@ fn serve(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Each connection is an open file, and the usual limit of a shell is far below what one server
+/// has to hold. Whatever the system grants is what there is.
+fn allow_connections(max_connections: usize) {
+    /// The data file, the log, the listeners and the runtime need a few as well.
+    const OTHERS: u64 = 64;
+    let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_default();
+    if granted < wanted {
+        tracing::warn!(
+            granted,
+            wanted,
+            "fewer files may be open than http.max_connections needs: raise the limit (ulimit -n)"
+        );
+    }
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 fn log_to_standard_error(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

@@ -74,11 +74,13 @@ pub async fn run(
     readiness.begin_stopping();
     info!("stopping: no new connections, requests in flight finish");
     let _ = begin_drain.send(true);
+    let drained = async { tokio::join!(public, admin) };
     if ended == Ended::StoreFailed {
-        // Nothing that is still in flight can succeed.
+        // Nothing that is still in flight can succeed, but it can be told so.
+        let _ = tokio::time::timeout(TELL_FAILURE_WITHIN, drained).await;
         return Ok(ended);
     }
-    let _ = tokio::join!(public, admin);
+    let _ = drained.await;
     app.stop().await;
     info!("stopped");
     Ok(ended)
@@ -204,5 +206,7 @@ pub async fn stop_signal() {
     }
 }
 
+/// How long requests may take to be answered 503 once the store has failed.
+const TELL_FAILURE_WITHIN: Duration = Duration::from_secs(1);
 /// How long tasks may still run once the server has stopped.
 pub const ABANDON_TASKS_AFTER: Duration = Duration::from_secs(2);

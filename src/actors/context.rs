@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 
-use super::deadlines::DeadlineMessage;
+use super::deadlines::{DeadlineMessage, Doorbell};
 use super::directory::{AskError, Directory, DirectoryLimits, Reply};
 use super::error::MarketError;
 use super::order::OrderRequest;
@@ -74,6 +74,8 @@ pub struct Context {
     pub gateway_calls: Arc<tokio::sync::Semaphore>,
     /// How the marketplace behaves.
     pub settings: MarketSettings,
+    /// Wakes the timer if it sleeps for want of open orders.
+    pub doorbell: Doorbell,
     /// The other actors. Set once, before the first message.
     pub peers: OnceLock<Peers>,
 }
@@ -116,6 +118,13 @@ impl Context {
         }
     }
 
+    /// To be called after every commit that makes an order.
+    pub fn order_made(&self) {
+        if let Some(peers) = self.peers() {
+            self.doorbell.ring(&peers.deadlines);
+        }
+    }
+
     /// Asks the actor of a ticket.
     pub async fn ask_ticket<T>(
         &self,
@@ -137,9 +146,15 @@ impl Context {
     }
 
     /// Has a charge looked at again later, for its last call led nowhere.
-    pub fn reconcile_later(&self, charge: ChargeId, order: OrderId, reason: String) {
+    pub fn reconcile_later(
+        &self,
+        charge: ChargeId,
+        order: OrderId,
+        reason: String,
+        within: Duration,
+    ) {
         if let Some(peers) = self.peers() {
-            let message = ReconcilerMessage::TryLater { charge, order, reason };
+            let message = ReconcilerMessage::TryLater { charge, order, reason, within };
             let _ = peers.reconciler.cast(message);
         }
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
 use super::context::Context;
@@ -33,8 +34,10 @@ const PAGE: usize = 1024;
 /// How many orders are woken at a time.
 const CONCURRENT_WAKES: usize = 512;
 /// How long an order that was due and did not end is left alone: its charge is being captured,
-/// or the store refused. Its end then comes from the charge, or from the next look.
+/// and its end comes from there.
 const LEAVE_ALONE: Duration = Duration::from_secs(5);
+/// When to look again after an order could not be asked, such as for want of room in a queue.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What the actor can be told.
 pub enum DeadlineMessage {
@@ -47,19 +50,17 @@ pub enum DeadlineMessage {
 /// The one timer of the marketplace.
 pub struct DeadlineActor {
     context: Arc<Context>,
-    dozing: Arc<AtomicBool>,
 }
 
-/// Lets the marketplace wake the timer if it sleeps for want of open orders.
-#[derive(Clone, Default)]
+/// Wakes the timer if it sleeps for want of open orders.
+#[derive(Debug, Default)]
 pub struct Doorbell {
-    dozing: Arc<AtomicBool>,
+    dozing: AtomicBool,
 }
 
 impl Doorbell {
-    /// To be called after every commit that makes an order. Costs one atomic read while orders
-    /// are open.
-    pub fn order_made(&self, timer: &ActorRef<DeadlineMessage>) {
+    /// Tells of a new order. Costs one atomic read while the timer is awake.
+    pub fn ring(&self, timer: &ActorRef<DeadlineMessage>) {
         if planted(Bug::SilentDoorbell) {
             return;
         }
@@ -70,14 +71,22 @@ impl Doorbell {
 }
 
 impl DeadlineActor {
-    /// A timer that `doorbell` wakes.
-    pub fn new(context: Arc<Context>, doorbell: &Doorbell) -> Self {
-        Self { context, dozing: doorbell.dozing.clone() }
+    /// A timer that reads the store and wakes orders through the context.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { context }
     }
 }
 
-/// What the timer remembers: overdue orders to leave alone, until when.
-pub type DeadlineState = BTreeMap<OrderId, Timestamp>;
+/// Overdue orders to leave alone, until when.
+type LeftAlone = BTreeMap<OrderId, Timestamp>;
+
+/// What the timer remembers.
+#[derive(Default)]
+pub struct DeadlineState {
+    left_alone: LeftAlone,
+    /// The look that is scheduled. There is never more than one, whoever else calls.
+    next_look: Option<AbortHandle>,
+}
 
 impl Actor for DeadlineActor {
     type Msg = DeadlineMessage;
@@ -89,37 +98,43 @@ impl Actor for DeadlineActor {
         _myself: ActorRef<Self::Msg>,
         (): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(BTreeMap::new())
+        Ok(DeadlineState::default())
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
         message: Self::Msg,
-        left_alone: &mut Self::State,
+        state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
             DeadlineMessage::Made | DeadlineMessage::Look => {}
         }
-        // Every open order relies on this actor, so no panic may end it. What it remembers is
-        // worth little and is forgotten, for a panic may have left it half written.
-        match AssertUnwindSafe(self.look(left_alone)).catch_unwind().await {
-            Ok(Ok(Next::In(pause))) => {
-                myself.send_after(pause, || DeadlineMessage::Look);
-            }
-            Ok(Ok(Next::WhenToldTo)) => {}
+        if let Some(scheduled) = state.next_look.take() {
+            scheduled.abort();
+        }
+        // The marketplace must not be without its timer, so not even a panic ends it.
+        let looked = AssertUnwindSafe(self.look(&mut state.left_alone)).catch_unwind().await;
+        let pause = match looked {
+            Ok(Ok(Next::In(pause))) => pause,
+            Ok(Ok(Next::WhenToldTo)) => return Ok(()),
             Ok(Err(error)) => {
                 error!(%error, "the deadlines could not be read; trying again");
-                myself.send_after(LOOK_AT_LEAST_EVERY, || DeadlineMessage::Look);
+                LOOK_AT_LEAST_EVERY
             }
             Err(_) => {
-                left_alone.clear();
                 error!("looking at the deadlines panicked; trying again");
-                myself.send_after(LOOK_AT_LEAST_EVERY, || DeadlineMessage::Look);
+                LOOK_AT_LEAST_EVERY
             }
-        }
+        };
+        let look = myself.send_after(pause, || DeadlineMessage::Look);
+        state.next_look = Some(look.abort_handle());
         Ok(())
     }
+}
+
+fn is_due(deadline: Timestamp, now: Timestamp) -> bool {
+    deadline <= now || planted(Bug::BlindTimer)
 }
 
 enum Next {
@@ -129,23 +144,21 @@ enum Next {
 
 impl DeadlineActor {
     /// Wakes every order that is due and says when to look again.
-    async fn look(&self, left_alone: &mut DeadlineState) -> Result<Next, ReadError> {
+    async fn look(&self, left_alone: &mut LeftAlone) -> Result<Next, ReadError> {
         let mut after = None;
+        let mut all_ended = true;
         left_alone.retain(|_, until| *until > self.context.now());
         loop {
             let now = self.context.now();
             let page = self.context.store.deadlines(after, PAGE).await?;
             let due: Vec<Deadline> =
-                {
-                let is_due = |deadline: &&Deadline| deadline.at <= now || planted(Bug::BlindTimer);
-                page.iter().take_while(is_due).copied().collect()
-            };
-            self.wake(&due, left_alone, now).await;
+                page.iter().take_while(|due| is_due(due.at, now)).copied().collect();
+            all_ended &= self.wake(&due, left_alone, now).await;
             let earliest_ahead = page.get(due.len()).copied();
             after = page.last().copied();
             if let Some(ahead) = earliest_ahead {
-                let pause = ahead.at.since(self.context.now());
-                return Ok(Next::In(pause.min(LOOK_AT_LEAST_EVERY)));
+                let pause = ahead.at.since(self.context.now()).min(LOOK_AT_LEAST_EVERY);
+                return Ok(Next::In(if all_ended { pause } else { pause.min(TRY_AGAIN_AFTER) }));
             }
             if page.len() < PAGE {
                 break;
@@ -153,34 +166,43 @@ impl DeadlineActor {
         }
         // Everything open is overdue, or nothing is open.
         if !self.context.store.deadlines(None, 1).await?.is_empty() {
-            return Ok(Next::In(LOOK_AT_LEAST_EVERY));
+            let pause = if all_ended { LOOK_AT_LEAST_EVERY } else { TRY_AGAIN_AFTER };
+            return Ok(Next::In(pause));
         }
-        self.dozing.store(true, Ordering::SeqCst);
+        self.context.doorbell.dozing.store(true, Ordering::SeqCst);
         // An order made just before would have found the timer awake and not rung.
         if self.context.store.deadlines(None, 1).await?.is_empty() {
             return Ok(Next::WhenToldTo);
         }
-        self.dozing.store(false, Ordering::SeqCst);
+        self.context.doorbell.dozing.store(false, Ordering::SeqCst);
         Ok(Next::In(Duration::ZERO))
     }
 
-    async fn wake(&self, due: &[Deadline], left_alone: &mut DeadlineState, now: Timestamp) {
+    /// Whether every order could be asked.
+    async fn wake(&self, due: &[Deadline], left_alone: &mut LeftAlone, now: Timestamp) -> bool {
         let is_left_alone = |order: &OrderId| left_alone.get(order).is_some_and(|t| *t > now);
         let orders: Vec<OrderId> =
             due.iter().map(|deadline| deadline.order).filter(|o| !is_left_alone(o)).collect();
+        let asked = orders.len();
         let wakes = orders.into_iter().map(|order| async move {
             let answer =
                 self.context.ask_order(order, |reply| OrderRequest::Expire { reply }).await;
-            if !matches!(answer, Ok(Ok(()))) {
-                warn!(%order, ?answer, "an overdue order was not ended; trying again");
+            if matches!(answer, Ok(Ok(()))) {
+                return Some(order);
             }
-            order
+            warn!(%order, ?answer, "an overdue order was not ended; trying again");
+            None
         });
-        let woken: Vec<OrderId> =
-            stream::iter(wakes).buffer_unordered(CONCURRENT_WAKES).collect().await;
+        let woken: Vec<OrderId> = stream::iter(wakes)
+            .buffer_unordered(CONCURRENT_WAKES)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        let all_ended = woken.len() == asked;
         // Those that did end are no longer in the index and cost nothing here but a few bytes
-        // until the next look.
+        // for a while; those that are being captured are left alone.
         let until = now.plus(LEAVE_ALONE);
         left_alone.extend(woken.into_iter().map(|order| (order, until)));
+        all_ended
     }
 }

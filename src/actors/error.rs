@@ -21,6 +21,9 @@ pub enum MarketError {
     /// A rule that spans the marketplace forbids it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The account has another password than the one that was compared.
+    #[error("the password was changed meanwhile")]
+    PasswordChanged,
     /// The gateway does not know the token.
     #[error("the payment token is not known")]
     UnknownToken,

@@ -21,8 +21,8 @@ use super::ticket::{IdempotencyKey, Reservation, TicketActor, TicketRequest};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, ChargeId, Commit, Email, Event, ExpectedVersion, IntentReport, OrderId, PaymentToken,
-    Price, Purchase, Session, SessionId, Ticket, TicketCommand, TicketId, Timestamp, Title, User,
-    UserId, UserView, Write,
+    Precondition, Price, Purchase, Session, SessionId, Ticket, TicketCommand, TicketId, Timestamp,
+    Title, User, UserId, UserView, Write,
 };
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy, IdMint};
@@ -38,7 +38,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub struct Marketplace {
     context: Arc<Context>,
     supervisor: ActorRef<SupervisorMessage>,
-    doorbell: Doorbell,
     failures: Arc<AtomicU64>,
     sweeper: tokio::task::AbortHandle,
 }
@@ -83,11 +82,11 @@ impl Marketplace {
             gateway,
             gateway_calls: Arc::new(tokio::sync::Semaphore::new(settings.max_gateway_calls)),
             settings,
+            doorbell: Doorbell::default(),
             peers: std::sync::OnceLock::new(),
         });
-        let doorbell = Doorbell::default();
         let parent = supervisor.get_cell();
-        let timer = DeadlineActor::new(context.clone(), &doorbell);
+        let timer = DeadlineActor::new(context.clone());
         let reconciler = Reconciler::new(context.clone());
         let (deadlines, _) =
             Actor::spawn_linked(None, timer, (), parent.clone()).await.map_err(failed)?;
@@ -106,7 +105,7 @@ impl Marketplace {
         if !planted(Bug::NoReconciler) {
             let _ = peers.reconciler.cast(ReconcilerMessage::Sweep { all: true });
         }
-        Ok(Self { context, supervisor, doorbell, failures, sweeper: sweeper.abort_handle() })
+        Ok(Self { context, supervisor, failures, sweeper: sweeper.abort_handle() })
     }
 
     /// Ends all actors, each after the message it is dealing with. What they were about to do
@@ -159,9 +158,40 @@ impl Marketplace {
         Ok(user)
     }
 
-    /// Signs an account in.
-    pub async fn open_session(&self, session: Session) -> Result<(), MarketError> {
-        self.commit(Commit::at(self.now()).write(Write::OpenSession(session))).await
+    /// Signs an account in whose password was compared with `verified`.
+    ///
+    /// # Errors
+    ///
+    /// [`MarketError::PasswordChanged`] if the account has another password by now: whoever
+    /// knew the old one must not get a session that outlives it.
+    pub async fn open_session(
+        &self,
+        verified: &User,
+        session: SessionId,
+        expires_at: Timestamp,
+    ) -> Result<(), MarketError> {
+        let mut user = verified.clone();
+        for _ in 0..MAX_REDECISIONS {
+            let opened = Session { user: user.id, id: session, expires_at };
+            let commit = Commit::at(self.now())
+                .write(Write::OpenSession(opened))
+                .require(Precondition::UserAt { user: user.id, version: user.version });
+            match self.context.commit(commit).await? {
+                Committed::Durable => return Ok(()),
+                Committed::Stale => user = self.same_password(verified).await?,
+            }
+        }
+        Err(MarketError::Internal("the account kept changing".to_owned()))
+    }
+
+    /// The account as it is now, if its password is still the one that was compared.
+    async fn same_password(&self, verified: &User) -> Result<User, MarketError> {
+        let user = self.context.store.user(verified.id).await?.ok_or(MarketError::NotFound)?;
+        if user.password_hash == verified.password_hash {
+            Ok(user)
+        } else {
+            Err(MarketError::PasswordChanged)
+        }
     }
 
     /// Signs one session out. One that has ended already is none of our concern.
@@ -169,46 +199,52 @@ impl Marketplace {
         self.commit(Commit::at(self.now()).write(Write::EndSession { user, session })).await
     }
 
-    /// Changes an account's address, password or both. A new password ends every session but
-    /// `session`.
+    /// Changes the address, the password or both of an account whose password was compared with
+    /// `verified`. A new password ends every session but `session`.
     ///
     /// # Errors
     ///
-    /// [`crate::store::Refusal::EmailInUse`] if another account has the address.
+    /// [`crate::store::Refusal::EmailInUse`] if another account has the address,
+    /// [`MarketError::PasswordChanged`] if the account has another password by now.
     pub async fn change_account(
         &self,
-        id: UserId,
+        verified: &User,
         session: SessionId,
         email: Option<Email>,
         password_hash: Option<String>,
     ) -> Result<UserView, MarketError> {
+        let mut user = verified.clone();
         for _ in 0..MAX_REDECISIONS {
-            let user = self.context.store.user(id).await?.ok_or(MarketError::NotFound)?;
             let ends_sessions = password_hash
                 .is_some()
-                .then_some(Write::EndOtherSessions { user: id, except: session });
+                .then_some(Write::EndOtherSessions { user: user.id, except: session });
             let after = user.changed(email.clone(), password_hash.clone());
             let commit = Commit::at(self.now())
                 .write(Write::User(after.clone()))
                 .write_if(ends_sessions)
                 .event(Event::UserUpdated(after.view()));
-            if self.context.commit(commit).await? == Committed::Durable {
-                return Ok(after.view());
+            match self.context.commit(commit).await? {
+                Committed::Durable => return Ok(after.view()),
+                Committed::Stale => user = self.same_password(verified).await?,
             }
         }
         Err(MarketError::Internal("the account kept changing".to_owned()))
     }
 
-    /// Replaces a hash that was made with outdated parameters. Nobody sees a difference, so
-    /// there is no event; if the account changed meanwhile, the next sign-in tries again.
+    /// Replaces a hash that was made with outdated parameters, and returns the account as it is
+    /// then. Nobody sees a difference, so there is no event; if the account changed meanwhile,
+    /// the next sign-in tries again.
     pub async fn upgrade_hash(
         &self,
         user: &User,
         password_hash: String,
-    ) -> Result<(), MarketError> {
+    ) -> Result<User, MarketError> {
         let after = user.changed(None, Some(password_hash));
-        self.context.commit(Commit::at(self.now()).write(Write::User(after))).await?;
-        Ok(())
+        let commit = Commit::at(self.now()).write(Write::User(after.clone()));
+        Ok(match self.context.commit(commit).await? {
+            Committed::Durable => after,
+            Committed::Stale => user.clone(),
+        })
     }
 
     /// Lists a ticket for sale.
@@ -287,17 +323,12 @@ impl Marketplace {
         let until = now.plus(self.context.settings.hold);
         stored.decide(&TicketCommand::Reserve { by: buyer, order, until }, now)?;
         let reservation = Reservation { order, buyer, key };
-        let purchase = self
-            .context
+        self.context
             .ask_ticket(ticket, |reply| TicketRequest::Reserve {
                 reservation: reservation.clone(),
                 reply,
             })
-            .await??;
-        if let Some(peers) = self.context.peers() {
-            self.doorbell.order_made(&peers.deadlines);
-        }
-        Ok(purchase)
+            .await?
     }
 
     /// Gives a buyer's ticket back. The ticket is available when this returns.
@@ -305,8 +336,14 @@ impl Marketplace {
     /// # Errors
     ///
     /// [`crate::domain::PurchaseRejection`] if it is paid or about to be.
-    pub async fn cancel(&self, order: OrderId, by: UserId) -> Result<(), MarketError> {
-        self.context.ask_order(order, |reply| OrderRequest::Cancel { by, reply }).await?
+    pub async fn cancel(
+        &self,
+        order: OrderId,
+        by: UserId,
+        expected: ExpectedVersion,
+    ) -> Result<(), MarketError> {
+        let cancel = |reply| OrderRequest::Cancel { by, expected: expected.clone(), reply };
+        self.context.ask_order(order, cancel).await?
     }
 
     /// Pays an order, and waits a while for the gateway: the purchase that is returned has a
@@ -323,6 +360,10 @@ impl Marketplace {
         token: PaymentToken,
         key: Option<IdempotencyKey>,
     ) -> Result<Purchase, MarketError> {
+        // A token that can't be one is refused before it matters what it was meant to pay.
+        if !self.context.gateway.accepts(&token) {
+            return Err(MarketError::UnknownToken);
+        }
         let charge = ChargeId::from_u128(self.context.ids.mint());
         let payment = Payment { by, charge, token, key };
         let answer = self
@@ -332,8 +373,11 @@ impl Marketplace {
             Ok(answer) => answer?,
             Err(_) => {
                 debug!(%order, "the gateway has not decided while the buyer waited");
-                let purchase = self.context.store.purchase(order).await?;
-                purchase.ok_or(MarketError::NotFound)
+                let order = self.context.store.order(order).await?.ok_or(MarketError::NotFound)?;
+                // The order's latest charge may be an earlier one: this one counts only once it
+                // is written down, and until then nobody knows whether it will be.
+                let charge = self.context.store.charge(charge).await?;
+                Ok(Purchase { order, charge: Some(charge.ok_or(MarketError::Unavailable)?) })
             }
         }
     }

@@ -7,22 +7,27 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{info, warn};
 
 use super::context::{Committed, Context, MAX_REDECISIONS};
-use super::directory::{Hold, Letter, OpenReply, Presence, Reply};
+use super::directory::{AskError, Hold, Letter, OpenReply, Presence, Reply};
 use super::error::MarketError;
+use super::reconciler::{LONGEST_PAUSE, LONGEST_PAUSE_FOR_BUYER};
 use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, FailureCode, GatewayStep,
-    IntentFact, IntentId, IntentReport, OrderId, PaymentToken, Purchase, PurchaseChange, PurchaseCommand,
-    PurchaseDecision, Timestamp, UserId, Write,
+    Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
+    GatewayStep, IntentFact, IntentId, IntentReport, OrderId, PaymentToken, Purchase,
+    PurchaseChange, PurchaseCommand, PurchaseDecision, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
+
+/// How long to wait for room in an order's mailbox.
+const MAILBOX_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an order's actor can be asked.
 pub enum OrderRequest {
@@ -30,6 +35,8 @@ pub enum OrderRequest {
     Cancel {
         /// Who asks.
         by: UserId,
+        /// Which versions of the order are meant.
+        expected: ExpectedVersion,
         /// Where the answer goes.
         reply: Reply<Result<(), MarketError>>,
     },
@@ -132,9 +139,9 @@ impl Actor for OrderActor {
     ) -> Result<(), ActorProcessingErr> {
         let hold = letter.hold;
         match letter.body {
-            OrderRequest::Cancel { by, reply } => {
+            OrderRequest::Cancel { by, expected, reply } => {
                 let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.cancel(state, by, &hold).await);
+                reply.send(self.cancel(state, by, expected, &hold).await);
             }
             OrderRequest::Expire { reply } => {
                 let Some(reply) = reply.open() else { return Ok(()) };
@@ -168,25 +175,33 @@ impl OrderActor {
         &self,
         state: &mut OrderActorState,
         by: UserId,
+        expected: ExpectedVersion,
         hold: &Hold,
     ) -> Result<(), MarketError> {
         self.authorise(state, by).await?;
-        self.change(state, None, &PurchaseCommand::Cancel, None).await?;
-        self.follow_up(state, hold);
-        Ok(())
+        self.end(state, &PurchaseCommand::Cancel { expected }, hold).await
     }
 
     async fn expire(&self, state: &mut OrderActorState, hold: &Hold) -> Result<(), MarketError> {
-        self.change(state, None, &PurchaseCommand::Expire, None).await?;
-        self.follow_up(state, hold);
+        self.end(state, &PurchaseCommand::Expire, hold).await
+    }
+
+    /// Where nothing changes no call follows: a charge that is being captured or voided is
+    /// tried again at the reconciler's pace, however often somebody asks.
+    async fn end(
+        &self,
+        state: &mut OrderActorState,
+        command: &PurchaseCommand,
+        hold: &Hold,
+    ) -> Result<(), MarketError> {
+        if self.change(state, None, command, None).await? == Outcome::Changed {
+            self.follow_up(state, hold);
+        }
         Ok(())
     }
 
     async fn pay(&self, state: &mut OrderActorState, payment: Payment) -> Result<(), MarketError> {
         self.authorise(state, payment.by).await?;
-        if !self.context.gateway.accepts(&payment.token) {
-            return Err(MarketError::UnknownToken);
-        }
         let Payment { charge, token, key, .. } = payment;
         let key = key.filter(|_| !planted(Bug::ForgottenKey));
         let remembered = key.map(|key| key.remember(Answer::ChargeBegun(charge)));
@@ -216,9 +231,9 @@ impl OrderActor {
             Ok(report) => {
                 let command = PurchaseCommand::Report { charge, report };
                 match self.change(state, Some(charge), &command, None).await {
-                    Ok(()) => None,
+                    Ok(_) => None,
                     Err(error) => {
-                        self.try_later(state, charge, error.to_string());
+                        self.try_later(state, charge, error.to_string(), LONGEST_PAUSE);
                         return Err(error);
                     }
                 }
@@ -234,6 +249,10 @@ impl OrderActor {
         charge: ChargeId,
         hold: &Hold,
     ) -> Result<(), MarketError> {
+        // After a start, or a long pause, the order's time may be up: then no card is asked for
+        // money any more.
+        self.change(state, None, &PurchaseCommand::Expire, None).await?;
+        self.answer_waiters(state);
         let purchase = self.load(state, Some(charge)).await?;
         self.start_next(state, &purchase, hold);
         Ok(())
@@ -256,16 +275,24 @@ impl OrderActor {
             Some(next)
                 if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve =>
             {
+                let waits_for_buyer = reason.is_none() && next == GatewayStep::Retrieve;
+                let within = if waits_for_buyer { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE };
                 let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
-                self.try_later(state, charge, reason);
+                self.try_later(state, charge, reason, within);
             }
             Some(_) => self.start_next(state, &purchase, hold),
         }
         Ok(())
     }
 
-    fn try_later(&self, state: &OrderActorState, charge: ChargeId, reason: String) {
-        self.context.reconcile_later(charge, state.presence.key(), reason);
+    fn try_later(
+        &self,
+        state: &OrderActorState,
+        charge: ChargeId,
+        reason: String,
+        within: Duration,
+    ) {
+        self.context.reconcile_later(charge, state.presence.key(), reason, within);
     }
 
     /// After a change that the gateway did not cause: answers who waits and makes the next call.
@@ -290,7 +317,10 @@ impl OrderActor {
     /// Starts the charge's next gateway call, unless one is under way.
     fn start_next(&self, state: &mut OrderActorState, purchase: &Purchase, hold: &Hold) {
         let Some(charge) = &purchase.charge else { return };
-        let Some(step) = charge.next_step() else { return };
+        let Some(step) = charge.next_step() else {
+            self.context.settled(charge.id);
+            return;
+        };
         if planted(Bug::LostRefund) && step == GatewayStep::Refund {
             return;
         }
@@ -313,7 +343,7 @@ impl OrderActor {
         about: Option<ChargeId>,
         command: &PurchaseCommand,
         extra: Option<Write>,
-    ) -> Result<(), MarketError> {
+    ) -> Result<Outcome, MarketError> {
         for _ in 0..MAX_REDECISIONS {
             let before = self.load(state, about).await?;
             let now = match command {
@@ -322,10 +352,10 @@ impl OrderActor {
             };
             let max_attempts = self.context.settings.max_attempts;
             let change = match before.decide(command, max_attempts, now)? {
-                PurchaseDecision::Unchanged => return Ok(()),
+                PurchaseDecision::Unchanged => return Ok(Outcome::Unchanged),
                 PurchaseDecision::Tidy(intent) => {
                     self.tidy(&before, intent, now);
-                    return Ok(());
+                    return Ok(Outcome::Unchanged);
                 }
                 PurchaseDecision::Changed(change) => *change,
             };
@@ -344,7 +374,7 @@ impl OrderActor {
                     if after.order.charge == after.charge.as_ref().map(|charge| charge.id) {
                         state.purchase = Loaded::Yes(after);
                     }
-                    return Ok(());
+                    return Ok(Outcome::Changed);
                 }
                 Committed::Stale => {}
             }
@@ -410,8 +440,7 @@ impl OrderActor {
         let charge = charge.moved(ChargePhase::Voiding { intent, code }, now);
         let context = self.context.clone();
         tokio::spawn(async move {
-            let result = context.gateway.perform(GatewayStep::Cancel, &charge).await;
-            if let Err(error) = result {
+            if let Err(error) = perform(&context, GatewayStep::Cancel, &charge).await {
                 info!(charge = %charge.id, %error, "a stray payment intent was not cancelled");
             }
         });
@@ -429,6 +458,13 @@ impl OrderActor {
     }
 }
 
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Changed,
+    Unchanged,
+}
+
 /// Whether a buyer who waits for the charge can be told something.
 fn has_an_answer(charge: &Charge) -> bool {
     charge.status() != ChargeStatus::Created || charge.client_secret().is_some()
@@ -436,30 +472,55 @@ fn has_an_answer(charge: &Charge) -> bool {
 
 /// Makes one gateway call and hands its result to the order's actor, which `hold` keeps awake.
 async fn call_gateway(context: Arc<Context>, step: GatewayStep, charge: Charge, hold: Hold) {
-    let result = {
-        let _permit = context.gateway_calls.acquire().await;
-        let call = AssertUnwindSafe(context.gateway.perform(step, &charge)).catch_unwind();
-        match tokio::time::timeout(context.settings.gateway_timeout, call).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(GatewayError::Unknown("the gateway's client panicked".to_owned())),
-            Err(_) => Err(GatewayError::Unknown("no answer in time".to_owned())),
-        }
-    };
+    let result = perform(&context, step, &charge).await;
     if let Err(error) = &result {
         warn!(charge = %charge.id, step = step.name(), %error, "gateway call without an answer");
     }
-    let told = context
-        .ask_order(charge.order, |reply| OrderRequest::Report {
-            charge: charge.id,
-            step: Some(step),
-            result: result.clone(),
-            reply,
-        })
-        .await;
+    let told = deliver(&context, step, &charge, &result).await;
     if !matches!(told, Ok(Ok(()))) {
         // The charge stays on the list of the unsettled, so the call will be made again.
         warn!(charge = %charge.id, step = step.name(), ?told, "a gateway answer was not applied");
-        context.reconcile_later(charge.id, charge.order, "the answer was not applied".to_owned());
+        let reason = "the answer was not applied".to_owned();
+        context.reconcile_later(charge.id, charge.order, reason, LONGEST_PAUSE);
     }
     drop(hold);
+}
+
+/// One call, bounded in time and in how many there are at once.
+async fn perform(
+    context: &Context,
+    step: GatewayStep,
+    charge: &Charge,
+) -> Result<IntentReport, GatewayError> {
+    let _permit = context.gateway_calls.acquire().await;
+    let call = AssertUnwindSafe(context.gateway.perform(step, charge)).catch_unwind();
+    match tokio::time::timeout(context.settings.gateway_timeout, call).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(GatewayError::Unknown("the gateway's client panicked".to_owned())),
+        Err(_) => Err(GatewayError::Unknown("no answer in time".to_owned())),
+    }
+}
+
+/// Hands over what a call led to. Until that is done the order's actor believes the call to be
+/// under way and makes no other, so a full mailbox is waited for.
+async fn deliver(
+    context: &Context,
+    step: GatewayStep,
+    charge: &Charge,
+    result: &Result<IntentReport, GatewayError>,
+) -> Result<Result<(), MarketError>, AskError> {
+    loop {
+        let told = context
+            .ask_order(charge.order, |reply| OrderRequest::Report {
+                charge: charge.id,
+                step: Some(step),
+                result: result.clone(),
+                reply,
+            })
+            .await;
+        if told != Err(AskError::Overloaded) {
+            return told;
+        }
+        tokio::time::sleep(MAILBOX_PAUSE).await;
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
@@ -23,7 +24,9 @@ use crate::store::ReadError;
 /// The pause after the first call that led nowhere; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause while the buyer is before their bank: the lock runs out meanwhile.
+pub const LONGEST_PAUSE_FOR_BUYER: Duration = Duration::from_secs(5);
 /// How often the index is read for charges that nobody takes care of.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// A charge younger than this is most likely being taken care of by its order.
@@ -41,6 +44,8 @@ pub enum ReconcilerMessage {
         order: OrderId,
         /// Why the call led nowhere.
         reason: String,
+        /// The longest pause before the next one.
+        within: Duration,
     },
     /// The charge has come to its end.
     Settled {
@@ -91,8 +96,8 @@ pub struct ReconcilerState {
     pending: BTreeMap<ChargeId, Pending>,
     /// The same by time, so that the next is found at once.
     schedule: BTreeMap<(Instant, ChargeId), ()>,
-    /// The earliest tick that is on its way.
-    ticking_at: Option<Instant>,
+    /// The one tick that is on its way, and when it comes.
+    tick: Option<(Instant, AbortHandle)>,
 }
 
 struct Pending {
@@ -122,17 +127,16 @@ impl Actor for Reconciler {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ReconcilerMessage::TryLater { charge, order, reason } => {
-                state.try_later(charge, order, reason);
+            ReconcilerMessage::TryLater { charge, order, reason, within } => {
+                state.try_later(charge, order, reason, within);
             }
             ReconcilerMessage::Settled { charge } => state.forget(charge),
             ReconcilerMessage::Tick => {
-                state.ticking_at = None;
+                state.tick = None;
                 self.bring_forward_what_is_due(state);
             }
             ReconcilerMessage::Sweep { all } => {
-                // Every unsettled charge relies on this actor, so no panic may end it. Taking a
-                // charge up is one step, so what was taken up before a panic stands.
+                // Charges must not be without their reconciler, so not even a panic ends it.
                 match AssertUnwindSafe(self.sweep(state, all)).catch_unwind().await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
@@ -161,7 +165,8 @@ impl Reconciler {
                     .await;
                 if !matches!(answer, Ok(Ok(()))) {
                     warn!(%charge, %order, ?answer, "a charge was not brought forward");
-                    context.reconcile_later(charge, order, "its order did not answer".to_owned());
+                    let reason = "its order did not answer".to_owned();
+                    context.reconcile_later(charge, order, reason, LONGEST_PAUSE);
                 }
             });
         }
@@ -187,9 +192,9 @@ impl Reconciler {
 }
 
 impl ReconcilerState {
-    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String) {
+    fn try_later(&mut self, charge: ChargeId, order: OrderId, reason: String, within: Duration) {
         let tries = self.pending.get(&charge).map_or(0, |pending| pending.tries).saturating_add(1);
-        let next_try = Instant::now() + pause_after(tries);
+        let next_try = Instant::now() + pause_after(tries).min(within);
         self.schedule(charge, Pending { order, tries, last_error: Some(reason), next_try });
     }
 
@@ -233,11 +238,15 @@ impl ReconcilerState {
 
     fn schedule_tick(&mut self, myself: &ActorRef<ReconcilerMessage>) {
         let Some((&(at, _), ())) = self.schedule.first_key_value() else { return };
-        if self.ticking_at.is_none_or(|ticking| at < ticking) {
-            self.ticking_at = Some(at);
-            let pause = at.saturating_duration_since(Instant::now());
-            myself.send_after(pause, || ReconcilerMessage::Tick);
+        if self.tick.as_ref().is_some_and(|(coming_at, _)| *coming_at <= at) {
+            return;
         }
+        if let Some((_, later)) = self.tick.take() {
+            later.abort();
+        }
+        let pause = at.saturating_duration_since(Instant::now());
+        let tick = myself.send_after(pause, || ReconcilerMessage::Tick);
+        self.tick = Some((at, tick.abort_handle()));
     }
 
     fn list(&self) -> Vec<PendingCharge> {

@@ -1,8 +1,8 @@
 //! Watches over the marketplace's actors: whatever fails is logged and counted.
 //!
 //! A failed ticket or order actor needs nothing else: its state dies with it, and the
-//! directory makes a fresh one, which reads what is stored, for the next message. The timer and
-//! the reconciler, of which there is one each, outlive their panics.
+//! directory makes a fresh one, which reads what is stored, for the next message. The timer
+//! and the reconciler, of which there is one each, catch their own panics and go on.
 
 use std::sync::Arc;
 

@@ -214,8 +214,7 @@ impl TicketActor {
             let purchase =
                 Purchase { order: Order::new(order, buyer, &ticket, until, now), charge: None };
             let limit = settings.max_open_per_user;
-            let remembered =
-                key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));
+            let remembered = key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));
             let commit = Commit::at(now)
                 .write(Write::Order(purchase.order.clone()))
                 .write(Write::Ticket(after.clone()))
@@ -224,6 +223,7 @@ impl TicketActor {
                 .event(Event::OrderCreated(purchase.view()))
                 .event(Event::TicketUpdated(after.clone()));
             if self.commit(state, commit, Some(&after)).await? {
+                self.context.order_made();
                 return Ok(purchase);
             }
         }

@@ -66,6 +66,13 @@ pub enum Precondition {
         /// The number they must stay below before this commit.
         limit: u32,
     },
+    /// The account is still at this version, such as the one whose password was compared.
+    UserAt {
+        /// Whose account.
+        user: UserId,
+        /// The version it must have.
+        version: Version,
+    },
 }
 
 /// An idempotency key with what its first use led to.

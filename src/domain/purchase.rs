@@ -25,8 +25,8 @@ use thiserror::Error;
 use crate::bugs::{Bug, planted};
 
 use super::{
-    CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Event, FailureCode, GatewayStep,
-    IntentId, Order, OrderState, OrderView, PaymentToken, RefundId, Timestamp,
+    CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Event, ExpectedVersion, FailureCode,
+    GatewayStep, IntentId, Order, OrderState, OrderView, PaymentToken, RefundId, Timestamp,
 };
 
 /// An order and its latest charge: what is decided about together.
@@ -42,7 +42,10 @@ pub struct Purchase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PurchaseCommand {
     /// The buyer gives the ticket back.
-    Cancel,
+    Cancel {
+        /// Which versions of the order the buyer means to cancel.
+        expected: ExpectedVersion,
+    },
     /// The deadline may have passed: look at the clock.
     Expire,
     /// The buyer pays.
@@ -138,6 +141,9 @@ pub enum PurchaseRejection {
     /// A charge is under way.
     #[error("a payment of the order is in progress")]
     PaymentInProgress,
+    /// The buyer's change was meant for another version.
+    #[error("the order has changed since it was read")]
+    VersionMismatch,
 }
 
 type Decided = Result<PurchaseDecision, PurchaseRejection>;
@@ -151,7 +157,7 @@ impl Purchase {
     /// Decides one command. `max_attempts` is how many charges an order may try.
     pub fn decide(&self, command: &PurchaseCommand, max_attempts: u32, now: Timestamp) -> Decided {
         match command {
-            PurchaseCommand::Cancel => self.cancel(now),
+            PurchaseCommand::Cancel { expected } => self.cancel(expected, now),
             PurchaseCommand::Expire => Ok(self.expire(now)),
             PurchaseCommand::Pay { charge, token } => self.pay(*charge, token, now),
             PurchaseCommand::Report { charge, report } => {
@@ -160,7 +166,7 @@ impl Purchase {
         }
     }
 
-    fn cancel(&self, now: Timestamp) -> Decided {
+    fn cancel(&self, expected: &ExpectedVersion, now: Timestamp) -> Decided {
         match self.order.state {
             OrderState::Completed => Err(PurchaseRejection::Completed),
             // Asking for a state already reached is a success.
@@ -168,6 +174,9 @@ impl Purchase {
             OrderState::Created | OrderState::AwaitingPayment => {
                 if self.is_capturing() {
                     return Err(PurchaseRejection::PaymentInProgress);
+                }
+                if !expected.allows(self.order.version) {
+                    return Err(PurchaseRejection::VersionMismatch);
                 }
                 // Past the deadline it is the deadline that ended it, whoever comes first.
                 let reason =
@@ -300,7 +309,8 @@ impl Purchase {
     ) -> PurchaseDecision {
         match (known, fact) {
             (None, IntentFact::Refused(code) | IntentFact::Declined(code)) => {
-                self.fail_attempt(charge, None, code, max_attempts, now)
+                let phase = ChargePhase::Failed { intent: None, code: code.clone() };
+                self.fail_attempt(charge, phase, max_attempts, now)
             }
             (
                 None,
@@ -345,12 +355,20 @@ impl Purchase {
                 let phase = ChargePhase::Confirming { intent, client_secret };
                 self.show_charge(charge, phase, |_| None, now)
             }
+            // The buyer's browser could confirm the intent again with its client secret, so it
+            // is cancelled before the charge counts as settled.
+            IntentFact::Declined(code) if charge.client_secret().is_some() => {
+                let phase = ChargePhase::Voiding { intent, code: code.clone() };
+                self.fail_attempt(charge, phase, max_attempts, now)
+            }
             IntentFact::Declined(code) | IntentFact::Refused(code) => {
-                self.fail_attempt(charge, Some(intent), code, max_attempts, now)
+                let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
+                self.fail_attempt(charge, phase, max_attempts, now)
             }
             IntentFact::Voided => {
                 let code = FailureCode::cancelled_at_gateway();
-                self.fail_attempt(charge, Some(intent), &code, max_attempts, now)
+                let phase = ChargePhase::Failed { intent: Some(intent), code };
+                self.fail_attempt(charge, phase, max_attempts, now)
             }
             IntentFact::Authorised if self.is_overdue(now) => self.end(CancelReason::Expired, now),
             IntentFact::Authorised => {
@@ -376,15 +394,14 @@ impl Purchase {
         match fact {
             IntentFact::Captured => self.complete(charge, intent, now),
             // Older facts, or a capture that did not come through: it is asked for again.
+            // A decline is among them, for a declined intent may be confirmed again: one that was
+            // seen before the authorisation can be told after it.
             IntentFact::Open
             | IntentFact::NeedsBuyer(_)
+            | IntentFact::Declined(_)
             | IntentFact::Authorised
             | IntentFact::Refused(_) => PurchaseDecision::Unchanged,
-            // The authorisation is gone and can't be had back: no money, no sale.
-            IntentFact::Declined(code) => {
-                let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
-                self.end_by_gateway(charge, phase, now)
-            }
+            // The authorisation is gone for good: no money, no sale.
             IntentFact::Voided => {
                 let code = FailureCode::cancelled_at_gateway();
                 self.end_by_gateway(charge, ChargePhase::Failed { intent: Some(intent), code }, now)
@@ -485,12 +502,10 @@ impl Purchase {
     fn fail_attempt(
         &self,
         charge: &Charge,
-        intent: Option<IntentId>,
-        code: &FailureCode,
+        phase: ChargePhase,
         max_attempts: u32,
         now: Timestamp,
     ) -> PurchaseDecision {
-        let phase = ChargePhase::Failed { intent, code: code.clone() };
         if self.order.attempts >= max_attempts {
             return self.end_by_gateway(charge, phase, now);
         }

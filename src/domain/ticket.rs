@@ -111,11 +111,19 @@ pub enum ExpectedVersion {
 }
 
 impl ExpectedVersion {
-    fn check(&self, version: Version) -> Result<(), TicketRejection> {
+    /// Whether a resource at this version may be changed.
+    pub fn allows(&self, version: Version) -> bool {
         match self {
-            Self::Any => Ok(()),
-            Self::OneOf(versions) if versions.contains(&version.number()) => Ok(()),
-            Self::OneOf(_) => Err(TicketRejection::VersionMismatch { current: version }),
+            Self::Any => true,
+            Self::OneOf(versions) => versions.contains(&version.number()),
+        }
+    }
+
+    fn check(&self, version: Version) -> Result<(), TicketRejection> {
+        if self.allows(version) {
+            Ok(())
+        } else {
+            Err(TicketRejection::VersionMismatch { current: version })
         }
     }
 }

@@ -19,8 +19,9 @@ use super::openapi::Refusals;
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
+use crate::actors::MarketError;
 use crate::auth::{IssuedToken, NewPassword, PasswordRule, new_session_id};
-use crate::domain::{Email, Session, SessionId, User, UserView};
+use crate::domain::{Email, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Longer passwords than any account has are not worth the work of comparing them.
@@ -36,15 +37,27 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .routes(routes!(change))
 }
 
-/// Who wants an account, or to sign in.
+/// Who wants an account.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct NewAccount {
+    /// An address that could be delivered to; compared without case.
+    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
+    email: String,
+    /// Any characters, but none of the most common passwords.
+    #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]
+    password: String,
+}
+
+/// Who wants to sign in.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct Credentials {
-    /// Compared without case.
-    #[schema(example = "ana@example.com")]
+    /// The account's address; compared without case.
+    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
     email: String,
-    /// 8 to 128 characters for a new account.
-    #[schema(example = "correct horse battery", min_length = 1)]
+    /// The account's password.
+    #[schema(example = "correct horse battery", min_length = 1, max_length = 128)]
     password: String,
 }
 
@@ -54,16 +67,19 @@ struct Credentials {
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct AccountChanges {
     /// The password the account has now.
+    #[schema(min_length = 1, max_length = 128)]
     current_password: String,
     /// Another address.
+    #[schema(format = Email, max_length = 254)]
     email: Option<String>,
     /// Another password; it ends every other session.
+    #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
 }
 
 /// Makes an account and signs it in.
 #[utoipa::path(
-    post, path = "/api/users/signup", tag = "accounts", request_body = Credentials,
+    post, path = "/api/users/signup", tag = "accounts", request_body = NewAccount,
     responses((status = 201, body = UserJson, headers(("set-cookie" = String))), Refusals),
 )]
 async fn sign_up(
@@ -83,7 +99,7 @@ async fn sign_up(
     if taken {
         // Asking which addresses have accounts counts as a failed attempt.
         drop(attempt);
-        let refusal = crate::actors::MarketError::Refused(crate::store::Refusal::EmailInUse);
+        let refusal = MarketError::Refused(crate::store::Refusal::EmailInUse);
         return Err(problem(refusal, state.market.now()));
     }
     attempt.give_back();
@@ -127,19 +143,25 @@ async fn sign_in(
             return Err(error.into());
         }
     };
-    let Some(user) = user.filter(|_| verdict.ok) else {
-        return Err(Problem::new(Code::InvalidCredentials, "Invalid credentials"));
+    let Some(mut user) = user.filter(|_| verdict.ok) else {
+        return Err(invalid_credentials());
     };
     attempt.give_back();
     if verdict.needs_rehash {
-        upgrade_hash(&state, &user, password).await;
+        user = upgrade_hash(&state, user, password).await;
     }
     let session = SessionId(new_session_id(&*state.entropy));
     let expires_at = state.market.now().plus(state.cookie.max_age);
-    let opened =
-        state.market.open_session(Session { user: user.id, id: session, expires_at }).await;
-    opened.map_err(|error| problem(error, state.market.now()))?;
-    signed_in(&state, StatusCode::OK, user.view(), session)
+    match state.market.open_session(&user, session, expires_at).await {
+        Ok(()) => signed_in(&state, StatusCode::OK, user.view(), session),
+        // The account was looked up under an address or with a password that it no longer has.
+        Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),
+        Err(error) => Err(problem(error, state.market.now())),
+    }
+}
+
+fn invalid_credentials() -> Problem {
+    Problem::new(Code::InvalidCredentials, "Invalid credentials")
 }
 
 /// A password that is to be compared, not kept: any that was given will do.
@@ -153,15 +175,15 @@ fn given_password(body: &JsonObject, name: &str) -> Result<SecretString, &'stati
 }
 
 /// Sign-in goes on if this fails: the next one tries again.
-async fn upgrade_hash(state: &ApiState, user: &User, password: SecretString) {
-    match state.passwords.hash(password).await {
-        Ok(hash) => {
-            if let Err(error) = state.market.upgrade_hash(user, hash).await {
-                warn!(user = %user.id, %error, "an outdated password hash was not replaced");
-            }
-        }
-        Err(error) => warn!(user = %user.id, %error, "an outdated password hash was not replaced"),
-    }
+async fn upgrade_hash(state: &ApiState, user: User, password: SecretString) -> User {
+    let upgraded = match state.passwords.hash(password).await {
+        Ok(hash) => state.market.upgrade_hash(&user, hash).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    upgraded.unwrap_or_else(|error| {
+        warn!(user = %user.id, %error, "an outdated password hash was not replaced");
+        user
+    })
 }
 
 fn signed_in(
@@ -251,8 +273,7 @@ async fn change(
     let attempt = state.throttle.attempt(user.email.key().as_str(), address, state.market.now())?;
     let verdict = state.passwords.verify(current, Some(user.password_hash.clone())).await;
     if verdict.as_ref().is_ok_and(|verdict| !verdict.ok) {
-        let wrong = FieldError::on("currentPassword", "The current password is wrong.");
-        return Err(Problem::new(Code::WrongPassword, wrong.message.clone()).errors(vec![wrong]));
+        return Err(wrong_password());
     }
     attempt.give_back();
     verdict?;
@@ -260,7 +281,15 @@ async fn change(
         Some(password) => Some(state.passwords.hash(password.into()).await?),
         None => None,
     };
-    let changed = state.market.change_account(user.id, who.session, email.flatten(), hash).await;
-    let view = changed.map_err(|error| problem(error, state.market.now()))?;
+    let changed = state.market.change_account(&user, who.session, email.flatten(), hash).await;
+    let view = changed.map_err(|error| match error {
+        MarketError::PasswordChanged => wrong_password(),
+        error => problem(error, state.market.now()),
+    })?;
     Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(UserJson::from(view))).into_response())
+}
+
+fn wrong_password() -> Problem {
+    let wrong = FieldError::on("currentPassword", "The current password is wrong.");
+    Problem::new(Code::WrongPassword, wrong.message.clone()).errors(vec![wrong])
 }

@@ -6,6 +6,8 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::domain::ExpectedVersion;
+
 /// The entity tag of a resource at this version: `"7"`.
 pub fn etag(version: u64) -> HeaderValue {
     // Digits in quotes are a valid header value.
@@ -56,6 +58,14 @@ impl IfMatch {
             Self::Absent | Self::Any => true,
             Self::Versions(versions) => versions.contains(&version),
         }
+    }
+}
+
+/// The versions that a change is meant for, by `if-match`.
+pub fn expected_version(headers: &HeaderMap) -> ExpectedVersion {
+    match IfMatch::from_headers(headers) {
+        IfMatch::Absent | IfMatch::Any => ExpectedVersion::Any,
+        IfMatch::Versions(versions) => ExpectedVersion::OneOf(versions),
     }
 }
 

@@ -28,6 +28,10 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
             Code::IdempotencyInProgress,
             "The first request with this idempotency key has not been answered yet.",
         ),
+        // Handlers that compare passwords answer this themselves, each in its own words.
+        MarketError::PasswordChanged => {
+            Problem::new(Code::InvalidCredentials, "Invalid credentials")
+        }
         MarketError::UnknownToken => super::problem::FieldError::on(
             "token",
             "token is not one that the payment provider knows",
@@ -75,6 +79,7 @@ fn purchase_problem(rejection: PurchaseRejection) -> Problem {
         PurchaseRejection::Expired => {
             Problem::new(Code::OrderExpired, "The time to pay for this order is over.")
         }
+        PurchaseRejection::VersionMismatch => Problem::precondition_failed(),
         PurchaseRejection::PaymentInProgress => {
             Problem::new(Code::PaymentInProgress, "A payment of this order is in progress.")
         }

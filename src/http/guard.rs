@@ -19,7 +19,8 @@ use super::origin::{PublicOrigin, refuse_cross_origin};
 use super::problem::Problem;
 use super::request_id::{RequestId, name_request};
 use super::sanity::refuse_ambiguous;
-use super::time_limit::limit_time;
+use super::state::Readiness;
+use super::time_limit::{TimeLimit, limit_time};
 use crate::seams::Entropy;
 
 /// Answers smaller than this cost more to compress than they save.
@@ -53,7 +54,13 @@ pub struct EdgeSettings {
 ///    relied on, then forged ones;
 /// 6. the time limit: a refusal needs no timer;
 /// 7. the limit on bodies: read by the extractors.
-pub fn harden(router: Router, settings: &EdgeSettings, entropy: Arc<dyn Entropy>) -> Router {
+pub fn harden(
+    router: Router,
+    settings: &EdgeSettings,
+    entropy: Arc<dyn Entropy>,
+    readiness: Readiness,
+) -> Router {
+    let time = TimeLimit { limit: settings.request_timeout, readiness };
     let public_origin: PublicOrigin = settings.public_origin.as_deref().map(Arc::from);
     router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
@@ -63,7 +70,7 @@ pub fn harden(router: Router, settings: &EdgeSettings, entropy: Arc<dyn Entropy>
             .layer(CatchPanicLayer::custom(answer_panic))
             .layer(from_fn(refuse_ambiguous))
             .layer(from_fn_with_state(public_origin, refuse_cross_origin))
-            .layer(from_fn_with_state(settings.request_timeout, limit_time))
+            .layer(from_fn_with_state(time, limit_time))
             .layer(DefaultBodyLimit::max(settings.body_limit_bytes)),
     )
 }

@@ -167,7 +167,8 @@ async fn replay(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Respons
             // The process died before it could answer. How the charge stands now is the first
             // answer that anyone gets.
             let answer = payments::answer_for(state, charge).await;
-            finish(state, key, answer).await.unwrap_or_else(Problem::into_response)
+            let first = IdempotencyKey { expires_at: remembered.expires_at, ..key.clone() };
+            finish(state, &first, answer).await.unwrap_or_else(Problem::into_response)
         }
         Answer::Verbatim { status, headers, body } => verbatim(status, headers, body),
     };

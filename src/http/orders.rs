@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::conditional::{etag, is_fresh, not_modified};
+use super::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::errors::problem;
 use super::idempotency::{Remembered, once};
 use super::input::{Faults, PathId, id_field};
@@ -36,6 +36,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct OrderDraft {
     /// The ticket to lock.
+    #[schema(pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     ticket_id: String,
 }
 
@@ -192,7 +193,8 @@ async fn show(
     let purchase = purchase.filter(|purchase| purchase.order.buyer == who.user);
     let view = purchase.ok_or_else(Problem::not_found)?.view();
     if is_fresh(&headers, view.order.version.number()) {
-        return Ok(not_modified(view.order.version.number()));
+        let not_modified = not_modified(view.order.version.number());
+        return Ok(([(header::CACHE_CONTROL, NO_STORE)], not_modified).into_response());
     }
     Ok(one(&view))
 }
@@ -200,15 +202,17 @@ async fn show(
 /// Gives the ticket back. It is available when the answer arrives.
 #[utoipa::path(
     delete, path = "/api/orders/{id}", tag = "orders", security(("session" = []), ("bearer" = [])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Cancel only this version.")),
     responses((status = 204), Refusals),
 )]
 async fn cancel(
     State(state): State<ApiState>,
     who: SignedIn,
     id: PathId<OrderId>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let cancelled = state.market.cancel(id.known()?, who.user).await;
+    let expected = expected_version(&headers);
+    let cancelled = state.market.cancel(id.known()?, who.user, expected).await;
     cancelled.map_err(|error| problem(error, state.market.now()))?;
     Ok(StatusCode::NO_CONTENT)
 }

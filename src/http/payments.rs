@@ -38,9 +38,10 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct PaymentDraft {
     /// The order to pay.
+    #[schema(pattern = "^order_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     order_id: String,
     /// A Stripe token or payment method: `tok_…` or `pm_…`.
-    #[schema(example = "tok_visa")]
+    #[schema(example = "tok_visa", pattern = "^(tok|pm)_[A-Za-z0-9_]+$", max_length = 255)]
     token: String,
 }
 

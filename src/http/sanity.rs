@@ -39,6 +39,15 @@ fn check_length(request: &Request) -> Result<(), Problem> {
     let lines = |name| request.headers().get_all(name).iter().count();
     let content_lengths = lines(header::CONTENT_LENGTH).max(declared.content_lengths);
     let transfer_encodings = lines(header::TRANSFER_ENCODING).max(declared.transfer_encodings);
+    let is_chunked_alone = request
+        .headers()
+        .get_all(header::TRANSFER_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if !is_chunked_alone {
+        return Err(Problem::bad_request("The only transfer-encoding known here is chunked.")
+            .header(header::CONNECTION, HeaderValue::from_static("close")));
+    }
     if content_lengths + transfer_encodings <= 1 {
         return Ok(());
     }
@@ -53,7 +62,11 @@ fn check_length(request: &Request) -> Result<(), Problem> {
 fn check_host(request: &Request) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let is_sound = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok(),
+        (Some(host), None) => {
+            let named = Authority::try_from(host.as_bytes());
+            // A target that names a host as well must name the same one.
+            named.is_ok_and(|host| request.uri().authority().is_none_or(|target| *target == host))
+        }
         (None, _) => request.version() < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     };
@@ -101,6 +114,16 @@ mod tests {
         assert_eq!(status(&[host, length, length], |_| ()), refused);
         assert_eq!(status(&[host, length, chunked], |_| ()), refused);
         assert_eq!(status(&[host, chunked, chunked], |_| ()), refused);
+        let compressed = ("transfer-encoding", "gzip, chunked");
+        assert_eq!(status(&[host, compressed], |_| ()), refused, "nothing unpacks it");
+    }
+
+    #[test]
+    fn a_target_that_names_a_host_names_the_same_one() {
+        let to = |uri: &'static str| move |r: &mut Request| *r.uri_mut() = uri.parse().unwrap();
+        assert_eq!(status(&[("host", "a")], to("http://a/healthz")), None);
+        let refused = Some(StatusCode::BAD_REQUEST);
+        assert_eq!(status(&[("host", "a")], to("http://evil/healthz")), refused);
     }
 
     #[test]

@@ -61,17 +61,23 @@ impl From<ApiParts> for ApiState {
 
 /// Whether the server takes work. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<std::sync::atomic::AtomicBool>);
+pub struct Readiness(Arc<tokio::sync::watch::Sender<bool>>);
 
 impl Readiness {
     /// From now on the server is stopping.
     pub fn begin_stopping(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.0.send_replace(true);
     }
 
     /// Whether it is.
     pub fn is_stopping(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::SeqCst)
+        *self.0.borrow()
+    }
+
+    /// Returns once it is.
+    pub async fn stopping(&self) {
+        // The sender is held right here, so waiting can't fail.
+        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::conditional::{IfMatch, etag, is_fresh, not_modified};
+use super::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::errors::problem;
 use super::idempotency::{Remembered, once};
 use super::input::{Faults, PathId, price_field, title_field};
@@ -19,7 +19,7 @@ use super::paging::{Cursor, PageRequest, Query, next_link};
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::views::TicketJson;
-use crate::domain::{Currency, ExpectedVersion, Price, PriceError, Ticket, TicketId};
+use crate::domain::{Currency, Price, PriceError, Ticket, TicketId};
 use crate::store::{TicketPosition, TicketQuery, TicketSort, search_words};
 
 const PATH: &str = "/api/tickets";
@@ -114,18 +114,40 @@ struct TicketFilters {
     /// Words that must all begin a word of the title.
     q: Option<String>,
     /// The lowest price, in major units.
+    #[param(minimum = 0)]
     min_price: Option<f64>,
     /// The highest price, in major units.
+    #[param(minimum = 0)]
     max_price: Option<f64>,
-    /// `newest` (the default), `price` or `-price`.
-    sort: Option<String>,
-    /// `me`: the signed-in user's own tickets, in every state.
-    seller: Option<String>,
+    /// The cheapest first, the dearest first, or (the default) the newest.
+    #[param(inline)]
+    sort: Option<SortName>,
+    /// The signed-in user's own tickets, in every state.
+    #[param(inline)]
+    seller: Option<SellerName>,
     /// How many, 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<u32>,
     /// The cursor of the page before, from its `link` header.
     after: Option<String>,
+}
+
+/// The values of `sort`.
+#[derive(Deserialize, ToSchema)]
+enum SortName {
+    #[serde(rename = "newest")]
+    Newest,
+    #[serde(rename = "price")]
+    PriceAscending,
+    #[serde(rename = "-price")]
+    PriceDescending,
+}
+
+/// The values of `seller`.
+#[derive(Deserialize, ToSchema)]
+enum SellerName {
+    #[serde(rename = "me")]
+    Me,
 }
 
 /// Lists what is for sale, or the signed-in user's own tickets.
@@ -342,13 +364,6 @@ async fn edit(
         .await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
     Ok(one(&ticket))
-}
-
-fn expected_version(headers: &HeaderMap) -> ExpectedVersion {
-    match IfMatch::from_headers(headers) {
-        IfMatch::Absent | IfMatch::Any => ExpectedVersion::Any,
-        IfMatch::Versions(versions) => ExpectedVersion::OneOf(versions),
-    }
 }
 
 /// Takes a listing off the market.

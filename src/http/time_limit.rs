@@ -18,24 +18,58 @@ use hyper::body::{Frame, SizeHint};
 
 use super::codes::Code;
 use super::problem::Problem;
+use super::state::Readiness;
+
+/// How long a server that is stopping still waits for the rest of a body. Without this, one
+/// client that sends nothing could hold up every restart.
+const STOP_WAITING_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a request may take, and who knows when the server stops.
+#[derive(Debug, Clone)]
+pub struct TimeLimit {
+    /// How long.
+    pub limit: Duration,
+    /// Who knows.
+    pub readiness: Readiness,
+}
 
 /// Middleware that gives up on a request after `limit`: with 408 if the server
 /// was waiting for the rest of its body, else with 503.
 ///
 /// The handler is dropped. A change it had already asked for may still happen,
 /// so a 503 says nothing about the outcome.
-pub async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+pub async fn limit_time(
+    State(TimeLimit { limit, readiness }): State<TimeLimit>,
+    request: Request,
+    next: Next,
+) -> Response {
     let waits_for_client = Arc::new(AtomicBool::new(false));
     let request = request.map(|body| watch(body, &waits_for_client));
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) if waits_for_client.load(Ordering::Relaxed) => {
+    let answer = tokio::time::timeout(limit, next.run(request));
+    let is_abandoned = async {
+        readiness.stopping().await;
+        // A handler that has the whole body is left to finish.
+        loop {
+            tokio::time::sleep(STOP_WAITING_AFTER).await;
+            if waits_for_client.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    };
+    let answer = tokio::select! {
+        biased;
+        answer = answer => answer.ok(),
+        () = is_abandoned => None,
+    };
+    match answer {
+        Some(response) => response,
+        None if waits_for_client.load(Ordering::Relaxed) => {
             Problem::new(Code::RequestTimeout, "The body did not arrive in time.")
                 // What arrives later must not be taken for the next request.
                 .header(header::CONNECTION, HeaderValue::from_static("close"))
                 .into_response()
         }
-        Err(_) => {
+        None => {
             tracing::warn!(limit_seconds = limit.as_secs_f64(), "a request took too long");
             Problem::unavailable(1).into_response()
         }
@@ -95,7 +129,12 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     async fn answer(request: axum::http::request::Builder, body: Body) -> Response {
-        let app = Router::new()
+        let readiness = Readiness::default();
+        app(readiness).oneshot(request.body(body).unwrap()).await.unwrap()
+    }
+
+    fn app(readiness: Readiness) -> Router {
+        Router::new()
             .route("/slow", get(|| sleep(LIMIT * 2)))
             .route("/quick", get(|| sleep(LIMIT / 2)))
             .route("/echo", post(|body: Bytes| async { body }))
@@ -116,8 +155,7 @@ mod tests {
                     }))
                 }),
             )
-            .layer(from_fn_with_state(LIMIT, limit_time));
-        app.oneshot(request.body(body).unwrap()).await.unwrap()
+            .layer(from_fn_with_state(TimeLimit { limit: LIMIT, readiness }, limit_time))
     }
 
     fn stalled_body() -> Body {
@@ -139,6 +177,20 @@ mod tests {
         let response = answer(Request::post("/echo"), stalled_body()).await;
         assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
         assert_eq!(response.headers()[header::CONNECTION], "close");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_stops_waits_for_handlers_but_not_for_bodies() {
+        let readiness = Readiness::default();
+        let app = app(readiness.clone());
+        readiness.begin_stopping();
+        let began = tokio::time::Instant::now();
+        let stalled = Request::post("/echo").body(stalled_body()).unwrap();
+        let response = app.clone().oneshot(stalled).await.unwrap();
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(began.elapsed(), STOP_WAITING_AFTER);
+        let quick = Request::get("/quick").body(Body::empty()).unwrap();
+        assert_eq!(app.oneshot(quick).await.unwrap().status(), StatusCode::OK);
     }
 
     #[tokio::test(start_paused = true)]

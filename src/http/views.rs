@@ -247,7 +247,7 @@ impl From<&OrderView> for OrderJson {
             price,
             currency: order.price.currency().to_string(),
             cancel_reason,
-            charge: view.charge.as_ref().map(ChargeJson::from),
+            charge: view.charge.as_ref().map(ChargeJson::in_order),
             version: order.version.number(),
             created_at: order.created_at.to_string(),
         }
@@ -313,6 +313,18 @@ impl From<&ChargeView> for ChargeJson {
             stripe_refund_id: charge.refund.as_ref().map(|refund| refund.0.clone()),
             failure_code: charge.failure_code.as_ref().map(|code| code.as_str().to_owned()),
             created_at: charge.created_at.to_string(),
+        }
+    }
+}
+
+impl ChargeJson {
+    /// A charge as its order shows it. An order has a version, and the gateway's name for a
+    /// charge becomes known between two of them, so an order tells it once the charge has ended.
+    fn in_order(charge: &ChargeView) -> Self {
+        let shown = Self::from(charge);
+        match shown.status {
+            ChargeStatusJson::Created => Self { stripe_id: None, ..shown },
+            ChargeStatusJson::Failed | ChargeStatusJson::Completed => shown,
         }
     }
 }

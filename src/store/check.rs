@@ -15,7 +15,7 @@ use super::write_tables::WriteTables;
 use super::{CommitError, ReadError, Refusal, tables};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
+    Answer, Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
     Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version, Write,
 };
 
@@ -129,10 +129,14 @@ pub fn check<'c>(
         changes.extend(check_version(tables, write)?);
     }
     for precondition in &commit.requires {
-        let Precondition::OpenOrdersBelow { user, limit } = precondition;
-        let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
-        if open_orders.get(user).copied().unwrap_or(0) >= limit {
-            return Err(Refusal::TooManyOpenOrders.into());
+        match precondition {
+            Precondition::OpenOrdersBelow { user, limit } => {
+                let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
+                if open_orders.get(user).copied().unwrap_or(0) >= limit {
+                    return Err(Refusal::TooManyOpenOrders.into());
+                }
+            }
+            Precondition::UserAt { user, version } => check_user(tables, *user, *version)?,
         }
     }
     for change in &changes {
@@ -140,6 +144,15 @@ pub fn check<'c>(
     }
     let events = EncodedEvents::new(commit.at, &commit.events)?;
     Ok(Checked { at: commit.at, changes, events })
+}
+
+fn check_user(tables: &mut WriteTables<'_>, id: UserId, version: Version) -> Result<(), Stop> {
+    let key = id.as_u128();
+    let stored = match tables.users.open()?.get(key)? {
+        Some(row) => Some(codec::decode::<User>("users", key, row.value())?),
+        None => None,
+    };
+    if stored.is_some_and(|user| user.version == version) { Ok(()) } else { Err(CONFLICT) }
 }
 
 fn check_key<'c>(
@@ -152,11 +165,20 @@ fn check_key<'c>(
         Some(row) => Some(codec::decode::<Remembered>("idempotency", key, row.value())?),
         None => None,
     };
-    if before.as_ref().is_some_and(|before| before.expires_at > at) {
+    let is_taken = |before: &Remembered| before.expires_at > at && !completes(before, after);
+    if before.as_ref().is_some_and(is_taken) {
         return Err(Refusal::KeyUsed.into());
     }
     let replaces = before.map(|before| before.expires_at);
     Ok(Change::Remember { replaces, after, row: codec::encode(after)? })
+}
+
+/// How a charge ended is only known after the key that began it was written, so that answer,
+/// and no other, may be written once more.
+fn completes(before: &Remembered, after: &Remembered) -> bool {
+    matches!(before.answer, Answer::ChargeBegun(_))
+        && matches!(after.answer, Answer::Verbatim { .. })
+        && before.fingerprint == after.fingerprint
 }
 
 /// Two changes of one row can't both follow the version that is stored, and two rows of one
@@ -275,7 +297,8 @@ fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(),
             let is_own = before.as_ref().is_some_and(|before| before.email.key() == key);
             if !is_own
                 && !planted(Bug::SharedAddress)
-                && tables.emails.open()?.get(key.as_str())?.is_some() {
+                && tables.emails.open()?.get(key.as_str())?.is_some()
+            {
                 return Err(Refusal::EmailInUse.into());
             }
         }

@@ -81,6 +81,11 @@ impl Appender {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub fn rows(&self) -> &[(u64, Vec<u8>)] {
+        &self.rows
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

@@ -10,7 +10,15 @@ mod check;
 mod codec;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod file_tests;
 mod files;
+#[cfg(test)]
+mod golden_tests;
 mod index;
 mod lists;
 mod log;

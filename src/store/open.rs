@@ -119,7 +119,7 @@ pub fn create_file(draft: &Path) -> Result<Database, OpenError> {
     Ok(db)
 }
 
-fn open_and_migrate(
+pub(super) fn open_and_migrate(
     path: &Path,
     cache_bytes: usize,
     format: u64,

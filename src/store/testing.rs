@@ -1,16 +1,16 @@
 //! What the store's tests share: decisions of the domain turned into commits, as the
 //! marketplace does it, with made-up ids and times.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{CommitError, ReadError, RedbStore, Store, StoreSettings};
 use crate::domain::{
-    Answer, Charge, ChargeId, Commit, Email, Event, ExpectedVersion, IntentFact, IntentId,
-    IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition, Price, Purchase,
-    PurchaseCommand, PurchaseDecision, Remembered, Session, SessionId, Ticket, TicketCommand,
-    TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
+    Answer, Charge, ChargeId, Commit, Email, Event, ExpectedVersion, FailureCode, IntentFact,
+    IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition, Price, Purchase,
+    PurchaseCommand, PurchaseDecision, RefundId, Remembered, Session, SessionId, Ticket,
+    TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
 };
 
 /// How long an order holds its ticket.
@@ -30,11 +30,12 @@ pub struct World {
     /// The store.
     pub store: Arc<dyn Store>,
     ticks: AtomicU64,
+    written: Mutex<Vec<Commit>>,
 }
 
 impl World {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, ticks: AtomicU64::new(1) }
+        Self { store, ticks: AtomicU64::new(1), written: Mutex::default() }
     }
 
     /// A time after all before it.
@@ -49,8 +50,21 @@ impl World {
         (tick << 64) | (tick.wrapping_mul(0x9E37_79B9_7F4A_7C15) & 0xffff_ffff)
     }
 
+    pub async fn try_commit(&self, commit: Commit) -> Result<(), CommitError> {
+        let written = self.store.commit(commit.clone()).await;
+        if written.is_ok() {
+            self.written.lock().expect("no panic").push(commit);
+        }
+        written
+    }
+
     pub async fn commit(&self, commit: Commit) {
-        self.store.commit(commit).await.expect("a commit that follows what is stored");
+        self.try_commit(commit).await.expect("a commit that follows what is stored");
+    }
+
+    /// Everything that was written, to be written again elsewhere.
+    pub fn history(&self) -> Vec<Commit> {
+        self.written.lock().expect("no panic").clone()
     }
 
     pub async fn user(&self, name: &str) -> UserId {
@@ -64,7 +78,7 @@ impl World {
         let user = read(self.store.user(id).await).expect("an account");
         let user = user.changed(Some(Email::parse(email).expect("an address")), None);
         let event = Event::UserUpdated(user.view());
-        self.store.commit(Commit::at(self.now()).write(Write::User(user)).event(event)).await
+        self.try_commit(Commit::at(self.now()).write(Write::User(user)).event(event)).await
     }
 
     pub async fn session(&self, user: UserId, lasts: Duration) -> Session {
@@ -172,7 +186,12 @@ impl World {
     }
 
     pub async fn cancels(&self, order: OrderId) {
-        self.decides(order, &PurchaseCommand::Cancel, self.now()).await;
+        self.decides(
+            order,
+            &PurchaseCommand::Cancel { expected: ExpectedVersion::Any },
+            self.now(),
+        )
+        .await;
     }
 
     pub async fn expires(&self, order: OrderId) {
@@ -205,6 +224,40 @@ impl World {
         charge
     }
 
+    /// Lets a bit of everything happen.
+    pub async fn gets_busy(&self) {
+        let (ana, bob) = (self.user("ana").await, self.user("bob").await);
+        let mut tickets = Vec::new();
+        for number in 1..=9 {
+            tickets.push(self.lists(ana, &format!("Rock Concert {number}"), 100 * number).await);
+        }
+        self.edits(tickets[0], Some("Jazz"), Some(5)).await;
+        self.withdraws(tickets[1]).await;
+        self.locks(bob, tickets[2]).await;
+        let order = self.locks(bob, tickets[3]).await;
+        self.cancels(order).await;
+        let order = self.locks(bob, tickets[4]).await;
+        self.buys(order).await;
+        // Declined once, then paid, then refunded at the gateway.
+        let order = self.locks(bob, tickets[5]).await;
+        self.pays(order).await;
+        self.hears(order, IntentFact::Open).await;
+        let declined = FailureCode::from_gateway("card_declined");
+        self.hears(order, IntentFact::Declined(declined)).await;
+        self.buys(order).await;
+        self.hears(order, IntentFact::Refunded(RefundId("re_1".to_owned()))).await;
+        // Being paid, and being given back after the deadline.
+        let order = self.locks(bob, tickets[6]).await;
+        self.pays(order).await;
+        let order = self.locks(bob, tickets[7]).await;
+        self.pays(order).await;
+        self.hears(order, IntentFact::Open).await;
+        self.expires(order).await;
+        self.change_email(bob, "rob@example.com").await.expect("a free address");
+        self.remembers(bob, "key", self.now()).await.expect("a free key");
+        self.session(bob, Duration::from_secs(60)).await;
+    }
+
     pub fn remembered(&self, user: UserId, key: &str, expires_at: Timestamp) -> Remembered {
         let answer =
             Answer::Verbatim { status: 201, headers: Vec::new(), body: b"answer".to_vec() };
@@ -219,7 +272,7 @@ impl World {
     ) -> Result<(), CommitError> {
         let remembered = self.remembered(user, key, at.plus(Duration::from_secs(60)));
         let write = Write::Remember(Box::new(remembered));
-        self.store.commit(Commit::at(at).write(write)).await
+        self.try_commit(Commit::at(at).write(write)).await
     }
 }
 

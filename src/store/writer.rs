@@ -124,7 +124,12 @@ impl Writer {
         let failure = match written {
             Ok(Ok(())) => None,
             Ok(Err(Failed(why))) => Some(why),
-            Err(panic) => Some(format!("the writer panicked: {}", panic_message(&*panic))),
+            Err(panic) => {
+                // redb would panic again when it closes the file, so it never does: the file
+                // stays locked until the process ends.
+                std::mem::forget(self.db.clone());
+                Some(format!("the writer panicked: {}", panic_message(&*panic)))
+            }
         };
         if let Some(why) = failure {
             tracing::error!(%why, commits, "the store failed and writes no more");

@@ -12,6 +12,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::http::json::StrictJson;
+use crate::http::state::Readiness;
 use crate::seams::SystemEntropy;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -44,7 +45,7 @@ fn app(https: bool) -> Router {
         );
     let settings =
         EdgeSettings { public_origin: None, https, body_limit_bytes: 64, request_timeout: LIMIT };
-    harden(router, &settings, Arc::new(SystemEntropy))
+    harden(router, &settings, Arc::new(SystemEntropy), Readiness::default())
 }
 
 async fn answer(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {

@@ -11,6 +11,7 @@ use super::super::framing::DeclaredFraming;
 use super::super::guard::{EdgeSettings, harden};
 use super::super::json::StrictJson;
 use super::*;
+use crate::http::state::Readiness;
 use crate::seams::SystemEntropy;
 
 /// Far longer than anything here takes, so that a hang fails and load does not.
@@ -88,7 +89,10 @@ impl Server {
             body_limit_bytes: 64 * 1024,
             request_timeout: SHORT * 5,
         };
-        Self::start_with(harden(app, &settings, Arc::new(SystemEntropy)), limits())
+        Self::start_with(
+            harden(app, &settings, Arc::new(SystemEntropy), Readiness::default()),
+            limits(),
+        )
     }
 
     fn start_with(app: Router, limits: ServeLimits) -> Self {

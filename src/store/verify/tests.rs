@@ -4,9 +4,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction
 use tempfile::TempDir;
 
 use super::{VerifyReport, verify};
-use crate::domain::{
-    Charge, ChargePhase, IntentFact, Order, OrderState, RefundId, Ticket, TicketState,
-};
+use crate::domain::{Charge, ChargePhase, Order, OrderState, Ticket, TicketState};
 use crate::store::codec::{self, TicketRow};
 use crate::store::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
@@ -21,36 +19,7 @@ async fn a_busy_store() -> (TempDir, std::path::PathBuf) {
     let path = folder.path().join("gittix.redb");
     let store = RedbStore::open(&path, StoreSettings::default()).expect("a new store");
     let world = World::new(std::sync::Arc::new(store));
-    let (ana, bob) = (world.user("ana").await, world.user("bob").await);
-    let mut tickets = Vec::new();
-    for number in 1..=9 {
-        tickets.push(world.lists(ana, &format!("Rock Concert {number}"), 100 * number).await);
-    }
-    world.edits(tickets[0], Some("Jazz"), Some(5)).await;
-    world.withdraws(tickets[1]).await;
-    world.locks(bob, tickets[2]).await;
-    let order = world.locks(bob, tickets[3]).await;
-    world.cancels(order).await;
-    let order = world.locks(bob, tickets[4]).await;
-    world.buys(order).await;
-    // Declined once, refunded by the gateway after the second attempt.
-    let order = world.locks(bob, tickets[5]).await;
-    world.pays(order).await;
-    world.hears(order, IntentFact::Open).await;
-    let declined = crate::domain::FailureCode::from_gateway("card_declined");
-    world.hears(order, IntentFact::Declined(declined)).await;
-    world.buys(order).await;
-    world.hears(order, IntentFact::Refunded(RefundId("re_1".to_owned()))).await;
-    // Being paid, and being given back after the deadline.
-    let order = world.locks(bob, tickets[6]).await;
-    world.pays(order).await;
-    let order = world.locks(bob, tickets[7]).await;
-    world.pays(order).await;
-    world.hears(order, IntentFact::Open).await;
-    world.expires(order).await;
-    world.change_email(bob, "rob@example.com").await.expect("a free address");
-    world.remembers(bob, "key", world.now()).await.expect("a free key");
-    world.session(bob, std::time::Duration::from_secs(60)).await;
+    world.gets_busy().await;
     (folder, path)
 }
 

@@ -73,6 +73,8 @@ pub enum Reason {
     TooManyHolds,
     /// Another account has the address.
     EmailInUse,
+    /// The account has another password meanwhile.
+    PasswordChanged,
     /// The order is paid.
     Completed,
     /// The order is cancelled.
@@ -105,6 +107,7 @@ impl From<MarketError> for Answered {
             MarketError::Ticket(TicketRejection::Sold) => Reason::Sold,
             MarketError::Ticket(TicketRejection::VersionMismatch { .. }) => Reason::OtherVersion,
             MarketError::Ticket(TicketRejection::NotHeld) => Reason::Internal,
+            MarketError::Purchase(PurchaseRejection::VersionMismatch) => Reason::OtherVersion,
             MarketError::Purchase(PurchaseRejection::Completed) => Reason::Completed,
             MarketError::Purchase(PurchaseRejection::Cancelled) => Reason::Cancelled,
             MarketError::Purchase(PurchaseRejection::Expired) => Reason::Expired,
@@ -114,6 +117,7 @@ impl From<MarketError> for Answered {
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
             MarketError::Refused(Refusal::TooManyOpenOrders) => Reason::TooManyHolds,
             MarketError::Refused(Refusal::KeyUsed) => Reason::KeyInProgress,
+            MarketError::PasswordChanged => Reason::PasswordChanged,
             MarketError::UnknownToken => Reason::UnknownToken,
             MarketError::Overloaded => Reason::Overloaded,
             MarketError::Unavailable => Reason::Unavailable,
@@ -212,9 +216,10 @@ fn is_done(model: &Model, asked: &Asked, answered: &Answered, span: Span) -> boo
         }
         (Asked::Cancel { order, .. }, Answered::Done) => {
             let states = model.order_during(*order, span);
-            states.into_iter().flatten().any(|view| {
-                matches!(view.order.state, OrderState::Cancelled(_))
-            })
+            states
+                .into_iter()
+                .flatten()
+                .any(|view| matches!(view.order.state, OrderState::Cancelled(_)))
         }
         (Asked::Pay { order, .. }, Answered::Charge { id, status }) => {
             let during = model.charges.get(id).into_iter();
@@ -246,9 +251,7 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
     let Asking { span, excuses, .. } = *asking;
     match reason {
         Reason::Internal => excuses.panicked || excuses.disk_failed,
-        Reason::Unavailable => {
-            excuses.disk_failed || excuses.short_queue
-        }
+        Reason::Unavailable => excuses.disk_failed || excuses.short_queue,
         Reason::Overloaded => excuses.short_queue,
         // Two requests with one key met; the other one is checked by itself.
         Reason::KeyInProgress => true,
@@ -256,7 +259,8 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
             Asked::SignUp { address } | Asked::ChangeAddress { address, .. } => {
                 let past = model.emails.get(&address.to_lowercase());
                 past.is_some_and(|past| {
-                    past.during(span.from, span.to).any(|holder| holder.copied().flatten().is_some())
+                    past.during(span.from, span.to)
+                        .any(|holder| holder.copied().flatten().is_some())
                 })
             }
             _ => false,
@@ -278,8 +282,7 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
                 states.into_iter().any(|state| explains_ticket(state, reason, *by, None, false))
             }
             Asked::ReadTicket { ticket } => {
-                reason == Reason::NotFound
-                    && model.ticket_during(*ticket, span).contains(&None)
+                reason == Reason::NotFound && model.ticket_during(*ticket, span).contains(&None)
             }
             Asked::Cancel { order, by } => {
                 let views = model.order_during(*order, span);
@@ -320,12 +323,7 @@ fn explains_ticket(
     }
 }
 
-fn explains_order(
-    view: Option<&OrderView>,
-    reason: Reason,
-    by: UserId,
-    asking: &Asking,
-) -> bool {
+fn explains_order(view: Option<&OrderView>, reason: Reason, by: UserId, asking: &Asking) -> bool {
     let Some(view) = view else { return reason == Reason::NotFound };
     if view.order.buyer != by {
         return reason == Reason::NotFound;

@@ -62,9 +62,9 @@ async fn check_rows(life: &Life) -> Result<(), Violation> {
                 Event::UserCreated(user) | Event::UserUpdated(user) if user.id == *id)
         });
         let told = told.count() as u64;
-        let same = row.as_ref().is_some_and(|row| {
-            Some(&row.view()) == past.now() && row.version.number() + 1 == told
-        });
+        let same = row
+            .as_ref()
+            .is_some_and(|row| Some(&row.view()) == past.now() && row.version.number() + 1 == told);
         if !same {
             return differs(format!("{row:?}, told {told} times: {:?}", past.now()));
         }
@@ -98,7 +98,9 @@ async fn check_money(life: &Life) -> Result<(), Violation> {
             }
             // What somebody pays back by hand takes no ticket away, and the provider may
             // never tell of it.
-            (IntentState::Captured, 1) if intent.by_hand => is_hand_refund_sound(intent, &charge.phase, is_sale),
+            (IntentState::Captured, 1) if intent.by_hand => {
+                is_hand_refund_sound(intent, &charge.phase, is_sale)
+            }
             (IntentState::Captured, 1) => {
                 !is_sale && matches!(charge.phase, ChargePhase::Refunded { .. })
             }

@@ -421,7 +421,8 @@ impl Worker {
         let from = life.store.stats().last_seq;
         let (limit, sort) = {
             let client = &mut *world.client(self.number);
-            let sorts = [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
+            let sorts =
+                [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
             let sort = client.rng.pick(&sorts).copied().unwrap_or(TicketSort::Newest);
             (usize::try_from(client.rng.between(1, 4)).unwrap_or(1), sort)
         };
@@ -453,7 +454,11 @@ impl Worker {
         let span = Span { from, to: model.last_seq() };
         let ids: BTreeSet<TicketId> = seen.iter().map(|ticket| ticket.id).collect();
         let wrong = seen.iter().find(|ticket| {
-            !model.ticket_during(ticket.id, span).into_iter().flatten().any(|state| state == *ticket)
+            !model
+                .ticket_during(ticket.id, span)
+                .into_iter()
+                .flatten()
+                .any(|state| state == *ticket)
         });
         let repeated = sort == TicketSort::Newest && ids.len() < seen.len();
         let skipped = model.tickets.iter().find(|(id, past)| {
@@ -463,7 +468,8 @@ impl Worker {
             is_for_sale && stood_still(past, span) && !ids.contains(id)
         });
         // A ticket that was listed meanwhile may be on no page.
-        let skipped = skipped.filter(|(_, past)| past.during(span.from, span.from).all(|s| s.is_some()));
+        let skipped =
+            skipped.filter(|(_, past)| past.during(span.from, span.from).all(|s| s.is_some()));
         if wrong.is_some() || repeated || skipped.is_some() {
             let detail = format!("wrong {wrong:?}, repeated {repeated}, skipped {skipped:?}");
             world.record.violate(Violation::new("pages show what is for sale, once", detail));
@@ -499,9 +505,8 @@ async fn direct(
         Some(version) => ExpectedVersion::OneOf(vec![version]),
         None => ExpectedVersion::Any,
     };
-    let price = |minor| {
-        Price::from_minor(minor, life.world.currency).map_err(|error| wrong(&error))
-    };
+    let price =
+        |minor| Price::from_minor(minor, life.world.currency).map_err(|error| wrong(&error));
     let ticket_answer = |ticket: gittix::domain::Ticket| Answered::Ticket {
         id: ticket.id,
         version: ticket.version.number(),
@@ -511,7 +516,9 @@ async fn direct(
         Asked::SignUp { .. } => return Err("nobody signs up twice".to_owned()),
         Asked::ChangeAddress { user, address } => {
             let email = Email::parse(&address).map_err(|error| wrong(&error))?;
-            let changed = market.change_account(user, account.session, Some(email), None).await;
+            let found = life.watched.user(user).await.map_err(|error| wrong(&error))?;
+            let found = found.ok_or("an account is missing")?;
+            let changed = market.change_account(&found, account.session, Some(email), None).await;
             changed.map(|view| Answered::Account(view.id))
         }
         Asked::List { seller, title } => {
@@ -532,7 +539,7 @@ async fn direct(
                 state: purchase.order.state,
             })
         }
-        Asked::Cancel { order, by } => market.cancel(order, by).await.map(|()| Answered::Done),
+        Asked::Cancel { order, by } => market.cancel(order, by, ExpectedVersion::Any).await.map(|()| Answered::Done),
         Asked::Pay { order, by, .. } => {
             let token = PaymentToken::parse(card).ok_or("a card")?;
             let paid = market.pay(order, by, token, None).await;

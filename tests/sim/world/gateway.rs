@@ -106,19 +106,22 @@ struct Books {
 impl Provider {
     /// A provider without customers.
     pub fn new(plan: &Plan, record: Record) -> Self {
-        Self(Arc::new(Mutex::new(Books {
-            rng: Rng::new(plan.seed, "gateway"),
-            rates: plan.rates.clone(),
-            latest_webhook_ms: u64::try_from(plan.latest_webhook.as_millis()).unwrap_or(0),
-            record,
-            intents: BTreeMap::new(),
-            by_key: BTreeMap::new(),
-            agenda: BTreeMap::new(),
-            outbox: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            serial: 0,
-            is_calm: false,
-        })), Arc::default())
+        Self(
+            Arc::new(Mutex::new(Books {
+                rng: Rng::new(plan.seed, "gateway"),
+                rates: plan.rates.clone(),
+                latest_webhook_ms: u64::try_from(plan.latest_webhook.as_millis()).unwrap_or(0),
+                record,
+                intents: BTreeMap::new(),
+                by_key: BTreeMap::new(),
+                agenda: BTreeMap::new(),
+                outbox: BTreeMap::new(),
+                answers: BTreeMap::new(),
+                serial: 0,
+                is_calm: false,
+            })),
+            Arc::default(),
+        )
     }
 
     /// Returns once there may be something to do.

@@ -236,7 +236,10 @@ impl Model {
 
     fn order_changes(&mut self, seq: u64, after: &OrderView, logged: &LoggedEvent) -> Checked {
         let Some(before) = self.order(after.order.id).map(|view| view.order.clone()) else {
-            return Err(Violation::new("only an order that was made changes", format!("{logged:?}")));
+            return Err(Violation::new(
+                "only an order that was made changes",
+                format!("{logged:?}"),
+            ));
         };
         let order = &after.order;
         let follows = before.version.next() == order.version;
@@ -372,9 +375,10 @@ impl Model {
     /// The states of a ticket during a span; `None` where there was none.
     pub fn ticket_during(&self, id: TicketId, span: Span) -> Vec<Option<&Ticket>> {
         match self.tickets.get(&id) {
-            Some(past) => {
-                past.during(span.from, span.to).map(|state| state.and_then(Option::as_ref)).collect()
-            }
+            Some(past) => past
+                .during(span.from, span.to)
+                .map(|state| state.and_then(Option::as_ref))
+                .collect(),
             None => vec![None],
         }
     }

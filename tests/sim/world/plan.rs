@@ -154,7 +154,10 @@ impl Plan {
         option("users", self.users, whole.users);
         option("steps", self.steps, whole.steps);
         option("lives", self.lives, whole.lives);
-        let gone: Vec<&str> = whole.rates.active().into_iter()
+        let gone: Vec<&str> = whole
+            .rates
+            .active()
+            .into_iter()
             .filter(|fault| self.rates.of(*fault) == 0)
             .map(Fault::name)
             .collect();

@@ -154,8 +154,7 @@ fn choose_fate(world: &World, rng: &mut Rng) -> Fate {
         Some(Fault::Kill) if rng.chance(300) => fate.ends_at = Some(some_time),
         Some(Fault::Kill) => fate.power = Power::lasting(rng.between(1, 500)),
         Some(Fault::PowerCut) => {
-            fate.remains =
-                if rng.chance(300) { Remains::Nothing } else { Remains::SomeSectors };
+            fate.remains = if rng.chance(300) { Remains::Nothing } else { Remains::SomeSectors };
             if rng.chance(300) {
                 fate.power = Power::lasting(rng.between(1, 500));
             } else {
@@ -237,4 +236,3 @@ pub fn report(plan: &Plan, summary: &Summary) -> String {
         plan.command_line(),
     )
 }
-

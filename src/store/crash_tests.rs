@@ -1,0 +1,264 @@
+//! Power cuts at every write, change of length and sync of a short history: what was
+//! acknowledged is there, nothing is there by half, and what was certainly not written is not.
+//! And what the store says when its disk fails, panics or is slow.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use redb::{Key, ReadableTable as _, TableDefinition, Value};
+
+use super::disk::{Disk, Fault};
+use super::reads::Snapshot;
+use super::testing::{World, in_memory, listed, read};
+use super::{
+    CommitError, ReadError, RedbStore, Store, StoreSettings, WriterMode, storage_error, tables,
+};
+use crate::domain::Commit;
+
+/// How many commits are written together, in turn.
+const BATCHES: [usize; 4] = [1, 3, 1, 5];
+
+fn open(disk: &Disk, writer: WriterMode) -> RedbStore {
+    let settings = StoreSettings { cache_bytes: 4 << 20, queue: 8, writer, observer: None };
+    RedbStore::open_backend(disk.clone(), settings).expect("a store that opens")
+}
+
+/// A hash of everything in a store.
+fn image(store: &RedbStore) -> u64 {
+    struct Hash<'s>(&'s Snapshot, DefaultHasher);
+    impl tables::Visitor for Hash<'_> {
+        type Error = ReadError;
+        fn visit<K: Key + 'static, V: Value + 'static>(
+            &mut self,
+            table: TableDefinition<'static, K, V>,
+        ) -> Result<(), ReadError> {
+            for entry in self.0.table(table)?.iter().map_err(storage_error)? {
+                let (key, value) = entry.map_err(storage_error)?;
+                self.1.write(K::as_bytes(&key.value()).as_ref());
+                self.1.write(V::as_bytes(&value.value()).as_ref());
+            }
+            self.1.write_u8(0xff);
+            Ok(())
+        }
+    }
+    let snapshot = store.now().expect("a snapshot");
+    let mut hash = Hash(&snapshot, DefaultHasher::new());
+    tables::visit(&mut hash).expect("a store that can be read");
+    hash.1.finish()
+}
+
+/// A bit of everything, in batches.
+async fn history() -> Vec<Vec<Commit>> {
+    let world = World::new(in_memory());
+    world.gets_busy().await;
+    let mut commits = world.history().into_iter();
+    let mut sizes = BATCHES.iter().cycle();
+    let mut batches = Vec::new();
+    loop {
+        let batch: Vec<_> = commits.by_ref().take(*sizes.next().unwrap_or(&1)).collect();
+        if batch.is_empty() {
+            return batches;
+        }
+        batches.push(batch);
+    }
+}
+
+async fn write(store: &RedbStore, batch: &[Commit]) -> Vec<Result<(), CommitError>> {
+    join_all(batch.iter().cloned().map(|commit| store.commit(commit))).await
+}
+
+/// A disk with an empty store on it.
+async fn a_new_disk() -> Disk {
+    let disk = Disk::default();
+    drop(open(&disk, WriterMode::Thread));
+    disk
+}
+
+/// Cuts the power after so many operations; `false` if the history ended before.
+async fn cut(new: &Disk, batches: &[Vec<Commit>], images: &[u64], at: u64, fault: Fault) -> bool {
+    let disk = Disk::holding(new.durable());
+    let store = open(&disk, WriterMode::Inline);
+    disk.fault_after(at, fault);
+    let mut acknowledged = 0;
+    let mut failure = None;
+    for batch in batches {
+        let results = write(&store, batch).await;
+        if let Some(Err(error)) = results.iter().find(|result| result.is_err()) {
+            assert!(results.iter().all(Result::is_err), "none is durable alone: {results:?}");
+            failure = Some(error.clone());
+            break;
+        }
+        acknowledged += 1;
+    }
+    if let Some(error) = &failure {
+        assert!(matches!(error, CommitError::OutcomeUnknown | CommitError::Unavailable));
+        assert!(store.failure().is_some());
+        let next = batches[0][0].clone();
+        assert_eq!(store.commit(next).await, Err(CommitError::Unavailable));
+    }
+    drop(store);
+    // Lets the writer's task end and the disk be closed.
+    tokio::task::yield_now().await;
+
+    let disk = Disk::holding(disk.durable());
+    let store = open(&disk, WriterMode::Inline);
+    let found = image(&store);
+    let is_acknowledged = found == images[acknowledged];
+    let may_be_next = failure == Some(CommitError::OutcomeUnknown);
+    let is_next = may_be_next && images.get(acknowledged + 1) == Some(&found);
+    assert!(is_acknowledged || is_next, "cut at {at}: {acknowledged} batches, {failure:?}");
+    let report = store.verify().expect("a store that can be read");
+    assert!(report.is_sound(), "cut at {at}: {report}");
+    failure.is_some()
+}
+
+#[tokio::test]
+async fn no_power_cut_loses_or_halves_anything() {
+    let batches = history().await;
+    let new = a_new_disk().await;
+    let store = open(&Disk::holding(new.durable()), WriterMode::Inline);
+    let mut images = vec![image(&store)];
+    for batch in &batches {
+        assert!(write(&store, batch).await.iter().all(Result::is_ok));
+        images.push(image(&store));
+    }
+    let mut cuts = 0;
+    for at in 1.. {
+        let lose_all = cut(&new, &batches, &images, at, Fault::LoseAll).await;
+        for seed in [at, at.wrapping_mul(0x9E37_79B9_7F4A_7C15)] {
+            cut(&new, &batches, &images, at, Fault::LoseSome(seed)).await;
+        }
+        if !lose_all {
+            break;
+        }
+        cuts = at;
+    }
+    assert!(cuts > 100, "{cuts} cuts");
+}
+
+#[tokio::test]
+async fn a_power_cut_while_recovering_loses_nothing_either() {
+    let batches = history().await;
+    let new = a_new_disk().await;
+    let store = open(&new, WriterMode::Inline);
+    for batch in &batches {
+        write(&store, batch).await;
+    }
+    let (expected, crashed) = (image(&store), new.durable());
+    for at in 1..20 {
+        for fault in [Fault::LoseAll, Fault::LoseSome(at)] {
+            let disk = Disk::holding(crashed.clone());
+            disk.fault_after(at, fault);
+            let settings = StoreSettings { writer: WriterMode::Inline, ..Default::default() };
+            drop(RedbStore::open_backend(disk.clone(), settings));
+            tokio::task::yield_now().await;
+            let again = open(&Disk::holding(disk.durable()), WriterMode::Inline);
+            assert_eq!(image(&again), expected, "cut at {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_final_and_told() {
+    let disk = a_new_disk().await;
+    let store = Arc::new(open(&disk, WriterMode::Thread));
+    let world = World::new(store.clone());
+    let ana = world.user("ana").await;
+    assert_eq!(store.failed().now_or_never(), None);
+    disk.fault_after(1, Fault::LoseAll);
+    let ticket = world.new_ticket(ana, "Rock", 100);
+    let lost = store.commit(listed(ticket)).await;
+    assert!(matches!(lost, Err(CommitError::OutcomeUnknown | CommitError::Unavailable)));
+    assert!(store.failed().await.contains("no power"));
+    let ticket = world.new_ticket(ana, "Jazz", 100);
+    assert_eq!(store.commit(listed(ticket)).await, Err(CommitError::Unavailable));
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_is_a_failure() {
+    let disk = a_new_disk().await;
+    let store = Arc::new(open(&disk, WriterMode::Thread));
+    let world = World::new(store.clone());
+    let ana = world.user("ana").await;
+    disk.fault_after(1, Fault::Panic);
+    let lost = store.commit(listed(world.new_ticket(ana, "Rock", 100))).await;
+    assert_eq!(lost, Err(CommitError::OutcomeUnknown));
+    assert!(store.failed().await.contains("the disk panics"));
+    let ticket = world.new_ticket(ana, "Jazz", 100);
+    assert_eq!(store.commit(listed(ticket)).await, Err(CommitError::Unavailable));
+}
+
+/// Waits until the writer has taken everything from the queue.
+async fn taken(store: &RedbStore) {
+    while store.stats().queued_commits > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let disk = a_new_disk().await;
+    let store = Arc::new(open(&disk, WriterMode::Thread));
+    let world = World::new(store.clone());
+    let ana = world.user("ana").await;
+    disk.close_gate();
+    let commit = || store.commit(listed(world.new_ticket(ana, "Rock", 100)));
+    let mut waiting = vec![Box::pin(commit())];
+    assert!(waiting[0].as_mut().now_or_never().is_none());
+    taken(&store).await;
+    for _ in 0..8 {
+        let mut next = Box::pin(commit());
+        assert!(next.as_mut().now_or_never().is_none());
+        waiting.push(next);
+    }
+    assert_eq!(store.stats().queued_commits, 8);
+    assert_eq!(commit().await, Err(CommitError::Overloaded));
+    disk.open_gate();
+    assert!(join_all(waiting).await.iter().all(Result::is_ok));
+    assert_eq!(commit().await, Ok(()), "there is room again");
+    assert_eq!(read(store.events(0, 100).await).len(), 11);
+}
+
+#[tokio::test]
+async fn what_is_queued_is_written_before_the_store_is_gone() {
+    let disk = a_new_disk().await;
+    let store = Arc::new(open(&disk, WriterMode::Thread));
+    let world = World::new(store.clone());
+    let ana = world.user("ana").await;
+    disk.close_gate();
+    for _ in 0..5 {
+        let commit = store.commit(listed(world.new_ticket(ana, "Rock", 100)));
+        assert!(commit.now_or_never().is_none(), "nobody waits for it any more");
+    }
+    let gate = disk.clone();
+    let opener = tokio::task::spawn_blocking(move || gate.open_gate());
+    drop(world);
+    drop(store);
+    opener.await.expect("no panic");
+    let store = open(&Disk::holding(disk.durable()), WriterMode::Inline);
+    assert_eq!(read(store.events(0, 100).await).len(), 6);
+}
+
+#[tokio::test]
+async fn the_observer_is_told_of_every_batch() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let observer = {
+        let seen = seen.clone();
+        Arc::new(move |commits: usize, _: Duration| seen.lock().expect("no panic").push(commits))
+    };
+    let settings = StoreSettings {
+        writer: WriterMode::Inline,
+        observer: Some(observer),
+        ..StoreSettings::default()
+    };
+    let store = RedbStore::open_backend(Disk::default(), settings).expect("a new store");
+    let batches = history().await;
+    for batch in &batches {
+        write(&store, batch).await;
+    }
+    let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
+    assert_eq!(*seen.lock().expect("no panic"), sizes, "the same calls make the same batches");
+}

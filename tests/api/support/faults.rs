@@ -1,0 +1,170 @@
+//! A store in front of the store, which fails as a test wants it to.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gittix::domain::{
+    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
+    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Write,
+};
+use gittix::store::{
+    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, Store, StoreStats, TicketPage,
+    TicketQuery,
+};
+
+/// What goes wrong with a commit.
+#[derive(Debug, Clone, Copy)]
+pub enum Mishap {
+    /// Whoever commits panics; nothing is written.
+    Panics,
+    /// The queue is full; nothing is written.
+    IsFull,
+    /// It takes that long.
+    Stalls(Duration),
+}
+
+/// Which commits a mishap meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Those that write an order which is open.
+    OpenOrder,
+    /// Those that write an order which is over.
+    EndedOrder,
+    /// Those that write a charge.
+    Charge,
+    /// Those that write an account.
+    Account,
+}
+
+impl Target {
+    fn is_in(self, commit: &Commit) -> bool {
+        commit.writes.iter().any(|write| match (self, write) {
+            (Self::OpenOrder, Write::Order(order)) => order.is_open(),
+            (Self::EndedOrder, Write::Order(order)) => !order.is_open(),
+            (Self::Charge, Write::Charge(_)) | (Self::Account, Write::User(_)) => true,
+            _ => false,
+        })
+    }
+}
+
+/// Mishaps to come. Clones share them.
+#[derive(Clone, Default)]
+pub struct Mishaps(Arc<Mutex<Vec<(Target, Mishap)>>>);
+
+impl Mishaps {
+    /// The next commit of this kind goes wrong.
+    pub fn next(&self, target: Target, mishap: Mishap) {
+        self.0.lock().unwrap().push((target, mishap));
+    }
+
+    fn take(&self, commit: &Commit) -> Option<Mishap> {
+        let mut planned = self.0.lock().unwrap();
+        let place = planned.iter().position(|(target, _)| target.is_in(commit))?;
+        Some(planned.remove(place).1)
+    }
+}
+
+pub struct FaultyStore {
+    pub inner: Arc<dyn Store>,
+    pub mishaps: Mishaps,
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        match self.mishaps.take(&commit) {
+            None => {}
+            Some(Mishap::Panics) => panic!("as planned"),
+            Some(Mishap::IsFull) => return Err(CommitError::Overloaded),
+            Some(Mishap::Stalls(pause)) => tokio::time::sleep(pause).await,
+        }
+        self.inner.commit(commit).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
+        self.inner.user(id).await
+    }
+
+    async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
+        self.inner.user_by_email(email).await
+    }
+
+    async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
+        self.inner.session(user, id).await
+    }
+
+    async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
+        self.inner.ticket(id).await
+    }
+
+    async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
+        self.inner.tickets(query).await
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
+        self.inner.order(id).await
+    }
+
+    async fn purchase(&self, id: OrderId) -> Result<Option<Purchase>, ReadError> {
+        self.inner.purchase(id).await
+    }
+
+    async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
+        self.inner.purchases(query).await
+    }
+
+    async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
+        self.inner.charge(id).await
+    }
+
+    async fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError> {
+        self.inner.charge_by_intent(intent).await
+    }
+
+    async fn remembered(
+        &self,
+        user: UserId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Remembered>, ReadError> {
+        self.inner.remembered(user, key, now).await
+    }
+
+    async fn deadlines(
+        &self,
+        after: Option<Deadline>,
+        limit: usize,
+    ) -> Result<Vec<Deadline>, ReadError> {
+        self.inner.deadlines(after, limit).await
+    }
+
+    async fn unsettled_charges(
+        &self,
+        after: Option<ChargeId>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, ReadError> {
+        self.inner.unsettled_charges(after, limit).await
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {
+        self.inner.events(after, limit).await
+    }
+
+    fn stats(&self) -> StoreStats {
+        self.inner.stats()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.inner.failure()
+    }
+
+    async fn failed(&self) -> String {
+        self.inner.failed().await
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        self.inner.backup(to).await
+    }
+}
