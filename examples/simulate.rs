@@ -47,7 +47,7 @@ struct Options {
     /// Faults to leave out, by name.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
-    /// Print everything that happens.
+    /// Print everything that happens, and the server's log to standard error.
     #[arg(long)]
     trace: bool,
     /// Do not make a failing run smaller.
@@ -104,6 +104,10 @@ struct Progress {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.trace {
+        // The server's own log goes where it always goes, to standard error.
+        tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
+    }
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let jobs = options.jobs.unwrap_or(cores).max(1);
     let progress = Progress::default();

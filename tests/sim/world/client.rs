@@ -539,7 +539,9 @@ async fn direct(
                 state: purchase.order.state,
             })
         }
-        Asked::Cancel { order, by } => market.cancel(order, by, ExpectedVersion::Any).await.map(|()| Answered::Done),
+        Asked::Cancel { order, by } => {
+            market.cancel(order, by, ExpectedVersion::Any).await.map(|()| Answered::Done)
+        }
         Asked::Pay { order, by, .. } => {
             let token = PaymentToken::parse(card).ok_or("a card")?;
             let paid = market.pay(order, by, token, None).await;

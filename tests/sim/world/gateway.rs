@@ -302,8 +302,9 @@ impl Books {
         match (step, state) {
             (GatewayStep::Confirm, IntentState::Open) => self.confirm(&id, &charge.token, now),
             (GatewayStep::Capture, IntentState::Authorised) => {
+                // A provider takes an authorisation back that it can't capture.
                 if self.strikes(Fault::CaptureFails) {
-                    self.becomes(&id, IntentState::Declined, now);
+                    self.becomes(&id, IntentState::Voided, now);
                 } else {
                     self.becomes(&id, IntentState::Captured, now);
                 }

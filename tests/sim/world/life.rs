@@ -158,6 +158,7 @@ impl Life {
             tokio::spawn(worker.run())
         });
         let workers: Vec<_> = workers.collect();
+        let abandon: Vec<_> = workers.iter().map(|worker| worker.abort_handle()).collect();
         let all_done = async {
             for worker in workers {
                 if worker.await.is_err() {
@@ -183,6 +184,10 @@ impl Life {
         if ended != Ended::Done {
             for helper in helpers {
                 helper.abort();
+            }
+            // A server that stops lets nobody in and waits for those inside, but not for ever.
+            for worker in abandon {
+                worker.abort();
             }
         }
         ended
