@@ -23,7 +23,7 @@ use super::time::Power;
 use super::world::World;
 
 /// How late a lock may end, and a little for the clock's rounding.
-const PROMISE: Duration = Duration::from_millis(1_050);
+const PROMISE: Duration = Duration::from_millis(1_250);
 /// How late it may end when an actor has panicked or the store was overloaded.
 const PROMISE_IN_TROUBLE: Duration = Duration::from_secs(8);
 /// The furthest the wall clock is ever off.
@@ -272,6 +272,7 @@ async fn deliver_webhooks(life: Arc<Life>) {
 async fn watch_deadlines(life: Arc<Life>) {
     let world = &life.world;
     let mut overdue: BTreeMap<OrderId, (u64, u64)> = BTreeMap::new();
+    let mut panics_before = world.record.panics();
     loop {
         life.sync().await;
         let (now, wall, panics) =
@@ -288,7 +289,7 @@ async fn watch_deadlines(life: Arc<Life>) {
         }
         overdue.retain(|order, _| open.contains_key(order));
         for (order, expires_at) in open {
-            let (since, panics_then) = *overdue.entry(order).or_insert((now, panics));
+            let (since, panics_then) = *overdue.entry(order).or_insert((now, panics_before));
             let is_trouble = panics > panics_then || world.plan.store_queue < 64;
             let promise = if is_trouble { PROMISE_IN_TROUBLE } else { PROMISE };
             let late = Duration::from_millis(now - since);
@@ -299,6 +300,7 @@ async fn watch_deadlines(life: Arc<Life>) {
             }
             pause = pause.min(PROMISE);
         }
+        panics_before = panics;
         if world.model().open_now().next().is_none() {
             pause = Duration::from_secs(60);
         }
