@@ -112,10 +112,11 @@ impl SimDisk {
         self.state().has_failed
     }
 
-    /// How many writes and syncs this life has made.
-    pub fn operations(&self) -> (u64, u64) {
-        let state = self.state();
-        (state.writes, state.syncs)
+    /// From now on it does not fail any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.script = DiskScript::default();
+        state.size_limit = None;
     }
 
     /// The whole file.

@@ -23,7 +23,7 @@ use super::time::Power;
 use super::world::World;
 
 /// How late a lock may end, and a little for the clock's rounding.
-const PROMISE: Duration = Duration::from_millis(1_250);
+const PROMISE: Duration = Duration::from_millis(1_050);
 /// How late it may end when an actor has panicked or the store was overloaded.
 const PROMISE_IN_TROUBLE: Duration = Duration::from_secs(8);
 /// The furthest the wall clock is ever off.
@@ -200,6 +200,8 @@ impl Life {
             panics.0 = 0;
         }
         world.calm();
+        world.disk.heal();
+        self.power.last_for_ever();
         let rounds = SETTLES_WITHIN.as_secs() / 15;
         for _ in 0..rounds {
             let settled = async {

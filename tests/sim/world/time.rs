@@ -134,6 +134,11 @@ impl Power {
         }
     }
 
+    /// From now on it does not go off by itself.
+    pub fn last_for_ever(&self) {
+        self.0.touches_left.store(0, Ordering::Relaxed);
+    }
+
     /// Ends this life.
     pub fn switch_off(&self) {
         self.0.is_off.store(true, Ordering::Relaxed);
