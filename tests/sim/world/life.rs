@@ -7,7 +7,7 @@ use std::time::Duration;
 use gittix::actors::MarketSettings;
 use gittix::app::{App, AppSettings, Seams};
 use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings};
-use gittix::domain::{OrderId, Timestamp};
+use gittix::domain::{Event, OrderId, Timestamp};
 use gittix::http::guard::EdgeSettings;
 use gittix::http::metrics::Metrics;
 use gittix::seams::Clock as _;
@@ -134,6 +134,16 @@ impl Life {
                 for logged in &events {
                     let name = logged.event.name();
                     self.world.record.say(format!("  {} {name} {:?}", logged.seq, logged.event));
+                }
+                // Its own time stamp could lie; without steps the wall clock does not.
+                let (wall, steps) = (self.world.timeline.now(), self.world.timeline.steps());
+                let early = events.iter().find(|logged| {
+                    matches!(&logged.event, Event::OrderExpired(view)
+                        if steps == 0 && view.order.expires_at > wall)
+                });
+                if let Some(early) = early {
+                    let rule = "locks end no earlier than promised";
+                    self.world.record.violate(Violation::new(rule, format!("{early:?} at {wall}")));
                 }
                 let checked = self.world.model().take_up(events);
                 self.world.record.check(checked);
