@@ -21,6 +21,23 @@ fn seeds_find_nothing() {
     }
 }
 
+/// Seeds that found a defect, by what it was. Their plans may change with the simulator.
+const REGRESSIONS: [(u64, &str); 4] = [
+    (4, "a panic ended the timer of deadlines for good"),
+    (9, "a payment's first answer was not kept for its idempotency key"),
+    (98, "verify took ids for the order of charges after the clock was set back"),
+    (278, "verify refused a declined charge that is voided while its order goes on"),
+];
+
+#[test]
+fn what_was_mended_stays_mended() {
+    for (seed, what) in REGRESSIONS {
+        let plan = Plan::from_seed(seed);
+        let summary = run::run(&plan);
+        assert_eq!(summary.violation, None, "{what}\n{}", run::report(&plan, &summary));
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in [1, 7, 42, 1_000] {
