@@ -11,8 +11,10 @@ use thiserror::Error;
 use crate::actors::{MarketSettings, Marketplace, StartError};
 use crate::auth::{Passwords, SessionCookie, SigningKey, Throttle, ThrottleSettings, Tokens};
 use crate::domain::Currency;
-use crate::http::guard::{EdgeSettings, harden};
+use crate::http::events::Feed;
+use crate::http::guard::{EdgeSettings, harden_with_fallback};
 use crate::http::metrics::{Metrics, measure};
+use crate::http::public_config::{CardForm, Storefront};
 use crate::http::{ApiParts, ApiState, KeysInFlight, Readiness};
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy};
@@ -46,6 +48,10 @@ pub struct AppSettings {
     pub throttle: ThrottleSettings,
     /// The header in which a trusted proxy tells the client's address, in lower case.
     pub client_address_header: Option<String>,
+    /// How many may listen to events at once.
+    pub max_event_streams: usize,
+    /// How the storefront takes cards.
+    pub card_form: CardForm,
 }
 
 /// A running marketplace with its API, not yet on any socket.
@@ -84,13 +90,22 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, AppError> {
         let Seams { clock, entropy, store, gateway } = seams;
-        let market =
-            Marketplace::start(store.clone(), clock, entropy.clone(), gateway, settings.market)
-                .await?;
+        let market = Marketplace::start(
+            store.clone(),
+            clock,
+            entropy.clone(),
+            gateway.clone(),
+            settings.market,
+        )
+        .await?;
         let readiness = Readiness::default();
+        let feed = Feed::start(&store, settings.max_event_streams);
+        let storefront = Storefront { card_form: settings.card_form, hold: market.settings().hold };
         let state = ApiState::from(ApiParts {
             market: market.clone(),
             store,
+            feed,
+            storefront,
             entropy: entropy.clone(),
             passwords,
             tokens: Tokens::new(key, settings.session),
@@ -99,10 +114,11 @@ impl App {
             currency: settings.currency,
             client_address_header: settings.client_address_header,
             readiness: readiness.clone(),
+            gateway,
             keys_in_flight: KeysInFlight::default(),
         });
-        let router =
-            harden(crate::http::router(state.clone()), &settings.edge, entropy, readiness.clone());
+        let router = crate::http::router(state.clone());
+        let router = harden_with_fallback(router, &settings.edge, entropy, readiness.clone());
         let router = router.layer(from_fn_with_state(metrics.clone(), measure));
         let admin_router = crate::http::admin::router(state.clone(), metrics);
         Ok(Self { router, admin_router, market, readiness, state })

@@ -40,6 +40,8 @@ pub enum Command {
         /// The backup to read.
         file: PathBuf,
     },
+    /// List the charges of the running server that are not settled.
+    UnsettledCharges,
 }
 
 impl Invocation {
@@ -66,6 +68,7 @@ impl Invocation {
             }
             Some(Verb::Verify) => Command::Verify,
             Some(Verb::Backup { file }) => Command::Backup { file },
+            Some(Verb::Charges { unsettled: _ }) => Command::UnsettledCharges,
             Some(Verb::Restore { file }) => Command::Restore { file },
             Some(Verb::Serve(_)) => Command::Serve { demo: serve.demo },
         };
@@ -126,6 +129,12 @@ enum Verb {
     Restore {
         /// The backup to read
         file: PathBuf,
+    },
+    /// List charges, from the running server
+    Charges {
+        /// Those that still owe something to or by the payment provider
+        #[arg(long, required = true)]
+        unsettled: bool,
     },
 }
 
@@ -203,6 +212,8 @@ mod tests {
         );
         assert_eq!(invocation.overrides, expected);
 
+        assert_eq!(parse("charges --unsettled").unwrap().command, Command::UnsettledCharges);
+        assert!(parse("charges").is_err());
         assert_eq!(parse("verify --config a.toml").unwrap().command, Command::Verify);
         for line in ["--demo verify", "verify --demo", "--listen 127.0.0.1:80 restore a"] {
             assert!(parse(line).is_err(), "{line}");

@@ -1,4 +1,4 @@
-//! The commands besides `serve`: looking after the data file.
+//! The commands besides `serve`: looking after the data file and the charges.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -19,6 +19,9 @@ use crate::store::{self, BackupError};
 
 /// How long a running server may take to make a backup.
 const BACKUP_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+/// How long a running server may take to list charges.
+const LIST_WITHIN: Duration = Duration::from_secs(30);
 
 /// Checks every invariant of the data file. Fails if one is broken.
 ///
@@ -65,6 +68,59 @@ pub fn restore(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Lists the charges that the running server has not settled. Fails if there are any, so that
+/// a script can watch them.
+///
+/// # Errors
+///
+/// If no server answers.
+pub async fn unsettled_charges(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let admin = settings.http.admin_listen;
+    let request = Request::get("/admin/charges?unsettled")
+        .header(header::HOST, admin.to_string())
+        .body(Full::default())?;
+    let answer = exchange(admin, request, LIST_WITHIN)
+        .await
+        .with_context(|| format!("asking the running server on {admin}"))?;
+    let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+    let charges = answer.get("charges").and_then(|charges| charges.as_array());
+    let charges = charges.context("the server's answer is not a list of charges")?;
+    let mut out = std::io::stdout().lock();
+    if charges.is_empty() {
+        writeln!(out, "every charge is settled")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(
+        out,
+        "{:<33} {:<33} {:<10} {:>9} {:>6} {:>9}  LAST ERROR",
+        "CHARGE", "ORDER", "PHASE", "AGE s", "TRIES", "NEXT IN s"
+    )?;
+    for charge in charges {
+        let text = |name: &str| charge.get(name).and_then(|v| v.as_str()).unwrap_or("-");
+        let number = |name: &str| {
+            charge
+                .get(name)
+                .and_then(serde_json::Value::as_u64)
+                .map_or("-".into(), |n| n.to_string())
+        };
+        writeln!(
+            out,
+            "{:<33} {:<33} {:<10} {:>9} {:>6} {:>9}  {}",
+            text("id"),
+            text("orderId"),
+            text("phase"),
+            number("ageSeconds"),
+            number("tries"),
+            number("nextTryInSeconds"),
+            text("lastError"),
+        )?;
+    }
+    if answer.get("more").and_then(serde_json::Value::as_bool) == Some(true) {
+        writeln!(out, "and more")?;
+    }
+    Ok(ExitCode::FAILURE)
+}
+
 async fn ask_server(admin: SocketAddr, file: &Path) -> anyhow::Result<()> {
     let file = file.to_str().context("the file's name is not valid Unicode")?;
     let body = serde_json::json!({ "file": file }).to_string();
@@ -72,6 +128,15 @@ async fn ask_server(admin: SocketAddr, file: &Path) -> anyhow::Result<()> {
         .header(header::HOST, admin.to_string())
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))?;
+    exchange(admin, request, BACKUP_WITHIN).await.map(|_| ())
+}
+
+/// Asks a running server, and fails with its reason if it refuses.
+async fn exchange(
+    admin: SocketAddr,
+    request: Request<Full<Bytes>>,
+    within: Duration,
+) -> anyhow::Result<Bytes> {
     let exchange = async {
         let stream = TcpStream::connect(admin).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -82,11 +147,11 @@ async fn ask_server(admin: SocketAddr, file: &Path) -> anyhow::Result<()> {
         connection.abort();
         anyhow::Ok((status, answer))
     };
-    let (status, answer) = tokio::time::timeout(BACKUP_WITHIN, exchange).await??;
+    let (status, answer) = tokio::time::timeout(within, exchange).await??;
     if !status.is_success() {
         let problem: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
         let detail = problem.get("detail").and_then(|detail| detail.as_str());
         bail!("{}", detail.unwrap_or("it refused"));
     }
-    Ok(())
+    Ok(answer)
 }

@@ -13,7 +13,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::payments::stripe::Mode;
 
 use layers::Reader;
 pub use layers::{Overrides, Problem, SettingsError, Source};
@@ -53,6 +55,8 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// How many connections may be open at once.
     pub max_connections: usize,
+    /// How many connections may listen to events at once.
+    pub max_event_streams: usize,
     /// How long a client may take to send a request's headers.
     pub header_timeout: Duration,
     /// How long requests that are under way may still take when the server stops.
@@ -235,6 +239,9 @@ impl Settings {
                 conflict: format!("must differ from http.listen, both are {public}"),
             });
         }
+        if let Provider::Stripe(stripe) = &self.payments.provider {
+            stripe.check_together(from);
+        }
         if self.store.path == self.auth.secret_file {
             from.refuse(Problem::Conflict {
                 key: "auth.secret_file",
@@ -262,6 +269,7 @@ impl HttpSettings {
             body_limit_bytes: number(from, "http.body_limit_bytes", 65_536, 1024..=16_777_216),
             request_timeout: seconds(from, "http.request_timeout_seconds", 30, 1..=600),
             max_connections: number(from, "http.max_connections", 10_000, 1..=1_000_000),
+            max_event_streams: number(from, "http.max_event_streams", 5000, 0..=1_000_000),
             header_timeout: seconds(from, "http.header_timeout_seconds", 10, 1..=600),
             drain: seconds(from, "http.drain_seconds", 20, 0..=600),
             client_address_header: from.read(
@@ -393,6 +401,34 @@ impl StripeSettings {
             });
         }
         Some(Self { secret_key: secret_key?, publishable_key, webhook_secrets, api_base })
+    }
+}
+
+impl StripeSettings {
+    /// Whether the secret key moves real money.
+    pub fn mode(&self) -> Mode {
+        Mode::of_key(self.secret_key.expose_secret())
+    }
+
+    fn check_together(&self, from: &mut Reader) {
+        let is_plain = !self.api_base.to_ascii_lowercase().starts_with("https://");
+        if self.mode() == Mode::Live && is_plain {
+            from.refuse(Problem::Conflict {
+                key: "payments.stripe.api_base",
+                conflict: "must be https: only a test key (sk_test_…, rk_test_…) may travel \
+                           unencrypted"
+                    .to_owned(),
+            });
+        }
+        let published = self.publishable_key.as_deref();
+        if published.is_some_and(|key| key.starts_with("pk_live_") != (self.mode() == Mode::Live)) {
+            from.refuse(Problem::Conflict {
+                key: "payments.stripe.publishable_key",
+                conflict:
+                    "and payments.stripe.secret_key must both be of test or both of live mode"
+                        .to_owned(),
+            });
+        }
     }
 }
 

@@ -39,6 +39,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::Serve { demo } => serve(settings, demo),
         Command::Verify => commands::verify(&settings),
         Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
+        Command::UnsettledCharges => runtime()?.block_on(commands::unsettled_charges(&settings)),
         Command::Restore { file } => commands::restore(&settings, &file),
     }
 }

@@ -8,19 +8,25 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+#[cfg(feature = "stripe")]
+use tracing::warn;
 use tracing::{error, info};
 
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
 use crate::auth::{PasswordSettings, Passwords, Rate, ThrottleSettings, load_or_create_key};
-use crate::config::{Provider, Settings};
+use crate::config::{Provider, Settings, StripeSettings};
 use crate::demo;
 use crate::http::guard::EdgeSettings;
 use crate::http::metrics::Metrics;
+use crate::http::public_config::CardForm;
 use crate::http::serve::{ServeLimits, listen, serve};
 use crate::payments::{Sandbox, SharedGateway};
 use crate::seams::{SystemClock, SystemEntropy};
 use crate::store::{RedbStore, SharedStore, StoreSettings, WriterMode};
+
+/// How long one step at the gateway may take. It can be three calls, each with its own limit.
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,9 +108,30 @@ fn open_store(settings: &Settings, metrics: &Metrics) -> anyhow::Result<SharedSt
 
 fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {
     match &settings.payments.provider {
-        Provider::Sandbox => Ok(Arc::new(Sandbox)),
-        Provider::Stripe(_) => anyhow::bail!("this build has no Stripe provider"),
+        Provider::Sandbox => Ok(Arc::new(Sandbox::default())),
+        Provider::Stripe(stripe) => connect_to_stripe(stripe),
     }
+}
+
+#[cfg(feature = "stripe")]
+fn connect_to_stripe(stripe: &StripeSettings) -> anyhow::Result<SharedGateway> {
+    if stripe.webhook_secrets.is_empty() {
+        warn!(
+            "payments.stripe.webhook_secret is not set: webhooks are refused, and refunds and \
+             disputes made at Stripe are not noticed"
+        );
+    }
+    let gateway = crate::payments::stripe::StripeGateway::connect(
+        &stripe.secret_key,
+        stripe.webhook_secrets.clone(),
+        &stripe.api_base,
+    )?;
+    Ok(Arc::new(gateway))
+}
+
+#[cfg(not(feature = "stripe"))]
+fn connect_to_stripe(_: &StripeSettings) -> anyhow::Result<SharedGateway> {
+    anyhow::bail!("this build has no Stripe provider: build it with the feature \"stripe\"")
 }
 
 fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, TcpListener)> {
@@ -133,6 +160,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             max_open_per_user: settings.orders.max_open_per_user,
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
+            gateway_timeout: GATEWAY_TIMEOUT,
             max_live_actors: settings.actors.max_live,
             ..MarketSettings::default()
         },
@@ -156,6 +184,13 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             },
         },
         client_address_header: settings.http.client_address_header.clone(),
+        max_event_streams: settings.http.max_event_streams,
+        card_form: match &settings.payments.provider {
+            Provider::Sandbox => CardForm::Sandbox,
+            Provider::Stripe(stripe) => {
+                CardForm::Stripe { publishable_key: stripe.publishable_key.clone() }
+            }
+        },
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorRef, ActorRuntime};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::context::{Committed, Context, MAX_REDECISIONS, MarketSettings, Peers};
 use super::deadlines::{DeadlineActor, DeadlineMessage, Doorbell};
@@ -20,9 +20,9 @@ use super::supervisor::{Supervisor, SupervisorMessage};
 use super::ticket::{IdempotencyKey, Reservation, TicketActor, TicketRequest};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, ChargeId, Commit, Email, Event, ExpectedVersion, IntentReport, OrderId, PaymentToken,
-    Precondition, Price, Purchase, Session, SessionId, Ticket, TicketCommand, TicketId, Timestamp,
-    Title, User, UserId, UserView, Write,
+    Answer, Charge, ChargeId, Commit, Email, Event, ExpectedVersion, GatewayStep, IntentId,
+    IntentReport, OrderId, PaymentToken, Precondition, Price, Purchase, Session, SessionId, Ticket,
+    TicketCommand, TicketId, Timestamp, Title, User, UserId, UserView, Write,
 };
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy, IdMint};
@@ -397,6 +397,35 @@ impl Marketplace {
                 reply,
             })
             .await?
+    }
+
+    /// Looks a payment intent of a charge up at the gateway and applies what it finds. Returns
+    /// once that is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`MarketError::Unavailable`] if the gateway does not say how the intent stands; the
+    /// charge is as it was.
+    pub async fn look_up(&self, charge: &Charge, intent: IntentId) -> Result<(), MarketError> {
+        let asked = charge.looked_up_as(intent);
+        let report = {
+            let _permit = self.context.gateway_calls.acquire().await;
+            let call = self.context.gateway.perform(GatewayStep::Retrieve, &asked);
+            match tokio::time::timeout(self.context.settings.answer_within, call).await {
+                Ok(Ok(report)) => report,
+                Ok(Err(error)) => {
+                    warn!(charge = %charge.id, %error, "a payment intent could not be looked up");
+                    return Err(MarketError::Unavailable);
+                }
+                Err(_) => return Err(MarketError::Unavailable),
+            }
+        };
+        self.report(charge.order, charge.id, report).await
+    }
+
+    /// Why a price can't be charged; `None` if it can.
+    pub fn refuse_price(&self, price: Price) -> Option<String> {
+        self.context.gateway.refuse_price(price)
     }
 
     /// Remembers what a request was answered with, for those who repeat it.

@@ -293,3 +293,38 @@ proptest! {
         let _ = load(&text, &[]);
     }
 }
+
+#[test]
+fn a_live_key_does_not_travel_unencrypted() {
+    let stripe = |key: &str, base: &str| {
+        let toml = format!(
+            "[payments]\nprovider = \"stripe\"\n[payments.stripe]\n\
+             secret_key = \"{key}\"\napi_base = \"{base}\""
+        );
+        load(&toml, &[])
+    };
+    for key in ["sk_live_hidden", "rk_live_hidden", "hidden"] {
+        let refused = stripe(key, "http://localhost:1").expect_err("refused").to_string();
+        assert!(refused.contains("payments.stripe.api_base"), "{refused}");
+        assert!(!refused.contains("hidden"), "{refused}");
+        assert!(stripe(key, "https://api.stripe.com").is_ok());
+    }
+    for key in ["sk_test_1", "rk_test_1"] {
+        assert!(stripe(key, "http://localhost:1").is_ok());
+    }
+}
+
+#[test]
+fn the_two_keys_are_of_one_mode() {
+    let keys = |secret: &str, publishable: &str| {
+        let toml = format!(
+            "[payments]\nprovider = \"stripe\"\n[payments.stripe]\n\
+             secret_key = \"{secret}\"\npublishable_key = \"{publishable}\""
+        );
+        load(&toml, &[])
+    };
+    assert!(keys("sk_test_1", "pk_test_1").is_ok());
+    assert!(keys("sk_live_1", "pk_live_1").is_ok());
+    assert!(keys("sk_test_1", "pk_live_1").is_err());
+    assert!(keys("sk_live_1", "pk_test_1").is_err());
+}

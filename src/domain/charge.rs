@@ -13,6 +13,8 @@
 //!     └────────▶ Refunding ──────────────────────────────┘
 //! ```
 //!
+//! A completed charge may also be `Disputed` by the cardholder, until it is refunded if ever.
+//!
 //! `Capturing` is the point of no return: it is committed only while the order is live and
 //! before its deadline, and from then on neither expiry nor the buyer ends the order.
 //! The decisions themselves are in [`super::Purchase`], for they concern the order as well.
@@ -147,6 +149,24 @@ pub enum ChargePhase {
         /// What it failed of.
         code: FailureCode,
     },
+    /// The money was taken, and the cardholder has asked their bank to have it back.
+    Disputed {
+        /// The gateway's payment intent.
+        intent: IntentId,
+        /// How the dispute stands.
+        status: DisputeStatus,
+    },
+}
+
+/// How a cardholder's dispute of a charge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DisputeStatus {
+    /// Not decided; the bank holds the money meanwhile.
+    Open,
+    /// Decided for us: the money stays taken.
+    Won,
+    /// Decided for the cardholder: the money is back with them.
+    Lost,
 }
 
 /// Why a charge failed: the gateway's decline code, or one of ours.
@@ -256,12 +276,15 @@ impl Charge {
     /// that is decided: nothing will be taken, whenever the gateway gets round to it.
     pub fn status(&self) -> ChargeStatus {
         use ChargePhase::{
-            Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
+            Capturing, Completed, Confirming, Created, Disputed, Failed, Intent, Refunded,
+            Refunding, Voiding,
         };
         match self.phase {
             Intent | Created { .. } | Confirming { .. } | Capturing { .. } => ChargeStatus::Created,
             Voiding { .. } | Failed { .. } => ChargeStatus::Failed,
-            Refunding { .. } | Completed { .. } | Refunded { .. } => ChargeStatus::Completed,
+            Refunding { .. } | Completed { .. } | Refunded { .. } | Disputed { .. } => {
+                ChargeStatus::Completed
+            }
         }
     }
 
@@ -276,6 +299,7 @@ impl Charge {
             ChargePhase::Refunding { .. } => Some(GatewayStep::Refund),
             ChargePhase::Completed { .. }
             | ChargePhase::Refunded { .. }
+            | ChargePhase::Disputed { .. }
             | ChargePhase::Failed { .. } => None,
         }
     }
@@ -296,7 +320,8 @@ impl Charge {
             | ChargePhase::Voiding { intent, .. }
             | ChargePhase::Refunding { intent }
             | ChargePhase::Completed { intent }
-            | ChargePhase::Refunded { intent, .. } => Some(intent),
+            | ChargePhase::Refunded { intent, .. }
+            | ChargePhase::Disputed { intent, .. } => Some(intent),
         }
     }
 
@@ -306,6 +331,28 @@ impl Charge {
             ChargePhase::Confirming { client_secret, .. } => Some(client_secret),
             _ => None,
         }
+    }
+
+    /// The phase's name, for operators.
+    pub fn phase_name(&self) -> &'static str {
+        match self.phase {
+            ChargePhase::Intent => "Intent",
+            ChargePhase::Created { .. } => "Created",
+            ChargePhase::Confirming { .. } => "Confirming",
+            ChargePhase::Capturing { .. } => "Capturing",
+            ChargePhase::Voiding { .. } => "Voiding",
+            ChargePhase::Refunding { .. } => "Refunding",
+            ChargePhase::Completed { .. } => "Completed",
+            ChargePhase::Refunded { .. } => "Refunded",
+            ChargePhase::Failed { .. } => "Failed",
+            ChargePhase::Disputed { .. } => "Disputed",
+        }
+    }
+
+    /// The charge as a gateway is to see it that is asked about an intent by name.
+    #[must_use]
+    pub fn looked_up_as(&self, intent: IntentId) -> Self {
+        Self { phase: ChargePhase::Created { intent }, ..self.clone() }
     }
 
     /// What the buyer may see.
@@ -318,6 +365,10 @@ impl Charge {
             ChargePhase::Refunded { refund, .. } => Some(refund.clone()),
             _ => None,
         };
+        let dispute = match &self.phase {
+            ChargePhase::Disputed { status, .. } => Some(*status),
+            _ => None,
+        };
         ChargeView {
             id: self.id,
             order: self.order,
@@ -328,6 +379,7 @@ impl Charge {
             refund,
             failure_code: failure_code.cloned(),
             created_at: self.created_at,
+            dispute,
         }
     }
 }
@@ -363,6 +415,8 @@ pub struct ChargeView {
     pub failure_code: Option<FailureCode>,
     /// When the attempt was made.
     pub created_at: Timestamp,
+    /// How the cardholder's dispute stands, if there is one.
+    pub dispute: Option<DisputeStatus>,
 }
 
 #[cfg(test)]

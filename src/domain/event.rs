@@ -55,6 +55,8 @@ pub enum Event {
     ChargeFailed(ChargeView),
     /// Money that had been taken was paid back.
     ChargeRefunded(ChargeView),
+    /// The cardholder disputed a charge, or the dispute was decided.
+    ChargeDisputed(ChargeView),
 }
 
 /// Who may see an event.
@@ -84,6 +86,7 @@ impl Event {
             Self::ChargeCompleted(_) => "ChargeCompleted",
             Self::ChargeFailed(_) => "ChargeFailed",
             Self::ChargeRefunded(_) => "ChargeRefunded",
+            Self::ChargeDisputed(_) => "ChargeDisputed",
         }
     }
 
@@ -102,7 +105,8 @@ impl Event {
             Self::ChargeCreated(charge)
             | Self::ChargeCompleted(charge)
             | Self::ChargeFailed(charge)
-            | Self::ChargeRefunded(charge) => Audience::User(charge.buyer),
+            | Self::ChargeRefunded(charge)
+            | Self::ChargeDisputed(charge) => Audience::User(charge.buyer),
         }
     }
 }

@@ -21,8 +21,8 @@ pub mod user;
 mod version;
 
 pub use charge::{
-    Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, FailureCode, GatewayStep,
-    IntentId, PaymentToken, RefundId,
+    Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus, FailureCode,
+    GatewayStep, IntentId, PaymentToken, RefundId,
 };
 pub use commit::{Answer, Commit, Precondition, Remembered, Write};
 pub use event::{Audience, Event, LoggedEvent};

@@ -25,8 +25,9 @@ use thiserror::Error;
 use crate::bugs::{Bug, planted};
 
 use super::{
-    CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Event, ExpectedVersion, FailureCode,
-    GatewayStep, IntentId, Order, OrderState, OrderView, PaymentToken, RefundId, Timestamp,
+    CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, DisputeStatus, Event,
+    ExpectedVersion, FailureCode, GatewayStep, IntentId, Order, OrderState, OrderView,
+    PaymentToken, RefundId, Timestamp,
 };
 
 /// An order and its latest charge: what is decided about together.
@@ -92,6 +93,8 @@ pub enum IntentFact {
     Voided,
     /// The money was taken and paid back in full.
     Refunded(RefundId),
+    /// The money was taken and the cardholder disputes it.
+    Disputed(DisputeStatus),
 }
 
 /// What becomes of a purchase.
@@ -278,6 +281,11 @@ impl Purchase {
             return PurchaseDecision::Unchanged;
         };
         let (known, fact) = (report.intent.as_ref(), &report.fact);
+        if let (Some(own), Some(other)) = (charge.intent(), known)
+            && own != other
+        {
+            return report_on_stray(other, fact);
+        }
         match &charge.phase {
             ChargePhase::Intent => self.report_on_intent(charge, known, fact, max_attempts, now),
             ChargePhase::Created { intent } => {
@@ -291,7 +299,8 @@ impl Purchase {
                 self.report_on_void(charge, intent, code, fact, now)
             }
             ChargePhase::Refunding { intent } => self.report_on_refund(charge, intent, fact, now),
-            ChargePhase::Completed { intent } => self.report_on_refund(charge, intent, fact, now),
+            ChargePhase::Completed { intent } => self.report_on_sale(charge, intent, fact, now),
+            ChargePhase::Disputed { intent, .. } => self.report_on_sale(charge, intent, fact, now),
             ChargePhase::Refunded { .. } => PurchaseDecision::Unchanged,
             ChargePhase::Failed { .. } => self.report_on_failed(charge, known, fact, now),
         }
@@ -319,7 +328,8 @@ impl Purchase {
                 | IntentFact::Authorised
                 | IntentFact::Captured
                 | IntentFact::Voided
-                | IntentFact::Refunded(_),
+                | IntentFact::Refunded(_)
+                | IntentFact::Disputed(_),
             ) => PurchaseDecision::Unchanged,
             (
                 Some(intent),
@@ -330,7 +340,8 @@ impl Purchase {
                 | IntentFact::Authorised
                 | IntentFact::Captured
                 | IntentFact::Voided
-                | IntentFact::Refunded(_),
+                | IntentFact::Refunded(_)
+                | IntentFact::Disputed(_),
             ) => self.move_charge(charge, ChargePhase::Created { intent: intent.clone() }, now),
         }
     }
@@ -374,8 +385,9 @@ impl Purchase {
             IntentFact::Authorised => {
                 self.move_charge(charge, ChargePhase::Capturing { intent }, now)
             }
-            // Somebody captured it by hand while the order still holds its ticket.
-            IntentFact::Captured => self.complete(charge, intent, now),
+            // Somebody captured it by hand while the order still holds its ticket. A dispute is
+            // seen when the gateway is looked at next.
+            IntentFact::Captured | IntentFact::Disputed(_) => self.complete(charge, intent, now),
             IntentFact::Refunded(refund) => {
                 let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
                 self.end_by_gateway(charge, phase, now)
@@ -392,7 +404,7 @@ impl Purchase {
     ) -> PurchaseDecision {
         let intent = intent.clone();
         match fact {
-            IntentFact::Captured => self.complete(charge, intent, now),
+            IntentFact::Captured | IntentFact::Disputed(_) => self.complete(charge, intent, now),
             // Older facts, or a capture that did not come through: it is asked for again.
             // A decline is among them, for a declined intent may be confirmed again: one that was
             // seen before the authorisation can be told after it.
@@ -428,7 +440,7 @@ impl Purchase {
                 let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
                 self.move_charge(charge, phase, now)
             }
-            IntentFact::Captured => {
+            IntentFact::Captured | IntentFact::Disputed(_) => {
                 let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
                 self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
             }
@@ -452,6 +464,41 @@ impl Purchase {
     ) -> PurchaseDecision {
         match fact {
             IntentFact::Refunded(refund) => self.refunded(charge, intent.clone(), refund, now),
+            // The bank has paid the buyer back: a refund of ours would be a second one.
+            IntentFact::Disputed(status @ DisputeStatus::Lost) => {
+                self.disputed(charge, intent.clone(), *status, now)
+            }
+            IntentFact::Open
+            | IntentFact::NeedsBuyer(_)
+            | IntentFact::Declined(_)
+            | IntentFact::Refused(_)
+            | IntentFact::Authorised
+            | IntentFact::Captured
+            | IntentFact::Disputed(DisputeStatus::Open | DisputeStatus::Won)
+            | IntentFact::Voided => PurchaseDecision::Unchanged,
+        }
+    }
+
+    /// What operators and cardholders do after a sale. The order and the ticket stand: whether
+    /// a refunded ticket is sold again is for people to decide.
+    fn report_on_sale(
+        &self,
+        charge: &Charge,
+        intent: &IntentId,
+        fact: &IntentFact,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        match fact {
+            IntentFact::Refunded(refund) => self.refunded(charge, intent.clone(), refund, now),
+            IntentFact::Disputed(status) => match &charge.phase {
+                // A late report must not open again what was decided.
+                ChargePhase::Disputed { status: known, .. }
+                    if known == status || *status == DisputeStatus::Open =>
+                {
+                    PurchaseDecision::Unchanged
+                }
+                _ => self.disputed(charge, intent.clone(), *status, now),
+            },
             IntentFact::Open
             | IntentFact::NeedsBuyer(_)
             | IntentFact::Declined(_)
@@ -478,7 +525,7 @@ impl Purchase {
             IntentFact::Open | IntentFact::NeedsBuyer(_) | IntentFact::Authorised => {
                 PurchaseDecision::Tidy(intent)
             }
-            IntentFact::Captured => {
+            IntentFact::Captured | IntentFact::Disputed(_) => {
                 let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
                 self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
             }
@@ -543,6 +590,18 @@ impl Purchase {
         self.show_charge(charge, phase, told, now)
     }
 
+    fn disputed(
+        &self,
+        charge: &Charge,
+        intent: IntentId,
+        status: DisputeStatus,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let phase = ChargePhase::Disputed { intent, status };
+        let told = |charge: &Charge| Some(Event::ChargeDisputed(charge.view()));
+        self.show_charge(charge, phase, told, now)
+    }
+
     /// Moves the charge in a way that clients do not see: no new version of the order.
     fn move_charge(&self, charge: &Charge, phase: ChargePhase, now: Timestamp) -> PurchaseDecision {
         let charge = charge.moved(phase, now);
@@ -580,6 +639,23 @@ fn changed(after: Purchase, ticket: Option<TicketDemand>, events: Vec<Event>) ->
     PurchaseDecision::Changed(Box::new(PurchaseChange { after, ticket, events }))
 }
 
+/// An intent that was made for a charge which has another by now, because the gateway forgot a
+/// key or its answer came late. It was never confirmed and is not to be; what it says is nothing
+/// about the charge.
+fn report_on_stray(intent: &IntentId, fact: &IntentFact) -> PurchaseDecision {
+    match fact {
+        IntentFact::Open | IntentFact::NeedsBuyer(_) | IntentFact::Authorised => {
+            PurchaseDecision::Tidy(intent.clone())
+        }
+        IntentFact::Declined(_)
+        | IntentFact::Refused(_)
+        | IntentFact::Captured
+        | IntentFact::Voided
+        | IntentFact::Refunded(_)
+        | IntentFact::Disputed(_) => PurchaseDecision::Unchanged,
+    }
+}
+
 /// What becomes of a charge when its order ends before the point of no return.
 fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
     let code = match reason {
@@ -597,6 +673,12 @@ fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
         | ChargePhase::Refunding { .. }
         | ChargePhase::Completed { .. }
         | ChargePhase::Refunded { .. }
+        | ChargePhase::Disputed { .. }
         | ChargePhase::Failed { .. } => charge.clone(),
     }
 }
+
+#[cfg(test)]
+mod after_sale;
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! The operators' door, on an address of its own that must stay private: metrics and backups.
+//! The operators' door, on an address of its own that must stay private: metrics, backups
+//! and the charges that are not settled.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub fn router(api: ApiState, metrics: Metrics) -> Router {
     Router::new()
         .route("/metrics", get(show_metrics))
         .route("/admin/backup", post(back_up))
+        .route("/admin/charges", get(unsettled_charges))
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(from_fn(refuse_foreign_hosts))
@@ -67,9 +69,48 @@ async fn show_metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
     let readings = Readings {
         store: admin.api.store.stats(),
         market: admin.api.market.stats(),
+        event_streams: admin.api.feed.listeners(),
         oldest_unsettled: oldest.map(|charge| now.since(charge.created_at)),
     };
     Ok(([(header::CONTENT_TYPE, TEXT)], admin.metrics.render(&readings)).into_response())
+}
+
+/// The most charges of one answer.
+const MAX_CHARGES: usize = 1000;
+
+/// Charges that still owe something to or by the gateway, oldest first, and what is being done
+/// about them. `?unsettled` is the only list there is.
+async fn unsettled_charges(State(admin): State<Admin>, uri: Uri) -> Result<Response, Problem> {
+    if !matches!(uri.query(), Some("unsettled" | "unsettled=" | "unsettled=true")) {
+        return Err(FieldError::on("unsettled", "ask for ?unsettled").into());
+    }
+    let now = admin.api.market.now();
+    let mut charges = admin.api.store.unsettled_charges(None, MAX_CHARGES + 1).await?;
+    let more = charges.len() > MAX_CHARGES;
+    charges.truncate(MAX_CHARGES);
+    let pending = admin.api.market.pending_charges().await;
+    let shown: Vec<serde_json::Value> = charges
+        .iter()
+        .map(|charge| {
+            let pending = pending.iter().find(|pending| pending.charge == charge.id);
+            json!({
+                "id": charge.id.to_string(),
+                "orderId": charge.order.to_string(),
+                "phase": charge.phase_name(),
+                "nextStep": charge.next_step().map(|step| step.name()),
+                "amount": charge.amount.minor(),
+                "currency": charge.amount.currency().to_string(),
+                "stripeId": charge.intent().map(|intent| intent.0.clone()),
+                "createdAt": charge.created_at.to_string(),
+                "ageSeconds": now.since(charge.created_at).as_secs(),
+                "phaseAgeSeconds": now.since(charge.updated_at).as_secs(),
+                "tries": pending.map_or(0, |pending| pending.tries),
+                "lastError": pending.and_then(|pending| pending.last_error.clone()),
+                "nextTryInSeconds": pending.map(|pending| pending.next_try_in.as_secs()),
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "charges": shown, "more": more })).into_response())
 }
 
 /// Copies the store, as of now, to a file on this machine.

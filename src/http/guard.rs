@@ -60,9 +60,19 @@ pub fn harden(
     entropy: Arc<dyn Entropy>,
     readiness: Readiness,
 ) -> Router {
+    harden_with_fallback(router.fallback(not_found), settings, entropy, readiness)
+}
+
+/// As [`harden`], and leaves the answer for unknown paths to the router's own fallback.
+pub fn harden_with_fallback(
+    router: Router,
+    settings: &EdgeSettings,
+    entropy: Arc<dyn Entropy>,
+    readiness: Readiness,
+) -> Router {
     let time = TimeLimit { limit: settings.request_timeout, readiness };
     let public_origin: PublicOrigin = settings.public_origin.as_deref().map(Arc::from);
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(
+    router.method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
             .layer(from_fn_with_state(entropy, name_request))
             .layer(from_fn_with_state(settings.https, add_security_headers))

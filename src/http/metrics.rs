@@ -34,6 +34,7 @@ struct Inner {
     unsettled_charges: Gauge,
     oldest_unsettled_seconds: Gauge,
     last_event: Gauge,
+    event_streams: Gauge,
     live_actors: Family<ActorLabels, Gauge>,
     failed_actors: Gauge,
 }
@@ -88,6 +89,7 @@ impl Default for Metrics {
             unsettled_charges: Gauge::default(),
             oldest_unsettled_seconds: Gauge::default(),
             last_event: Gauge::default(),
+            event_streams: Gauge::default(),
             live_actors: Family::default(),
             failed_actors: Gauge::default(),
         };
@@ -148,6 +150,11 @@ impl Inner {
             self.oldest_unsettled_seconds.clone(),
         );
         registry.register("last_event", "Number of the latest event", self.last_event.clone());
+        registry.register(
+            "event_streams",
+            "Connections that listen to events",
+            self.event_streams.clone(),
+        );
         registry.register("live_actors", "Actors that are awake", self.live_actors.clone());
         registry.register(
             "failed_actors",
@@ -164,6 +171,8 @@ pub struct Readings {
     pub store: StoreStats,
     /// The actors'.
     pub market: MarketStats,
+    /// How many listen to events.
+    pub event_streams: usize,
     /// How old the oldest unsettled charge is.
     pub oldest_unsettled: Option<Duration>,
 }
@@ -187,6 +196,7 @@ impl Metrics {
         let age = readings.oldest_unsettled.map_or(0, |age| age.as_secs());
         inner.oldest_unsettled_seconds.set(large(age));
         inner.last_event.set(large(readings.store.last_seq));
+        inner.event_streams.set(gauge(readings.event_streams));
         let live = |kind| inner.live_actors.get_or_create_owned(&ActorLabels { kind });
         live("ticket").set(gauge(readings.market.live_tickets));
         live("order").set(gauge(readings.market.live_orders));

@@ -1,4 +1,4 @@
-//! The HTTP API over the marketplace.
+//! The HTTP API over the marketplace, and the pages that use it.
 //!
 //! Handlers extract, ask and answer; what a request must be before one sees it is decided by
 //! the modules around them ([`guard`], [`serve`], [`json`]), and how things look to clients by
@@ -10,6 +10,7 @@ pub mod admin;
 pub mod codes;
 pub mod conditional;
 mod errors;
+pub mod events;
 pub mod framing;
 pub mod guard;
 mod idempotency;
@@ -19,11 +20,15 @@ pub mod metrics;
 mod openapi;
 mod orders;
 mod origin;
+mod pages;
 pub mod paging;
 mod payments;
 mod percent;
 pub mod problem;
+pub mod public_config;
 pub mod request_id;
+mod sales;
+mod sandbox;
 mod sanity;
 pub mod serve;
 mod service;
@@ -32,6 +37,7 @@ pub mod state;
 mod tickets;
 mod time_limit;
 pub mod views;
+mod webhook;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -46,17 +52,29 @@ pub use state::{ApiParts, ApiState, Readiness};
 
 /// Everything that is served to the public, before [`guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {
+    // Which of these there are depends on who takes the money.
+    let mut by_provider = OpenApiRouter::new();
+    if state.gateway.webhook_signatures().is_some() {
+        by_provider = by_provider.merge(webhook::router());
+    }
+    if state.gateway.is_sandbox() {
+        by_provider = by_provider.merge(sandbox::router());
+    }
     let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(public_config::router())
+        .merge(events::router())
         .merge(accounts::router())
         .merge(tickets::router())
         .merge(orders::router())
         .merge(payments::router())
+        .merge(sales::router())
+        .merge(by_provider)
         .merge(service::router())
-        .with_state(state)
+        .with_state(state.clone())
         .split_for_parts();
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs).merge(codes::routes())
+    api.merge(docs).merge(codes::routes()).merge(pages::router(&state.storefront.card_form))
 }
 
 /// The documentation page brings its own scripts, and styles its elements in place.

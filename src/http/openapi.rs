@@ -44,6 +44,7 @@ impl IntoResponses for Refusals {
         (name = "tickets", description = "Listing and browsing."),
         (name = "orders", description = "Locking a ticket while its buyer pays."),
         (name = "payments", description = "Paying an order."),
+        (name = "events", description = "Following what happens."),
         (name = "service", description = "The server itself."),
     ),
 )]

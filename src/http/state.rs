@@ -6,12 +6,16 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use tokio::sync::watch;
 
+use super::events::Feed;
 use super::idempotency::KeysInFlight;
 use super::problem::Problem;
+use super::public_config::Storefront;
 use crate::actors::Marketplace;
 use crate::auth::{Credential, Passwords, SessionCookie, Throttle, Tokens, credential};
 use crate::domain::{Currency, SessionId, UserId};
+use crate::payments::SharedGateway;
 use crate::seams::Entropy;
 use crate::store::SharedStore;
 
@@ -25,6 +29,10 @@ pub struct ApiParts {
     pub market: Marketplace,
     /// Everything that only reads.
     pub store: SharedStore,
+    /// The latest events, for those who listen.
+    pub feed: Feed,
+    /// What the storefront needs to know.
+    pub storefront: Storefront,
     /// Random session ids.
     pub entropy: Arc<dyn Entropy>,
     /// Hashes and compares passwords.
@@ -41,6 +49,8 @@ pub struct ApiParts {
     pub client_address_header: Option<String>,
     /// Whether the server takes work; false while it stops.
     pub readiness: Readiness,
+    /// Who takes the money: which tokens, webhooks and routes there are depends on it.
+    pub gateway: SharedGateway,
     /// Idempotency keys whose first request is being answered.
     pub keys_in_flight: KeysInFlight,
 }
@@ -61,7 +71,7 @@ impl From<ApiParts> for ApiState {
 
 /// Whether the server takes work. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<tokio::sync::watch::Sender<bool>>);
+pub struct Readiness(Arc<watch::Sender<bool>>);
 
 impl Readiness {
     /// From now on the server is stopping.
@@ -72,6 +82,11 @@ impl Readiness {
     /// Whether it is.
     pub fn is_stopping(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Tells of the moment from which it is.
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
     }
 
     /// Returns once it is.
@@ -119,9 +134,14 @@ async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<Signed
     let Ok(user) = claims.user.parse() else { return Ok(None) };
     let session = SessionId(claims.session);
     // The token only says that there was such a session; the store knows whether there still is.
-    let stored = state.store.session(user, session).await?;
-    let is_live = stored.is_some_and(|stored| stored.expires_at > now);
-    Ok(is_live.then_some(SignedIn { user, session }))
+    let who = SignedIn { user, session };
+    Ok(is_still_signed_in(who, state).await?.then_some(who))
+}
+
+/// Whether a session that was good when its request came still is.
+pub async fn is_still_signed_in(who: SignedIn, state: &ApiState) -> Result<bool, Problem> {
+    let stored = state.store.session(who.user, who.session).await?;
+    Ok(stored.is_some_and(|stored| stored.expires_at > state.market.now()))
 }
 
 /// The address a request comes from, as far as it can be trusted.

@@ -75,7 +75,7 @@ async fn create(
     once(&state, who, "POST /api/tickets", &headers, &source, move |state, key| async move {
         let mut faults = Faults::default();
         let title = faults.note("title", title_field(body.field("title")));
-        let price = faults.note("price", price_field(body.field("price"), state.currency));
+        let price = faults.note("price", chargeable_price(&state, &body));
         let (Some(title), Some(price)) = (title, price) else {
             return Err(faults.into_problem());
         };
@@ -84,6 +84,13 @@ async fn create(
         Ok(created(&ticket))
     })
     .await
+}
+
+/// Reads `price`, which must also be one that whoever takes the money can charge to the unit.
+fn chargeable_price(state: &ApiState, body: &JsonObject) -> Result<Price, String> {
+    let price = price_field(body.field("price"), state.currency);
+    let price = price.map_err(|error| error.to_string())?;
+    state.market.refuse_price(price).map_or(Ok(price), Err)
 }
 
 /// The answer to a ticket that was just listed.
@@ -351,8 +358,7 @@ async fn edit(
     let mut faults = Faults::default();
     let is_read = |name| fields == Fields::Both || !body.field(name).is_missing();
     let title = is_read("title").then(|| faults.note("title", title_field(body.field("title"))));
-    let price = is_read("price")
-        .then(|| faults.note("price", price_field(body.field("price"), state.currency)));
+    let price = is_read("price").then(|| faults.note("price", chargeable_price(state, body)));
     // A field that was read and is absent was faulty.
     if title == Some(None) || price == Some(None) {
         return Err(faults.into_problem());

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::{
-    CancelReason, ChargeStatus, ChargeView, OrderState, OrderStatus, OrderView, Price, Ticket,
-    TicketState, UserView,
+    CancelReason, ChargeStatus, ChargeView, DisputeStatus, OrderState, OrderStatus, OrderView,
+    Price, Ticket, TicketState, UserView,
 };
 
 /// An account, as its owner sees it.
@@ -292,6 +292,9 @@ pub struct ChargeJson {
     /// Why it failed; null unless it did.
     #[schema(required)]
     pub failure_code: Option<String>,
+    /// How the cardholder's dispute stands; null if there is none.
+    #[schema(required)]
+    pub dispute_status: Option<DisputeStatusJson>,
     /// When it was tried.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -312,6 +315,7 @@ impl From<&ChargeView> for ChargeJson {
             stripe_id: charge.intent.as_ref().map(|intent| intent.0.clone()),
             stripe_refund_id: charge.refund.as_ref().map(|refund| refund.0.clone()),
             failure_code: charge.failure_code.as_ref().map(|code| code.as_str().to_owned()),
+            dispute_status: charge.dispute.map(DisputeStatusJson::from),
             created_at: charge.created_at.to_string(),
         }
     }
@@ -325,6 +329,29 @@ impl ChargeJson {
         match shown.status {
             ChargeStatusJson::Created => Self { stripe_id: None, ..shown },
             ChargeStatusJson::Failed | ChargeStatusJson::Completed => shown,
+        }
+    }
+}
+
+/// How a dispute stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = DisputeStatus)]
+pub enum DisputeStatusJson {
+    /// Not decided; the bank holds the money meanwhile.
+    Open,
+    /// Decided for the seller's side: the money stays taken.
+    Won,
+    /// Decided for the cardholder: the money is back with them.
+    Lost,
+}
+
+impl From<DisputeStatus> for DisputeStatusJson {
+    fn from(status: DisputeStatus) -> Self {
+        match status {
+            DisputeStatus::Open => Self::Open,
+            DisputeStatus::Won => Self::Won,
+            DisputeStatus::Lost => Self::Lost,
         }
     }
 }

@@ -5,13 +5,14 @@
 //! what is stored when the fact arrives.
 
 mod sandbox;
+pub mod stripe;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::domain::{Charge, GatewayStep, IntentReport, PaymentToken};
+use crate::domain::{Charge, ChargeId, GatewayStep, IntentReport, PaymentToken, Price};
 
 pub use sandbox::Sandbox;
 
@@ -26,6 +27,27 @@ pub trait Gateway: Send + Sync + 'static {
 
     /// Whether a token could be one of this gateway's. Most only find out by trying.
     fn accepts(&self, token: &PaymentToken) -> bool;
+
+    /// Why a price can't be charged, in words for the seller; `None` if it can.
+    fn refuse_price(&self, _price: Price) -> Option<String> {
+        None
+    }
+
+    /// How this gateway signs the webhooks it sends; `None` if it sends none.
+    fn webhook_signatures(&self) -> Option<&stripe::signature::Signatures> {
+        None
+    }
+
+    /// The charge that a client secret of the sandbox belongs to; `None` for any other gateway,
+    /// and for a secret that is not of a payment waiting for 3-D Secure.
+    fn sandbox_charge(&self, _client_secret: &str) -> Option<ChargeId> {
+        None
+    }
+
+    /// Whether this is the sandbox, in which a client may play the buyer's bank.
+    fn is_sandbox(&self) -> bool {
+        false
+    }
 
     /// Does one step under its idempotency key and reports how the payment intent stands
     /// afterwards. Doing a step again that was done before reports the same and does nothing.

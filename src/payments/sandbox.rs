@@ -2,12 +2,17 @@
 //! Stripe does in test mode.
 //!
 //! It keeps no state that a restart could lose: everything it reports follows from the charge
-//! and its token. That is sound because the protocol never captures what it has voided.
+//! and its token. That is sound because the protocol never captures what it has voided. Only
+//! `tok_sandbox_lost` remembers, and no longer than the process lives, that it has misbehaved.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::{
-    Charge, ClientSecret, FailureCode, GatewayStep, IntentFact, IntentId, IntentReport,
+    Charge, ChargeId, ClientSecret, FailureCode, GatewayStep, IntentFact, IntentId, IntentReport,
     PaymentToken, RefundId,
 };
 
@@ -15,7 +20,17 @@ use super::{Gateway, GatewayError};
 
 /// The gateway of `payments.provider = "sandbox"`.
 #[derive(Debug, Default)]
-pub struct Sandbox;
+pub struct Sandbox {
+    /// The steps whose answer was lost once.
+    lost: Mutex<HashSet<(ChargeId, GatewayStep)>>,
+}
+
+/// How long each step of `tok_sandbox_slow` takes.
+const SLOW: Duration = Duration::from_secs(3);
+/// How many lost answers are remembered; more than that are lost twice.
+const MAX_LOST: usize = 10_000;
+/// What stands between an intent's name and nothing in its client secret.
+const SECRET_SUFFIX: &str = "_secret_sandbox";
 
 /// What a test card does when it is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +38,25 @@ enum Behaviour {
     Succeeds,
     Declines(&'static str),
     WantsAuthentication,
+    /// Succeeds, but every step takes a few seconds.
+    SucceedsSlowly,
+    /// Succeeds, but the first answer to every step is lost.
+    LosesAnswers,
 }
 
 /// What a test token's name, less its prefix, stands for. The names are Stripe's, see
 /// <https://docs.stripe.com/testing>; `visa_` may stand before a decline's name.
 fn behaviour(token: &PaymentToken) -> Option<Behaviour> {
     let text = token.expose();
+    let ours = text.strip_prefix("tok_sandbox_").or_else(|| text.strip_prefix("pm_sandbox_"));
+    if let Some(name) = ours {
+        return match name {
+            "slow" => Some(Behaviour::SucceedsSlowly),
+            "lost" => Some(Behaviour::LosesAnswers),
+            "authenticate" => Some(Behaviour::WantsAuthentication),
+            _ => None,
+        };
+    }
     let name = text.strip_prefix("tok_").or_else(|| text.strip_prefix("pm_card_"))?;
     let behaviour = match name {
         "visa" | "visa_debit" | "mastercard" | "mastercard_debit" | "mastercard_prepaid"
@@ -62,12 +90,25 @@ fn intent_of(charge: &Charge) -> IntentId {
 
 fn confirmed(charge: &Charge) -> IntentFact {
     match behaviour(&charge.token) {
-        Some(Behaviour::Succeeds) => IntentFact::Authorised,
+        Some(Behaviour::Succeeds | Behaviour::SucceedsSlowly | Behaviour::LosesAnswers) => {
+            IntentFact::Authorised
+        }
         Some(Behaviour::Declines(code)) => IntentFact::Declined(FailureCode::from_gateway(code)),
         Some(Behaviour::WantsAuthentication) => {
-            IntentFact::NeedsBuyer(ClientSecret(format!("{}_secret_sandbox", intent_of(charge).0)))
+            IntentFact::NeedsBuyer(ClientSecret(intent_of(charge).0 + SECRET_SUFFIX))
         }
         None => IntentFact::Refused(FailureCode::from_gateway("resource_missing")),
+    }
+}
+
+impl Sandbox {
+    /// Whether the answer to this step is to be lost, which each is once.
+    fn loses(&self, step: GatewayStep, charge: &Charge) -> bool {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.len() >= MAX_LOST {
+            lost.clear();
+        }
+        lost.insert((charge.id, step))
     }
 }
 
@@ -81,11 +122,34 @@ impl Gateway for Sandbox {
         behaviour(token).is_some()
     }
 
+    fn is_sandbox(&self) -> bool {
+        true
+    }
+
+    fn sandbox_charge(&self, client_secret: &str) -> Option<ChargeId> {
+        let hex = client_secret.strip_suffix(SECRET_SUFFIX)?.strip_prefix("pi_sandbox_")?;
+        let is_id = hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u128::from_str_radix(hex, 16).ok().filter(|_| is_id).map(ChargeId::from_u128)
+    }
+
     async fn perform(
         &self,
         step: GatewayStep,
         charge: &Charge,
     ) -> Result<IntentReport, GatewayError> {
+        match behaviour(&charge.token) {
+            Some(Behaviour::SucceedsSlowly) => tokio::time::sleep(SLOW).await,
+            Some(Behaviour::LosesAnswers) if self.loses(step, charge) => {
+                return Err(GatewayError::Unknown("the sandbox lost its answer".to_owned()));
+            }
+            Some(
+                Behaviour::Succeeds
+                | Behaviour::Declines(_)
+                | Behaviour::WantsAuthentication
+                | Behaviour::LosesAnswers,
+            )
+            | None => {}
+        }
         let fact = match step {
             GatewayStep::Create => IntentFact::Open,
             // Nobody answers the bank's question here, so looking again changes nothing.
@@ -126,6 +190,27 @@ mod tests {
                 );
             }
             assert_eq!(known("authenticationRequired"), Some(Behaviour::WantsAuthentication));
+        }
+    }
+
+    #[test]
+    fn the_sandbox_has_tokens_of_its_own_that_misbehave() {
+        for prefix in ["tok_", "pm_"] {
+            let known = |name: &str| known(&format!("{prefix}sandbox_{name}"));
+            assert_eq!(known("slow"), Some(Behaviour::SucceedsSlowly));
+            assert_eq!(known("lost"), Some(Behaviour::LosesAnswers));
+            assert_eq!(known("authenticate"), Some(Behaviour::WantsAuthentication));
+            assert_eq!(known("visa"), None);
+        }
+    }
+
+    #[test]
+    fn a_client_secret_leads_to_its_charge() {
+        let id = ChargeId::from_u128(0xfeed);
+        let secret = format!("pi_sandbox_{:032x}{SECRET_SUFFIX}", id.as_u128());
+        assert_eq!(Sandbox::default().sandbox_charge(&secret), Some(id));
+        for other in ["", "pi_1_secret_2", "pi_sandbox_1_secret_sandbox", "_secret_sandbox"] {
+            assert_eq!(Sandbox::default().sandbox_charge(other), None, "{other}");
         }
     }
 

@@ -125,6 +125,7 @@ fn copy_tables(source: &ReadTransaction, draft: &Path) -> Result<(), CopyError> 
         }
     }
 
+    files::create_draft(draft)?;
     let target = Database::builder().create(draft)?;
     let mut txn = target.begin_write()?;
     txn.set_quick_repair(true);

@@ -194,6 +194,19 @@ async fn a_backup_is_made_in_use_and_restored() {
     assert_eq!(drafts.count(), 0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_a_store_or_its_backup() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let [path, copy] = ["gittix.redb", "copy.redb"].map(|name| folder.path().join(name));
+    a_busy_store(&path).await.backup(&copy).await.expect("a backup");
+    for file in [path, copy] {
+        let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_backup_is_not_restored() {
     let folder = tempfile::tempdir().expect("a folder");

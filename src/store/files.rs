@@ -1,7 +1,7 @@
 //! Files that come into being whole: they are made under another name and published when done.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,15 @@ pub fn remove_draft(draft: &Path) -> io::Result<()> {
         Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Creates an empty draft that only this user may read: a store holds password hashes.
+pub fn create_draft(draft: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(draft).map(drop)
 }
 
 /// Gives a finished draft its name, durably, unless there is a file of that name:

@@ -231,7 +231,7 @@ fn events_keep_their_bytes() {
         ),
         (
             Event::OrderAwaitingPayment(charged),
-            "0180a0abfef9620603040205436166c3a9cf0f75736402c08e99fff962000101050180a0abfef9620105030401cf0f757364020000010d6f726465725f6578706972656480a0abfef962",
+            "0180a0abfef9620603040205436166c3a9cf0f75736402c08e99fff962000101050180a0abfef9620105030401cf0f757364020000010d6f726465725f6578706972656480a0abfef96200",
         ),
         (
             Event::OrderCompleted(view()),
@@ -247,19 +247,23 @@ fn events_keep_their_bytes() {
         ),
         (
             Event::ChargeCreated(charge()),
-            "0180a0abfef9620a05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef962",
+            "0180a0abfef9620a05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef96200",
         ),
         (
             Event::ChargeCompleted(charge()),
-            "0180a0abfef9620b05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef962",
+            "0180a0abfef9620b05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef96200",
         ),
         (
             Event::ChargeFailed(charge()),
-            "0180a0abfef9620c05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef962",
+            "0180a0abfef9620c05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef96200",
         ),
         (
             Event::ChargeRefunded(charge()),
-            "0180a0abfef9620d05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef962",
+            "0180a0abfef9620d05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef96200",
+        ),
+        (
+            Event::ChargeDisputed(charge()),
+            "0180a0abfef9620e05030401cf0f757364020000010d6f726465725f6578706972656480a0abfef96200",
         ),
     ];
     for (event, golden) in events {

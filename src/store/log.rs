@@ -131,7 +131,8 @@ fn is_sound(event: &Event) -> bool {
         Event::ChargeCreated(charge)
         | Event::ChargeCompleted(charge)
         | Event::ChargeFailed(charge)
-        | Event::ChargeRefunded(charge) => is_sound_price(charge.amount),
+        | Event::ChargeRefunded(charge)
+        | Event::ChargeDisputed(charge) => is_sound_price(charge.amount),
     }
 }
 

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, OrderStatus,
@@ -50,7 +51,7 @@ pub use backup::{RestoreError, backup_file, restore};
 pub use open::OpenError;
 pub use redb_store::{RedbStore, StoreSettings, WriterMode};
 pub use verify::{Counts, VerifyReport, verify};
-pub use words::search_words;
+pub use words::{SEARCH_WORDS_MAX, search_words};
 
 /// A store that all parts of the server share.
 pub type SharedStore = Arc<dyn Store>;
@@ -105,6 +106,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Charge>, ReadError>;
     /// The event log from the first event whose number is greater than `after`.
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError>;
+    /// The number of the latest durable event; whoever holds it is told of every rise. It ends
+    /// with the store.
+    fn latest_event(&self) -> watch::Receiver<u64>;
 
     /// What operators want to know.
     fn stats(&self) -> StoreStats;

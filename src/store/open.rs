@@ -113,10 +113,11 @@ pub fn open_file(path: &Path, cache_bytes: usize) -> Result<Database, OpenError>
 
 /// Creates an empty store. A power cut meanwhile can leave a file that does not open, so this
 /// is done under another name than the store's.
-pub fn create_file(draft: &Path) -> Result<Database, OpenError> {
+fn create_file(draft: &Path) -> Result<(), OpenError> {
+    files::create_draft(draft).map_err(io_error(draft))?;
     let db = Database::builder().create(draft).map_err(|error| database_error(draft, error))?;
     create_tables(&db)?;
-    Ok(db)
+    close(db)
 }
 
 pub(super) fn open_and_migrate(

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
 use redb::{Database, StorageBackend};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::reads::Snapshot;
 use super::verify::{VerifyReport, verify_snapshot};
@@ -60,7 +60,8 @@ impl Default for StoreSettings {
 /// A store in one redb file (or another [`StorageBackend`]).
 ///
 /// Reads run on the calling thread: they find most of what they need in memory. Dropping the
-/// store waits until everything queued is written, then closes the file.
+/// store waits until everything queued is written, then closes the file; with
+/// [`WriterMode::Inline`] the runtime does that at the writer's next turn.
 pub struct RedbStore {
     db: Arc<Database>,
     shared: Arc<Shared>,
@@ -221,13 +222,17 @@ impl Store for RedbStore {
         self.now()?.events(after, limit)
     }
 
+    fn latest_event(&self) -> watch::Receiver<u64> {
+        self.shared.last_seq.subscribe()
+    }
+
     fn stats(&self) -> StoreStats {
         let queued = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
         StoreStats {
             queued_commits: queued,
             open_orders: self.shared.open_orders.load(Ordering::Relaxed),
             unsettled_charges: self.shared.unsettled_charges.load(Ordering::Relaxed),
-            last_seq: self.shared.last_seq.load(Ordering::Relaxed),
+            last_seq: *self.shared.last_seq.borrow(),
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::{CommitError, ReadError, RedbStore, Store, StoreSettings};
 use crate::domain::{
-    Answer, Charge, ChargeId, Commit, Email, Event, ExpectedVersion, FailureCode, IntentFact,
-    IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition, Price, Purchase,
-    PurchaseCommand, PurchaseDecision, RefundId, Remembered, Session, SessionId, Ticket,
-    TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
+    Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
+    IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition,
+    Price, Purchase, PurchaseCommand, PurchaseDecision, RefundId, Remembered, Session, SessionId,
+    Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId,
+    Write,
 };
 
 /// How long an order holds its ticket.
@@ -253,6 +254,13 @@ impl World {
         self.pays(order).await;
         self.hears(order, IntentFact::Open).await;
         self.expires(order).await;
+        // Declined before the bank, with an attempt left: the intent is being voided.
+        let order = self.locks(bob, tickets[8]).await;
+        self.pays(order).await;
+        self.hears(order, IntentFact::Open).await;
+        self.hears(order, IntentFact::NeedsBuyer(ClientSecret("secret".to_owned()))).await;
+        let declined = FailureCode::from_gateway("card_declined");
+        self.hears(order, IntentFact::Declined(declined)).await;
         self.change_email(bob, "rob@example.com").await.expect("a free address");
         self.remembers(bob, "key", self.now()).await.expect("a free key");
         self.session(bob, Duration::from_secs(60)).await;

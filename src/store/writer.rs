@@ -51,8 +51,8 @@ pub struct Shared {
     pub open_orders: AtomicU64,
     /// See [`super::StoreStats`].
     pub unsettled_charges: AtomicU64,
-    /// See [`super::StoreStats`].
-    pub last_seq: AtomicU64,
+    /// The number of the latest durable event.
+    pub last_seq: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -62,7 +62,7 @@ impl Shared {
             failure: watch::Sender::new(None),
             open_orders: AtomicU64::new(0),
             unsettled_charges: AtomicU64::new(0),
-            last_seq: AtomicU64::new(0),
+            last_seq: watch::Sender::new(0),
         };
         shared.show(tally);
         shared
@@ -71,7 +71,11 @@ impl Shared {
     fn show(&self, tally: &Tally) {
         self.open_orders.store(tally.open_total, Ordering::Relaxed);
         self.unsettled_charges.store(tally.unsettled, Ordering::Relaxed);
-        self.last_seq.store(tally.last_seq, Ordering::Relaxed);
+        self.last_seq.send_if_modified(|seq| {
+            let is_higher = tally.last_seq > *seq;
+            *seq = tally.last_seq;
+            is_higher
+        });
     }
 }
 
@@ -131,6 +135,7 @@ impl Writer {
                 Some(format!("the writer panicked: {}", panic_message(&*panic)))
             }
         };
+        let (has_failed, took) = (failure.is_some(), started.elapsed());
         if let Some(why) = failure {
             tracing::error!(%why, commits, "the store failed and writes no more");
             self.shared.failure.send_replace(Some(why));
@@ -150,13 +155,16 @@ impl Writer {
             }
         } else {
             self.shared.show(&self.tally);
-            if let Some(observer) = &self.observer {
-                observer(commits, started.elapsed());
-            }
         }
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
             // Whoever has stopped waiting does not need the answer.
             let _ = job.answer.send(outcome);
+        }
+        if let Some(observer) = &self.observer
+            && !has_failed
+        {
+            // Metrics that panic are no reason to stop writing.
+            let _ = catch_unwind(AssertUnwindSafe(|| observer(commits, took)));
         }
     }
 

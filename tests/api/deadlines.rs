@@ -132,10 +132,10 @@ async fn many_orders_due_at_once_all_end_within_a_second() {
     let market = MarketSettings { max_open_per_user: 2000, ..MarketSettings::default() };
     let world = Setup { market, ..Setup::default() }.start().await;
     let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);
-    for number in 0..1500 {
+    for number in 0..1100 {
         ben.locks(&ana.lists(&format!("Ticket {number}"), 40).await).await;
     }
-    assert_eq!(world.store.stats().open_orders, 1500);
+    assert_eq!(world.store.stats().open_orders, 1100);
     wait(seconds(901)).await;
     assert_eq!(world.store.stats().open_orders, 0);
 }

@@ -203,7 +203,7 @@ async fn an_unknown_path_is_404_and_a_wrong_method_405_with_those_allowed() {
     let world = World::new().await;
     let ana = world.seller("ana").await;
     for path in [
-        "/",
+        "/nothing",
         "/api",
         "/api/",
         "/api/nothing",

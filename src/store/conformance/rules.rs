@@ -6,8 +6,9 @@ use super::super::testing::{World, a_title, created, listed, read, ticket_change
 use super::super::{CommitError, Refusal};
 use super::stores;
 use crate::domain::{
-    Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, OrderId, PaymentToken, Session,
-    Ticket, TicketState, Timestamp, User, UserId, Version, Write,
+    Answer, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, OrderId, PaymentToken,
+    Precondition, Remembered, Session, Ticket, TicketState, Timestamp, User, UserId, Version,
+    Write,
 };
 
 const CONFLICT: Result<(), CommitError> = Err(CommitError::Conflict);
@@ -172,6 +173,46 @@ async fn an_idempotency_key_is_free_again_when_it_expires() {
         assert_eq!(read(store.remembered(ana, "key", at.plus(minute)).await), None);
         assert_eq!(world.remembers(ana, "key", at.plus(minute)).await, Ok(()));
         assert_eq!(world.remembers(ana, "key", at.plus(minute)).await, used);
+    }
+}
+
+#[tokio::test]
+async fn only_the_answer_replaces_the_note_that_a_charge_was_begun() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (bob, at) = (world.user("bob").await, world.now());
+        let answer = world.remembered(bob, "key", at.plus(SECOND * 2));
+        let begun = Answer::ChargeBegun(ChargeId::from_u128(5));
+        let note = Remembered { answer: begun, expires_at: at.plus(SECOND), ..answer.clone() };
+        let other = Remembered { fingerprint: [8; 16], ..answer.clone() };
+        let remember = |remembered: &Remembered| {
+            let write = Write::Remember(Box::new(remembered.clone()));
+            store.commit(Commit::at(at).write(write))
+        };
+        let used = Err(CommitError::Refused(Refusal::KeyUsed));
+        assert_eq!(remember(&note).await, Ok(()));
+        assert_eq!(remember(&note).await, used);
+        assert_eq!(remember(&other).await, used, "it answers another request");
+        assert_eq!(remember(&answer).await, Ok(()));
+        assert_eq!(remember(&answer).await, used, "once");
+        assert_eq!(read(store.remembered(bob, "key", at.plus(SECOND)).await), Some(answer));
+    }
+}
+
+#[tokio::test]
+async fn an_account_must_be_at_the_version_a_commit_requires() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let bob = world.user("bob").await;
+        let at = world.now();
+        let requiring = |user, version| {
+            store.commit(Commit::at(at).require(Precondition::UserAt { user, version }))
+        };
+        assert_eq!(requiring(bob, Version::FIRST).await, Ok(()));
+        assert_eq!(world.change_email(bob, "rob@example.com").await, Ok(()));
+        assert_eq!(requiring(bob, Version::FIRST).await, CONFLICT);
+        assert_eq!(requiring(bob, Version::FIRST.next()).await, Ok(()));
+        assert_eq!(requiring(UserId::from_u128(1), Version::FIRST).await, CONFLICT);
     }
 }
 

@@ -147,7 +147,8 @@ fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logg
         Event::ChargeCreated(view)
         | Event::ChargeCompleted(view)
         | Event::ChargeFailed(view)
-        | Event::ChargeRefunded(view) => {
+        | Event::ChargeRefunded(view)
+        | Event::ChargeDisputed(view) => {
             (Kind::Charge, view.id.as_u128(), None, digest_of_charge(view))
         }
     };

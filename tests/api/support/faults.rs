@@ -152,6 +152,10 @@ impl Store for FaultyStore {
         self.inner.events(after, limit).await
     }
 
+    fn latest_event(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.latest_event()
+    }
+
     fn stats(&self) -> StoreStats {
         self.inner.stats()
     }

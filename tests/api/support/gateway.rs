@@ -185,7 +185,7 @@ impl Gateway for ModelGateway {
     }
 
     fn accepts(&self, token: &PaymentToken) -> bool {
-        Sandbox.accepts(token)
+        Sandbox::default().accepts(token)
     }
 
     async fn perform(

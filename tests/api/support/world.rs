@@ -9,6 +9,7 @@ use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettin
 use gittix::domain::Timestamp;
 use gittix::http::guard::EdgeSettings;
 use gittix::http::metrics::Metrics;
+use gittix::http::public_config::CardForm;
 use gittix::payments::SharedGateway;
 use gittix::seams::{Clock, Entropy};
 use gittix::store::{RedbStore, SharedStore, StoreSettings, WriterMode};
@@ -112,7 +113,7 @@ impl Setup {
         let seed = self.at.as_millis().unsigned_abs();
         let entropy: Arc<dyn Entropy> = Arc::new(Seeded(Mutex::new(seed)));
         let gateway: SharedGateway = if self.sandbox {
-            Arc::new(gittix::payments::Sandbox)
+            Arc::new(gittix::payments::Sandbox::default())
         } else {
             Arc::new(self.gateway.clone())
         };
@@ -144,6 +145,8 @@ impl Setup {
             session: Duration::from_secs(168 * 3600),
             throttle: self.throttle,
             client_address_header: self.client_address_header.clone(),
+            max_event_streams: 100,
+            card_form: CardForm::Sandbox,
         }
     }
 }

@@ -258,6 +258,8 @@ fn settings_of(world: &World) -> AppSettings {
         session: Duration::from_secs(400_000_000),
         throttle: ThrottleSettings { enabled: false, account: rate, address: rate },
         client_address_header: None,
+        card_form: gittix::http::public_config::CardForm::Sandbox,
+        max_event_streams: 16,
     }
 }
 

@@ -168,7 +168,8 @@ impl Model {
             }
             Event::ChargeCompleted(charge)
             | Event::ChargeFailed(charge)
-            | Event::ChargeRefunded(charge) => self.charge_changes(seq, charge, logged),
+            | Event::ChargeRefunded(charge)
+            | Event::ChargeDisputed(charge) => self.charge_changes(seq, charge, logged),
         }
     }
 

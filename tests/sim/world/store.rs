@@ -264,6 +264,10 @@ impl Store for WatchedStore {
         self.inner.stats()
     }
 
+    fn latest_event(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.latest_event()
+    }
+
     fn failure(&self) -> Option<String> {
         self.inner.failure()
     }

@@ -1,0 +1,105 @@
+//! Every state with every command, and what random and exhaustive walks must never reach.
+
+mod model;
+mod table;
+mod walks;
+
+use super::*;
+use crate::domain::{
+    CancelReason, ChargeStatus, Currency, OrderId, Price, Ticket, TicketCommand, TicketDecision,
+    TicketId, TicketState, Title, UserId,
+};
+
+const SELLER: UserId = UserId::from_u128(1);
+const BUYER: UserId = UserId::from_u128(2);
+const TICKET: TicketId = TicketId::from_u128(3);
+const ORDER: OrderId = OrderId::from_u128(4);
+const CHARGE: ChargeId = ChargeId::from_u128(5);
+const DEADLINE: Timestamp = Timestamp::from_millis(900_000);
+const IN_TIME: Timestamp = Timestamp::from_millis(899_999);
+
+/// Cancels whatever version the order has.
+const CANCEL: PurchaseCommand = PurchaseCommand::Cancel { expected: ExpectedVersion::Any };
+
+fn price() -> Price {
+    let usd: Currency = "usd".parse().expect("a currency");
+    Price::from_minor(4000, usd).expect("a price")
+}
+
+fn ticket() -> Ticket {
+    let title = Title::parse("Rock Concert").expect("a title");
+    Ticket::list(TICKET, SELLER, title, price(), Timestamp::from_millis(0))
+}
+
+fn token() -> PaymentToken {
+    PaymentToken::parse("tok_visa").expect("a token")
+}
+
+fn intent() -> IntentId {
+    IntentId("pi_1".to_owned())
+}
+
+fn code(text: &str) -> FailureCode {
+    FailureCode::from_gateway(text)
+}
+
+fn secret() -> ClientSecret {
+    ClientSecret("secret".to_owned())
+}
+
+fn refund() -> RefundId {
+    RefundId("re_1".to_owned())
+}
+
+/// An order that has just been made.
+fn fresh() -> Purchase {
+    let order = Order::new(ORDER, BUYER, &ticket(), DEADLINE, Timestamp::from_millis(0));
+    Purchase { order, charge: None }
+}
+
+/// An order in a state, with a charge in a phase.
+fn purchase(state: OrderState, phase: Option<ChargePhase>) -> Purchase {
+    let mut purchase = fresh();
+    purchase.order.state = state;
+    if let Some(phase) = phase {
+        let charge = Charge::new(CHARGE, &purchase.order, token(), Timestamp::from_millis(1));
+        purchase.order.attempts = 1;
+        purchase.order.charge = Some(CHARGE);
+        purchase.charge = Some(Charge { phase, ..charge });
+    }
+    purchase
+}
+
+fn facts() -> Vec<IntentFact> {
+    vec![
+        IntentFact::Open,
+        IntentFact::NeedsBuyer(secret()),
+        IntentFact::Declined(code("card_declined")),
+        IntentFact::Refused(code("resource_missing")),
+        IntentFact::Authorised,
+        IntentFact::Captured,
+        IntentFact::Voided,
+        IntentFact::Refunded(refund()),
+    ]
+}
+
+fn report(fact: IntentFact) -> PurchaseCommand {
+    let report = IntentReport { intent: Some(intent()), fact };
+    PurchaseCommand::Report { charge: CHARGE, report }
+}
+
+/// The phase by its name alone.
+fn phase_name(phase: &ChargePhase) -> &'static str {
+    match phase {
+        ChargePhase::Intent => "Intent",
+        ChargePhase::Created { .. } => "Created",
+        ChargePhase::Confirming { .. } => "Confirming",
+        ChargePhase::Capturing { .. } => "Capturing",
+        ChargePhase::Voiding { .. } => "Voiding",
+        ChargePhase::Refunding { .. } => "Refunding",
+        ChargePhase::Completed { .. } => "Completed",
+        ChargePhase::Refunded { .. } => "Refunded",
+        ChargePhase::Failed { .. } => "Failed",
+        ChargePhase::Disputed { .. } => "Disputed",
+    }
+}

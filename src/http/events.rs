@@ -1,0 +1,217 @@
+//! `GET /api/events`: the event log as server-sent events, for whoever listens.
+//!
+//! ```text
+//!   commit ──▶ durable log ──▶ feed (the latest few, rendered once for all) ──▶ listeners
+//!                    └──────── pages, for listeners who are further behind ───────┘
+//! ```
+//!
+//! Nothing is queued for a listener. Each knows how far it has read, is told that there is
+//! more, and takes the next page when its connection has room for it. A slow one therefore
+//! holds one page, and nobody waits for it.
+
+mod feed;
+mod wire;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::openapi::Refusals;
+use super::paging::Query;
+use super::problem::{FieldError, Problem};
+use super::state::{ApiState, MaybeSignedIn, SignedIn, is_still_signed_in};
+pub use feed::Feed;
+use feed::Page;
+use wire::EventJson;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// How often a connection on which nothing happens shows that it is alive. It is also how
+/// often the session of a listener who gets nothing private is looked at.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// When a client that found no room should come back.
+const FULL_RETRY_SECONDS: u64 = 10;
+
+/// The routes of the event stream.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(listen))
+}
+
+/// Where to begin.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
+struct Start {
+    /// The number of the last event that the client knows, if it can't send `last-event-id`,
+    /// which counts for more.
+    after: Option<u64>,
+}
+
+/// Streams events: those of tickets to anyone, those of orders, charges and accounts to the
+/// user they belong to.
+///
+/// Each event has its `seq` as its id and its type as its name. A client that comes back with
+/// the last id it has seen misses nothing and gets nothing twice; without one it gets what
+/// happens from now on. Ids without an event say that there was nothing for this client up to
+/// there. A comment every 15 s keeps the connection alive. The stream ends when the session
+/// does.
+#[utoipa::path(
+    get, path = "/api/events", tag = "events",
+    security((), ("session" = []), ("bearer" = [])),
+    params(Start, ("last-event-id" = Option<u64>, Header, description = "The number of the last event that the client knows.")),
+    responses((status = 200, body = EventJson, content_type = "text/event-stream"), Refusals),
+)]
+async fn listen(
+    State(state): State<ApiState>,
+    MaybeSignedIn(who): MaybeSignedIn,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, Problem> {
+    let latest = state.feed.latest();
+    let position = match known_event(&headers, &query)? {
+        Some(seq) if seq > latest => {
+            let unknown = "There is no such event yet; begin anew without an id.";
+            return Err(FieldError::on("after", unknown).into());
+        }
+        Some(seq) => seq,
+        None => latest,
+    };
+    if state.readiness.is_stopping() {
+        return Err(Problem::unavailable(1));
+    }
+    let place = state.feed.take_place().ok_or_else(|| Problem::unavailable(FULL_RETRY_SECONDS))?;
+    let listener = Listener {
+        told: state.feed.watch(),
+        stopping: state.readiness.watch(),
+        greeting: Some(wire::greeting(position, state.feed.free_places())),
+        state,
+        who,
+        position,
+        heartbeat: Instant::now() + HEARTBEAT,
+        _place: place,
+    };
+    let body = Body::from_stream(stream::unfold(listener, Listener::next));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // nginx would collect events before it passes them on.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// The number of the last event that the client says it knows.
+fn known_event(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, Problem> {
+    let mut sent = headers.get_all(LAST_EVENT_ID).iter();
+    let garbage = |name: &str| FieldError::on(name, format!("{name} must be the id of an event"));
+    let parse = |text: &str| {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| is_number)
+    };
+    match (sent.next(), sent.next()) {
+        (None, _) => match query.one("after")? {
+            Some(text) => Ok(Some(parse(text).ok_or_else(|| garbage("after"))?)),
+            None => Ok(None),
+        },
+        (Some(id), None) => {
+            let seq = id.to_str().ok().and_then(parse);
+            Ok(Some(seq.ok_or_else(|| garbage("last-event-id"))?))
+        }
+        (Some(_), Some(_)) => Err(garbage("last-event-id").into()),
+    }
+}
+
+/// One connection that listens.
+struct Listener {
+    state: ApiState,
+    who: Option<SignedIn>,
+    /// The number of the last event that was sent or passed over.
+    position: u64,
+    /// The first words, until they are said.
+    greeting: Option<Bytes>,
+    /// The number of the latest event, with a little pause between rises.
+    told: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    heartbeat: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// Whatever is to be sent next; `None` ends the stream. It is asked for only when the
+    /// connection has room.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some((Ok(greeting), self));
+        }
+        let bytes = self.wait().await?;
+        self.heartbeat = Instant::now() + HEARTBEAT;
+        Some((Ok(bytes), self))
+    }
+
+    async fn wait(&mut self) -> Option<Bytes> {
+        loop {
+            if *self.stopping.borrow() {
+                return None;
+            }
+            if Instant::now() >= self.heartbeat {
+                let is_live = self.is_session_live().await;
+                return is_live.then(|| wire::heartbeat(self.position));
+            }
+            if *self.told.borrow_and_update() <= self.position {
+                self.sleep().await?;
+                continue;
+            }
+            let page = self.read().await?;
+            // Asking on every page that shows something private means that nothing private
+            // is shown after a sign-out, however long the connection has been open.
+            if page.is_private && !self.is_session_live().await {
+                return None;
+            }
+            self.position = page.last_seq;
+            if !page.bytes.is_empty() {
+                return Some(page.bytes);
+            }
+            // There may be much to pass over, and others want to run too.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Until something may have happened. `None` if nothing ever will.
+    async fn sleep(&mut self) -> Option<()> {
+        tokio::select! {
+            told = self.told.changed() => told.ok(),
+            stopping = self.stopping.changed() => stopping.ok(),
+            () = sleep_until(self.heartbeat) => Some(()),
+        }
+    }
+
+    async fn read(&self) -> Option<Page> {
+        let user = self.who.map(|who| who.user);
+        let page = self.state.feed.read(self.position, user, &*self.state.store).await;
+        let failed =
+            |error| tracing::error!(%error, "an event stream ended: the log is unreadable");
+        page.map_err(failed).ok()
+    }
+
+    async fn is_session_live(&self) -> bool {
+        match self.who {
+            Some(who) => is_still_signed_in(who, &self.state).await.unwrap_or(false),
+            None => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

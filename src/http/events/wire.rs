@@ -1,0 +1,85 @@
+//! How events look to clients.
+
+use axum::body::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{Event, LoggedEvent};
+use crate::http::views::{ChargeJson, OrderJson, TicketJson, UserJson};
+
+/// How long a client should wait before it comes back, at the least, in milliseconds.
+const RETRY_MILLIS: usize = 1000;
+/// Over how many milliseconds clients that lost the same server spread.
+const RETRY_SPREAD_MILLIS: usize = 2000;
+
+/// Something that happened.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Event)]
+pub struct EventJson {
+    /// Its place in the log, without gaps.
+    #[schema(minimum = 1)]
+    seq: u64,
+    /// What happened, such as `TicketUpdated`.
+    #[schema(example = "TicketUpdated")]
+    r#type: &'static str,
+    /// When it happened.
+    #[schema(format = DateTime)]
+    at: String,
+    /// The account, ticket, order or charge right afterwards.
+    data: EventData,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum EventData {
+    User(UserJson),
+    Ticket(TicketJson),
+    Order(Box<OrderJson>),
+    Charge(ChargeJson),
+}
+
+impl From<&LoggedEvent> for EventJson {
+    fn from(logged: &LoggedEvent) -> Self {
+        let data = match &logged.event {
+            Event::UserCreated(user) | Event::UserUpdated(user) => {
+                EventData::User(user.clone().into())
+            }
+            Event::TicketCreated(ticket)
+            | Event::TicketUpdated(ticket)
+            | Event::TicketDeleted(ticket) => EventData::Ticket(ticket.into()),
+            Event::OrderCreated(view)
+            | Event::OrderAwaitingPayment(view)
+            | Event::OrderCompleted(view)
+            | Event::OrderCancelled(view)
+            | Event::OrderExpired(view) => EventData::Order(Box::new(view.into())),
+            Event::ChargeCreated(charge)
+            | Event::ChargeCompleted(charge)
+            | Event::ChargeFailed(charge)
+            | Event::ChargeRefunded(charge)
+            | Event::ChargeDisputed(charge) => EventData::Charge(charge.into()),
+        };
+        Self { seq: logged.seq, r#type: logged.event.name(), at: logged.at.to_string(), data }
+    }
+}
+
+/// An event as it goes over the wire.
+pub fn frame(logged: &LoggedEvent) -> Bytes {
+    let event = EventJson::from(logged);
+    // Numbers, strings and nothing else always serialise, and on one line.
+    let data = serde_json::to_string(&event).unwrap_or_default();
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.seq, event.r#type).into()
+}
+
+/// The first words: when to come back, and from where should nothing be heard.
+pub fn greeting(position: u64, free_places: usize) -> Bytes {
+    // The number of free places differs from one listener to the next, so those who lose
+    // their connections at once do not all come back at once.
+    let retry = RETRY_MILLIS + (free_places * 7) % RETRY_SPREAD_MILLIS;
+    format!(": listening\nretry: {retry}\nid: {position}\n\n").into()
+}
+
+/// Shows that the connection is alive, and how far it has come.
+pub fn heartbeat(position: u64) -> Bytes {
+    format!(": alive\nid: {position}\n\n").into()
+}

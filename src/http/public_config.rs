@@ -1,0 +1,94 @@
+//! `GET /api/config`: what a storefront must know before it can show anything.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::state::ApiState;
+
+/// The routes of the configuration.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// How a storefront takes cards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardForm {
+    /// Test cards to choose from.
+    Sandbox,
+    /// Stripe's own form, so that card numbers never come here. It needs the key that browsers
+    /// may know; without one nobody can pay in a browser.
+    Stripe {
+        /// Starts with `pk_`.
+        publishable_key: Option<String>,
+    },
+}
+
+/// What the storefront needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storefront {
+    /// How it takes cards.
+    pub card_form: CardForm,
+    /// How long an order holds its ticket.
+    pub hold: Duration,
+}
+
+/// Who takes the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Provider)]
+enum ProviderJson {
+    /// Nobody: test cards only.
+    Sandbox,
+    /// Stripe.
+    Stripe,
+}
+
+/// What a storefront must know before it can show anything.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Config)]
+struct ConfigJson {
+    /// The currency of every price.
+    #[schema(example = "usd")]
+    currency: String,
+    /// Who takes the money.
+    provider: ProviderJson,
+    /// Stripe's key for browsers; null without Stripe.
+    #[schema(required)]
+    publishable_key: Option<String>,
+    /// How long an order holds its ticket.
+    #[schema(example = 900)]
+    hold_seconds: f64,
+    /// The server's clock, so that deadlines can be counted down whatever the client's says.
+    #[schema(format = DateTime)]
+    now: String,
+    /// The number of the latest event: whoever reads something after this and listens from
+    /// there misses nothing.
+    last_event_id: u64,
+}
+
+/// Tells what a storefront must know.
+#[utoipa::path(get, path = "/api/config", tag = "service", responses((status = 200, body = ConfigJson)))]
+async fn show(State(state): State<ApiState>) -> Response {
+    let (provider, publishable_key) = match &state.storefront.card_form {
+        CardForm::Sandbox => (ProviderJson::Sandbox, None),
+        CardForm::Stripe { publishable_key } => (ProviderJson::Stripe, publishable_key.clone()),
+    };
+    let config = ConfigJson {
+        currency: state.currency.to_string(),
+        provider,
+        publishable_key,
+        hold_seconds: state.storefront.hold.as_secs_f64(),
+        now: state.market.now().to_string(),
+        last_event_id: state.feed.latest(),
+    };
+    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(config)).into_response()
+}

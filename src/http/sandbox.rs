@@ -1,0 +1,88 @@
+//! `/api/sandbox`: playing the buyer's bank. The routes exist only with the sandbox provider.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::codes::Code;
+use super::errors::problem;
+use super::input::Faults;
+use super::json::StrictJson;
+use super::openapi::Refusals;
+use super::problem::Problem;
+use super::state::{ApiState, SignedIn};
+use super::views::ChargeJson;
+use crate::domain::{Charge, FailureCode, IntentFact, IntentReport};
+
+/// What Stripe calls a 3-D Secure that did not succeed.
+const AUTHENTICATION_FAILED: &str = "payment_intent_authentication_failure";
+
+/// The routes of the sandbox.
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(authenticate))
+}
+
+/// The bank's question and the buyer's answer.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+struct Authentication {
+    /// From the 202 that the payment was answered with.
+    client_secret: String,
+    /// Whether the buyer passes 3-D Secure.
+    approve: bool,
+}
+
+/// Completes 3-D Secure in the sandbox, in the buyer's place. The outcome of the payment then
+/// shows on the order and the charge, as it does after a real bank's answer.
+#[utoipa::path(
+    post, path = "/api/sandbox/authenticate", tag = "payments",
+    security(("session" = []), ("bearer" = [])),
+    request_body = Authentication,
+    responses((status = 200, body = ChargeJson, description = "The bank has the answer."), Refusals),
+)]
+async fn authenticate(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let mut faults = Faults::default();
+    let secret = body.field("clientSecret").text().ok_or("clientSecret must be given");
+    let secret = faults.note("clientSecret", secret);
+    let approve = faults.note("approve", approval(body.source()));
+    let (Some(secret), Some(approve)) = (secret, approve) else {
+        return Err(faults.into_problem());
+    };
+    let charge = state.gateway.sandbox_charge(secret).ok_or_else(Problem::not_found)?;
+    let charge = state.store.charge(charge).await?.filter(|charge| charge.buyer == who.user);
+    let charge = charge.ok_or_else(Problem::not_found)?;
+    if charge.client_secret().is_none_or(|known| known.0 != secret) {
+        return Err(Problem::new(Code::Conflict, "This payment does not wait for 3-D Secure."));
+    }
+    let fact = if approve {
+        IntentFact::Authorised
+    } else {
+        IntentFact::Declined(FailureCode::from_gateway(AUTHENTICATION_FAILED))
+    };
+    let report = IntentReport { intent: charge.intent().cloned(), fact };
+    let applied = state.market.report(charge.order, charge.id, report).await;
+    applied.map_err(|error| problem(error, state.market.now()))?;
+    let after: Charge = state.store.charge(charge.id).await?.ok_or_else(Problem::not_found)?;
+    let shown = Json(ChargeJson::from(&after.view()));
+    Ok(([(header::CACHE_CONTROL, "no-store")], shown).into_response())
+}
+
+/// No other field of the API is a boolean, so the reader of bodies does not know them.
+fn approval(body: &[u8]) -> Result<bool, &'static str> {
+    #[derive(Deserialize)]
+    struct Approval {
+        approve: bool,
+    }
+    let read = serde_json::from_slice::<Approval>(body);
+    read.map(|read| read.approve).map_err(|_| "approve must be true or false")
+}

@@ -1,0 +1,214 @@
+//! The house rules that a compiler does not hold: which way the arrows point, and that nothing
+//! but a test gives up with a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which modules a module may use. Those not listed put the others together and may use all.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("domain", &[]),
+    ("seams", &["domain"]),
+    ("store", &["domain"]),
+    ("payments", &["domain", "seams"]),
+    ("actors", &["domain", "seams", "store", "payments"]),
+    ("auth", &["domain", "seams"]),
+    ("http", &["domain", "seams", "store", "payments", "actors", "auth", "config"]),
+    ("config", &[]),
+];
+
+/// What the domain may use of other crates.
+const DOMAIN_CRATES: [&str; 7] = ["std", "serde", "thiserror", "jiff", "super", "crate", "self"];
+
+/// Where a panic is the documented answer: there is no randomness, so no secret may be made.
+const MAY_PANIC: [(&str, &str); 1] =
+    [("seams.rs", "panic!(\"the operating system gave no random bytes")];
+
+const GIVING_UP: [&str; 6] =
+    [".unwrap()", ".expect(\"", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
+
+struct Source {
+    /// Below `src/`.
+    path: PathBuf,
+    text: String,
+}
+
+/// Every source file outside its tests, without comments.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    assert!(files.len() > 50, "the sources are where they are looked for");
+    let source = |file: &PathBuf| {
+        let path = file.strip_prefix(&root).unwrap().to_path_buf();
+        let text = without_tests(&fs::read_to_string(file).unwrap());
+        Source { path, text }
+    };
+    let test_modules = test_modules(&files);
+    let is_code = |file: &&PathBuf| !test_modules.iter().any(|module| file.starts_with(module));
+    files.iter().filter(is_code).map(source).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The files and folders of modules that are declared for tests alone.
+fn test_modules(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut modules = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            let Some(next) = lines.peek() else { break };
+            let name = next.trim().trim_start_matches("pub ").strip_prefix("mod ");
+            let Some(name) = name.and_then(|rest| rest.strip_suffix(';')) else { continue };
+            if line.trim() == "#[cfg(test)]" {
+                let is_root = file.file_stem().is_some_and(|stem| stem == "mod" || stem == "lib");
+                let folder = if is_root {
+                    file.parent().unwrap().to_path_buf()
+                } else {
+                    file.with_extension("")
+                };
+                modules.push(folder.join(name));
+                modules.push(folder.join(format!("{name}.rs")));
+            }
+        }
+    }
+    modules
+}
+
+/// The text up to its test module, without comments.
+fn without_tests(text: &str) -> String {
+    // `#[cfg(all(test, unix))]` counts as well. The module is always the last of its file.
+    let ends = ["#[cfg(test)]\nmod ", "#[cfg(all(test, unix))]\nmod "];
+    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    let code = &text[..end];
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn module_of(path: &Path) -> String {
+    let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The first names of all paths that start at the crate's root, groups included.
+fn used_modules(text: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for (place, _) in text.match_indices("crate::") {
+        // `$crate` and names that end in `crate` are none of ours.
+        let before = text[..place].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
+            continue;
+        }
+        let rest = &text[place + "crate::".len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(group) => first_names(group),
+            None => vec![word(rest)],
+        };
+        used.extend(names.into_iter().filter(|name| !name.is_empty()));
+    }
+    used
+}
+
+/// The first names in a group `{a::b, c::{d, e}, f}`, whose opening brace is gone.
+fn first_names(group: &str) -> Vec<String> {
+    let (mut depth, mut names, mut is_first) = (0, Vec::new(), true);
+    for (place, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => is_first = true,
+            c if is_first && c.is_alphabetic() => {
+                names.push(word(&group[place..]));
+                is_first = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn arrows_between_modules_point_one_way() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let module = module_of(&source.path);
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else { continue };
+        for used in used_modules(&source.text) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{}: {module} -> {used}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_domain_uses_small_value_crates_alone() {
+    for source in sources() {
+        if module_of(&source.path) != "domain" {
+            continue;
+        }
+        for line in source.text.lines() {
+            let line = line.trim_start().trim_start_matches("pub ");
+            let Some(path) = line.strip_prefix("use ") else { continue };
+            let first = word(path);
+            // The domain's own modules are used by their names in its `mod.rs`.
+            let is_own = source.path.ends_with("domain/mod.rs")
+                || ["TicketCommand", "TicketState", "ChargePhase"].contains(&first.as_str());
+            let is_allowed = DOMAIN_CRATES.contains(&first.as_str()) || is_own;
+            assert!(is_allowed, "{}: {line}", source.path.display());
+        }
+        for banned in ["tokio::", "redb::", "axum::", "ractor::", "Instant::", "SystemTime"] {
+            assert!(!source.text.contains(banned), "{}: {banned}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn each_library_stays_in_its_room() {
+    // Only the store knows redb, only the actors know ractor, only the edge knows axum.
+    let rooms: [(&str, &[&str]); 3] = [
+        ("redb::", &["store"]),
+        ("ractor::", &["actors"]),
+        ("axum::", &["http", "app", "auth", "server", "commands", "config"]),
+    ];
+    for source in sources() {
+        let module = module_of(&source.path);
+        for (library, homes) in rooms {
+            let is_home = homes.contains(&module.as_str());
+            let uses = source.text.contains(&format!("use {library}"));
+            assert!(is_home || !uses, "{} uses {library}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_but_a_test_gives_up_with_a_panic() {
+    let mut found = Vec::new();
+    for source in sources() {
+        for line in source.text.lines() {
+            let is_documented = MAY_PANIC
+                .iter()
+                .any(|(file, text)| source.path.ends_with(file) && line.contains(text));
+            if !is_documented && GIVING_UP.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}: {}", source.path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}

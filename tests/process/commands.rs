@@ -1,0 +1,79 @@
+//! Looking after the data: verify, backup, restore.
+
+use crate::support::{Place, id};
+
+#[test]
+fn a_sound_store_is_verified() {
+    let place = Place::new();
+    let server = place.start();
+    let (ana, ben) = (server.client().person("ana"), server.client().person("ben"));
+    ben.locks(&ana.lists("Rock"));
+    let (ok, said) = place.run(&["verify"]);
+    assert!(!ok && said.contains("in use"), "a server has it open: {said}");
+    server.kill();
+    let (ok, said) = place.run(&["verify"]);
+    assert!(ok, "{said}");
+}
+
+#[test]
+fn what_is_not_a_store_is_refused() {
+    let place = Place::new();
+    let (ok, said) = place.run(&["verify"]);
+    assert!(!ok && !said.contains("panicked"), "there is none: {said}");
+    std::fs::write(place.data(), "this is no store").unwrap();
+    for arguments in [&["verify"][..], &["serve"], &["backup", "copy.redb"]] {
+        let (ok, said) = place.run(arguments);
+        assert!(!ok && said.contains("gittix.redb"), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    assert_eq!(std::fs::read(place.data()).unwrap(), b"this is no store", "left as it is");
+}
+
+#[test]
+fn a_backup_of_a_running_server_restores_to_what_it_was() {
+    // Its admin address has to be known to the command.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port);
+    let server = place.start();
+    let (ana, ben) = (server.client().person("ana"), server.client().person("ben"));
+    let ticket = ana.lists("Rock");
+    let order = ben.locks(&ticket);
+    let copy = place.folder.path().join("copy.redb");
+    let (ok, said) = place.run(&["backup", "copy.redb"]);
+    assert!(ok && said.contains("copy.redb"), "{said}");
+    let later = ana.lists("Later");
+    let (ok, said) = place.run(&["backup", "copy.redb"]);
+    assert!(!ok && said.contains("exists"), "never over another file: {said}");
+    let (ok, said) = place.run(&["restore", "copy.redb"]);
+    assert!(!ok && said.contains("gittix.redb"), "never over a store: {said}");
+    server.kill();
+
+    std::fs::rename(place.data(), place.folder.path().join("old.redb")).unwrap();
+    let (ok, said) = place.run(&["restore", copy.to_str().unwrap()]);
+    assert!(ok, "{said}");
+    let (ok, said) = place.run(&["verify"]);
+    assert!(ok, "{said}");
+    let server = place.start();
+    let shown = ben.at(&server).get(&format!("/api/orders/{}", id(&order))).is(200);
+    assert_eq!(shown.json(), order);
+    assert_eq!(server.client().status_of(&ticket), "Locked");
+    server.client().get(&format!("/api/tickets/{later}")).is(404);
+}
+
+#[test]
+fn a_backup_needs_no_server() {
+    let place = Place::new();
+    let server = place.start();
+    let ticket = server.client().person("ana").lists("Rock");
+    server.kill();
+    let (ok, said) = place.run(&["backup", "copy.redb"]);
+    assert!(ok, "{said}");
+    let other = Place::new();
+    let copy = place.folder.path().join("copy.redb");
+    let (ok, said) = other.run(&["restore", copy.to_str().unwrap()]);
+    assert!(ok, "{said}");
+    let server = other.start();
+    assert_eq!(server.client().status_of(&ticket), "Available");
+    let (ok, said) = other.run(&["restore", "missing.redb"]);
+    assert!(!ok && !said.contains("panicked"), "{said}");
+}
