@@ -60,10 +60,20 @@ pub struct IdMint {
 impl IdMint {
     /// The highest value of the 12-bit counter.
     const COUNTER_MAX: u16 = 0x0fff;
+    /// A UUIDv7 has 48 bits for the time.
+    const MILLIS_MASK: u64 = (1 << 48) - 1;
 
     /// A mint that reads time and randomness from the given seams.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self { clock, entropy, last: Mutex::new((0, 0)) }
+    }
+
+    /// The same mint, whose identifiers are also greater than any that was minted by `earlier`,
+    /// though in another life of the process and by a clock that has been set back since.
+    #[must_use]
+    pub fn after(self, earlier: Timestamp) -> Self {
+        let millis = u64::try_from(earlier.as_millis()).unwrap_or(0) & Self::MILLIS_MASK;
+        Self { last: Mutex::new((millis, Self::COUNTER_MAX)), ..self }
     }
 
     /// A new 128-bit identifier, greater than all before it.
@@ -79,8 +89,7 @@ impl IdMint {
     }
 
     fn next_tick(&self) -> (u64, u16) {
-        const MILLIS_MASK: u64 = (1 << 48) - 1;
-        let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(0) & MILLIS_MASK;
+        let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(0) & Self::MILLIS_MASK;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = match *last {
             (millis, _) if now > millis => (now, 0),
@@ -113,6 +122,16 @@ mod tests {
         let mint = IdMint::new(Arc::new(Frozen), Arc::new(Zero));
         let ids: Vec<u128> = (0..10_000).map(|_| mint.mint()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn a_mint_after_a_restart_goes_on_where_the_last_one_stopped() {
+        let mint = || IdMint::new(Arc::new(Frozen), Arc::new(Zero));
+        let last = (0..5_000).map(|_| mint().mint()).max();
+        let later = Timestamp::from_millis(1_700_000_060_000);
+        let next = mint().after(later).mint();
+        assert!(Some(next) > last);
+        assert!(next >> 80 > 1_700_000_060_000, "although the clock was set back");
     }
 
     #[test]

@@ -75,9 +75,10 @@ impl Marketplace {
         let failures = Arc::new(AtomicU64::new(0));
         let counter = Supervisor { failures: failures.clone() };
         let (supervisor, _) = Actor::spawn(None, counter, ()).await.map_err(failed)?;
+        let ids = IdMint::new(clock.clone(), entropy).after(last_change(&store).await?);
         let context = Arc::new(Context {
             store,
-            ids: IdMint::new(clock.clone(), entropy),
+            ids,
             clock,
             gateway,
             gateway_calls: Arc::new(tokio::sync::Semaphore::new(settings.max_gateway_calls)),
@@ -449,6 +450,15 @@ impl Marketplace {
             Committed::Stale => Err(MarketError::Internal("a new row exists already".to_owned())),
         }
     }
+}
+
+/// When anything was last written. Lists are sorted by id, so new ids must follow the old ones
+/// even if the clock was set back while the server was down.
+async fn last_change(store: &SharedStore) -> Result<Timestamp, StartError> {
+    let before_last = store.stats().last_seq.saturating_sub(1);
+    let last = store.events(before_last, 1).await;
+    let last = last.map_err(|error| StartError(error.to_string()))?;
+    Ok(last.last().map_or(Timestamp::default(), |event| event.at))
 }
 
 /// A directory whose actors `make` makes, as children of the supervisor.

@@ -292,8 +292,8 @@ pub struct ChargeJson {
     /// Why it failed; null unless it did.
     #[schema(required)]
     pub failure_code: Option<String>,
-    /// How the cardholder's dispute stands; null if there is none.
-    #[schema(required)]
+    /// How the cardholder's dispute stands; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dispute_status: Option<DisputeStatusJson>,
     /// When it was tried.
     #[schema(format = DateTime)]
