@@ -1,10 +1,10 @@
 //! Stripe: the only room that knows it.
 //!
 //! Requests are async-stripe's: its typed parameters, its `StripeClient` trait, its idempotency
-//! keys. The transport behind that trait is ours ([`client`]), because async-stripe's own opens
+//! keys. The transport behind that trait is ours (`client`), because async-stripe's own opens
 //! a TLS connection for every call and loses the status of an answer it can't read, and both
 //! the status and "no answer at all" decide here what is certain. Answers are read leanly
-//! ([`objects`]): a field that Stripe adds or changes must not make a payment unreadable.
+//! (`objects`): a field that Stripe adds or changes must not make a payment unreadable.
 //!
 //! # What is certain
 //!
