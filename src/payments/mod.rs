@@ -52,6 +52,10 @@ pub trait Gateway: Send + Sync + 'static {
     /// Does one step under its idempotency key and reports how the payment intent stands
     /// afterwards. Doing a step again that was done before reports the same and does nothing.
     ///
+    /// A step that ends the charge ends it for good: capturing reports that the money was taken,
+    /// or `Voided` once it is certain that it can't be any more; cancelling and refunding never
+    /// report a refusal.
+    ///
     /// # Errors
     ///
     /// Every outcome that is not certain, such as no answer or one that can't be understood,

@@ -173,10 +173,13 @@ fn index_order(
     before: Option<&Order>,
     after: &Order,
 ) -> Result<(), Failed> {
-    let status = after.state.status();
-    if before.map(|before| before.state.status()) != Some(status) {
-        let key = (after.buyer.as_u128(), after.id.as_u128());
-        tables.orders_by_buyer.open()?.insert(key, index::status_code(status))?;
+    let (old, new) = (before.map(index::by_buyer), index::by_buyer(after));
+    if old != Some(new) {
+        let listed = tables.orders_by_buyer.open()?;
+        if let Some(old) = old {
+            listed.remove(old)?;
+        }
+        listed.insert(new, ())?;
     }
     let (old, new) = (before.and_then(index::deadline), index::deadline(after));
     if old == new {

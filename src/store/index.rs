@@ -30,6 +30,19 @@ pub fn deadline(order: &Order) -> Option<(i64, u128)> {
     order.is_open().then(|| (order.expires_at.as_millis(), order.id.as_u128()))
 }
 
+/// The key of an order in [`super::tables::ORDERS_BY_BUYER`].
+pub fn by_buyer(order: &Order) -> (u128, u8, u128) {
+    (order.buyer.as_u128(), status_code(order.state.status()), order.id.as_u128())
+}
+
+/// Every status there is.
+pub const STATUSES: [OrderStatus; 4] = [
+    OrderStatus::Created,
+    OrderStatus::AwaitingPayment,
+    OrderStatus::Completed,
+    OrderStatus::Cancelled,
+];
+
 /// A status as [`super::tables::ORDERS_BY_BUYER`] keeps it.
 pub fn status_code(status: OrderStatus) -> u8 {
     match status {

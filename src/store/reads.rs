@@ -1,11 +1,13 @@
 //! Reading single rows and short runs of them, as of one moment.
 
+use std::iter::Peekable;
+
 use redb::{
     Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, Value,
 };
 
 use super::codec::{self, Record, TicketRow};
-use super::index::status_code;
+use super::index::{STATUSES, status_code};
 use super::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, EVENTS, IDEMPOTENCY, ORDERS, ORDERS_BY_BUYER,
     SESSIONS, TICKETS, UNSETTLED, USERS,
@@ -100,26 +102,27 @@ impl Snapshot {
         Ok(Some(Purchase { order, charge }))
     }
 
-    /// A page of one buyer's orders. It costs what the orders of the buyer cost that it has to
-    /// pass by, one index entry each.
+    /// A page of one buyer's orders. Each status has a run of its own in the index, so a page
+    /// costs what is on it and, for all statuses, one more entry of each run.
     pub fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
         let buyer = query.buyer.as_u128();
         let Some(last) = query.after.map_or(Some(u128::MAX), |id| id.as_u128().checked_sub(1))
         else {
             return Ok(Vec::new());
         };
-        let wanted = query.status.map(status_code);
         let index = self.table(ORDERS_BY_BUYER)?;
+        let statuses = query.status.map_or_else(|| STATUSES.to_vec(), |status| vec![status]);
+        let mut runs = Vec::new();
+        for code in statuses.into_iter().map(status_code) {
+            let run = index.range((buyer, code, 0)..=(buyer, code, last)).map_err(storage_error)?;
+            let ids =
+                run.rev().map(|entry| entry.map(|(key, _)| key.value().2).map_err(storage_error));
+            runs.push(ids.peekable());
+        }
         let mut found = Vec::new();
-        for entry in index.range((buyer, 0)..=(buyer, last)).map_err(storage_error)?.rev() {
-            if found.len() >= query.limit {
-                break;
-            }
-            let (key, status) = entry.map_err(storage_error)?;
-            if wanted.is_some_and(|wanted| wanted != status.value()) {
-                continue;
-            }
-            let id = OrderId::from_u128(key.value().1);
+        while found.len() < query.limit {
+            let Some(id) = newest(&mut runs)? else { break };
+            let id = OrderId::from_u128(id);
             let purchase = self.purchase(id)?;
             found.push(purchase.ok_or_else(|| {
                 ReadError::Corrupt(format!("orders_by_buyer {id}: the order is missing"))
@@ -199,4 +202,22 @@ pub fn record<T: Record>(
         Some(row) => Ok(Some(codec::decode(definition.name(), id, row.value())?)),
         None => Ok(None),
     }
+}
+
+/// Takes the newest of what the runs, each newest first, have left.
+fn newest(
+    runs: &mut [Peekable<impl Iterator<Item = Result<u128, ReadError>>>],
+) -> Result<Option<u128>, ReadError> {
+    let mut best: Option<(usize, u128)> = None;
+    for (place, run) in runs.iter_mut().enumerate() {
+        match run.peek() {
+            Some(Ok(id)) if best.is_none_or(|(_, newest)| *id > newest) => {
+                best = Some((place, *id))
+            }
+            Some(Err(error)) => return Err(error.clone()),
+            Some(Ok(_)) | None => {}
+        }
+    }
+    let run = best.and_then(|(place, _)| runs.get_mut(place));
+    run.and_then(Iterator::next).transpose()
 }

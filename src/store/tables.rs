@@ -65,8 +65,9 @@ tables! {
 
     /// Orders by order id.
     ORDERS: "orders", u128 => &[u8];
-    /// The status (see [`super::index::status_code`]) by buyer and order id.
-    ORDERS_BY_BUYER: "orders_by_buyer", (u128, u128) => u8;
+    /// Orders by buyer, status (see [`super::index::status_code`]) and order id. The list of all
+    /// statuses merges one run for each.
+    ORDERS_BY_BUYER: "orders_by_buyer", (u128, u8, u128) => ();
     /// The buyer of every open order by deadline, in milliseconds since the epoch, and order
     /// id. An order whose charge is being captured stays until it is completed or cancelled,
     /// past its deadline if need be: readers page with `after`, so it blocks nobody.

@@ -91,9 +91,14 @@ export async function order({ params, config, signal }) {
       h("a.button.wide", { href: "/" }, "Browse others")];
   }
 
+  function cancelButton() {
+    const cancel = h("button.button.wide", { type: "button" }, "Cancel");
+    cancel.addEventListener("click", action(cancel, cancelOrder));
+    return cancel;
+  }
+
   function openView() {
     const pay = h("button.button.primary.wide", { type: "button", "aria-expanded": "false" }, "Pay");
-    const cancel = h("button.button.wide", { type: "button" }, "Cancel");
     const place = h("div");
     pay.addEventListener("click", action(pay, async () => {
       problem.textContent = "";
@@ -102,17 +107,17 @@ export async function order({ params, config, signal }) {
       pay.hidden = true;
       it.focus();
     }));
-    cancel.addEventListener("click", action(cancel, cancelOrder));
     const failed = order.charge?.status === "Failed" && h("p.form-error", {}, declineText(order.charge.failureCode));
     tick();
-    return [countdown, bar, failed, place, pay, cancel];
+    return [countdown, bar, failed, place, pay, cancelButton()];
   }
 
   function payingView() {
     const bank = goOnWithBank({ order, config, adopt, refresh, signal });
     return [h("p.outcome", {}, h("span.spinner", { "aria-hidden": "true" }), bank ? "Waiting for your bank" : "Confirming your payment"),
       h("p", {}, bank ? "Your bank wants to know that it's you." : "This usually takes a few seconds. You can leave this page; the outcome is kept under My Orders."),
-      bank];
+      // The time runs on while the bank asks, and the buyer may still think better of it.
+      bank && [countdown, bar, bank, cancelButton()]].flat();
   }
 
   function outcome(phase) {

@@ -296,7 +296,13 @@ impl<C: StripeClient<Err = CallError> + Send + Sync + 'static> Gateway for Strip
                 | GatewayStep::Refund,
                 Some(intent),
             ) => {
-                let fact = self.change(step, charge, intent).await?;
+                let fact = match (step, self.change(step, charge, intent).await?) {
+                    // The authorisation is gone, and nothing may bring the intent back to life.
+                    (GatewayStep::Capture, IntentFact::Declined(_)) => {
+                        self.change(GatewayStep::Cancel, charge, intent).await?
+                    }
+                    (_, fact) => fact,
+                };
                 IntentReport { intent: Some(intent.clone()), fact }
             }
         };

@@ -285,6 +285,18 @@ async fn what_was_captured_after_all_is_told_instead_of_cancelled() {
 }
 
 #[tokio::test]
+async fn an_intent_that_can_not_be_captured_any_more_is_cancelled() {
+    let world = World::new();
+    let refusal = Err(refused(400, "payment_intent_unexpected_state"));
+    let lapsed = Ok(
+        r#"{"id":"pi_1","status":"requires_payment_method","last_payment_error":{"code":"lapsed"}}"#,
+    );
+    let at = at_stripe("tok_visa");
+    let fact = world.perform(GatewayStep::Capture, &at, &[refusal, lapsed, VOID]).await;
+    assert_eq!(fact, Ok(IntentFact::Voided));
+}
+
+#[tokio::test]
 async fn money_is_paid_back_once_whoever_did_it() {
     let at = at_stripe("tok_visa");
     let refunding = at.moved(ChargePhase::Refunding { intent: IntentId("pi_1".to_owned()) }, NOW);

@@ -210,14 +210,14 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         txn.open_table(DEADLINES)?.insert((5, 6), 7)?;
         Ok(())
     }),
-    ("an order has another status in its buyer's list", "another status", |txn| {
+    ("an order has another status in its buyer's list", "not listed under its status", |txn| {
         let mut table = txn.open_table(ORDERS_BY_BUYER)?;
-        let key = table.first()?.expect("an order").0.value();
-        table.insert(key, 9)?;
+        let (buyer, status, order) = table.pop_first()?.expect("an order").0.value();
+        table.insert((buyer, status + 9, order), ())?;
         Ok(())
     }),
     ("a buyer's list has an order too many", "has no such order", |txn| {
-        txn.open_table(ORDERS_BY_BUYER)?.insert((1, 2), 0)?;
+        txn.open_table(ORDERS_BY_BUYER)?.insert((1, 2, 3), ())?;
         Ok(())
     }),
     ("a charge is over another amount", "it is over", |txn| {
