@@ -7,6 +7,7 @@
 pub mod answers;
 pub mod audit;
 pub mod client;
+pub mod direct;
 pub mod disk;
 pub mod gateway;
 pub mod http;
