@@ -67,8 +67,8 @@ bugs! {
 }
 
 impl Bug {
-    /// Those that the simulator has not been seen to find within its bound. They stay here for
-    /// the sake of honesty, and so that one day they are found; all others are.
+    /// Those that the simulator does not find yet within the seeds it is given; the test of its
+    /// teeth leaves them out. It finds all others.
     pub const NOT_YET_FOUND: &[Self] = &[
         Self::DroppedVersionCheck,
         Self::LostRefund,
