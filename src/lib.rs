@@ -21,6 +21,8 @@
 pub mod actors;
 pub mod app;
 pub mod auth;
+#[doc(hidden)]
+pub mod bugs;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -6,12 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use. Those not listed put the others together and may use all.
-const ARROWS: [(&str, &[&str]); 8] = [
-    ("domain", &[]),
+const ARROWS: [(&str, &[&str]); 9] = [
+    // Deliberate bugs for the simulator; without their feature a constant `false`.
+    ("bugs", &[]),
+    ("domain", &["bugs"]),
     ("seams", &["domain"]),
-    ("store", &["domain"]),
+    ("store", &["domain", "bugs"]),
     ("payments", &["domain", "seams"]),
-    ("actors", &["domain", "seams", "store", "payments"]),
+    ("actors", &["domain", "seams", "store", "payments", "bugs"]),
     ("auth", &["domain", "seams"]),
     ("http", &["domain", "seams", "store", "payments", "actors", "auth", "config"]),
     // Which keys may go where is the gateway's to say.

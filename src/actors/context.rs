@@ -11,6 +11,7 @@ use super::error::MarketError;
 use super::order::OrderRequest;
 use super::reconciler::ReconcilerMessage;
 use super::ticket::TicketRequest;
+use crate::bugs::{Bug, planted};
 use crate::domain::{ChargeId, Commit, OrderId, TicketId, Timestamp};
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, IdMint};
@@ -105,6 +106,11 @@ impl Context {
     /// Commits, and reports a refusal in the marketplace's words. `Conflict` is left to the
     /// caller, who holds the stale state.
     pub async fn commit(&self, commit: Commit) -> Result<Committed, MarketError> {
+        if planted(Bug::AnswerBeforeCommit) {
+            let store = self.store.clone();
+            tokio::spawn(async move { store.commit(commit).await });
+            return Ok(Committed::Durable);
+        }
         match self.store.commit(commit).await {
             Ok(()) => Ok(Committed::Durable),
             Err(CommitError::Conflict) => Ok(Committed::Stale),

@@ -23,6 +23,7 @@ use tracing::{error, warn};
 
 use super::context::Context;
 use super::order::OrderRequest;
+use crate::bugs::{Bug, planted};
 use crate::domain::{OrderId, Timestamp};
 use crate::store::{Deadline, ReadError};
 
@@ -60,6 +61,9 @@ pub struct Doorbell {
 impl Doorbell {
     /// Tells of a new order. Costs one atomic read while the timer is awake.
     pub fn ring(&self, timer: &ActorRef<DeadlineMessage>) {
+        if planted(Bug::SilentDoorbell) {
+            return;
+        }
         if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
             let _ = timer.cast(DeadlineMessage::Made);
         }
@@ -129,6 +133,10 @@ impl Actor for DeadlineActor {
     }
 }
 
+fn is_due(deadline: Timestamp, now: Timestamp) -> bool {
+    deadline <= now || planted(Bug::BlindTimer)
+}
+
 enum Next {
     In(Duration),
     WhenToldTo,
@@ -144,7 +152,7 @@ impl DeadlineActor {
             let now = self.context.now();
             let page = self.context.store.deadlines(after, PAGE).await?;
             let due: Vec<Deadline> =
-                page.iter().take_while(|deadline| deadline.at <= now).copied().collect();
+                page.iter().take_while(|due| is_due(due.at, now)).copied().collect();
             all_ended &= self.wake(&due, left_alone, now).await;
             let earliest_ahead = page.get(due.len()).copied();
             after = page.last().copied();

@@ -20,6 +20,8 @@ use ractor::ActorRef;
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
+use crate::bugs::{Bug, planted};
+
 /// A power of two well above the number of cores, so that lookups rarely meet.
 const SHARDS: usize = 64;
 /// How often a message is handed to a fresh actor when the one before ended with it unread.
@@ -266,6 +268,13 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         shard: &'a mut BTreeMap<K, Entry<B>>,
         key: K,
     ) -> Option<&'a Entry<B>> {
+        if planted(Bug::TwoActors)
+            && let Some(entry) = shard.remove(&key)
+        {
+            // The actor lives on, and nobody knows.
+            entry.shared.entered.store(false, Ordering::Release);
+            self.live.fetch_sub(1, Ordering::Relaxed);
+        }
         match shard.entry(key) {
             btree_map::Entry::Occupied(entry) => Some(entry.into_mut()),
             btree_map::Entry::Vacant(place) => {

@@ -18,6 +18,7 @@ use super::order::{OrderActor, OrderRequest, Payment};
 use super::reconciler::{PendingCharge, Reconciler, ReconcilerMessage};
 use super::supervisor::{Supervisor, SupervisorMessage};
 use super::ticket::{IdempotencyKey, Reservation, TicketActor, TicketRequest};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Charge, ChargeId, Commit, Email, Event, ExpectedVersion, GatewayStep, IntentId,
     IntentReport, OrderId, PaymentToken, Precondition, Price, Purchase, Session, SessionId, Ticket,
@@ -102,7 +103,9 @@ impl Marketplace {
         let peers = context.peers.get_or_init(|| peers);
         // Only now, when every actor finds its peers, may the first work begin.
         let _ = peers.deadlines.cast(DeadlineMessage::Look);
-        let _ = peers.reconciler.cast(ReconcilerMessage::Sweep { all: true });
+        if !planted(Bug::NoReconciler) {
+            let _ = peers.reconciler.cast(ReconcilerMessage::Sweep { all: true });
+        }
         Ok(Self { context, supervisor, failures, sweeper: sweeper.abort_handle() })
     }
 

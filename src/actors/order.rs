@@ -18,10 +18,11 @@ use super::directory::{AskError, Hold, Letter, OpenReply, Presence, Reply};
 use super::error::MarketError;
 use super::reconciler::{LONGEST_PAUSE, LONGEST_PAUSE_FOR_BUYER};
 use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
-    GatewayStep, IntentId, IntentReport, OrderId, PaymentToken, Purchase, PurchaseChange,
-    PurchaseCommand, PurchaseDecision, Timestamp, UserId, Write,
+    GatewayStep, IntentFact, IntentId, IntentReport, OrderId, PaymentToken, Purchase,
+    PurchaseChange, PurchaseCommand, PurchaseDecision, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
 
@@ -202,6 +203,7 @@ impl OrderActor {
     async fn pay(&self, state: &mut OrderActorState, payment: Payment) -> Result<(), MarketError> {
         self.authorise(state, payment.by).await?;
         let Payment { charge, token, key, .. } = payment;
+        let key = key.filter(|_| !planted(Bug::ForgottenKey));
         let remembered = key.map(|key| key.remember(Answer::ChargeBegun(charge)));
         self.change(state, None, &PurchaseCommand::Pay { charge, token }, remembered).await?;
         Ok(())
@@ -218,6 +220,13 @@ impl OrderActor {
         if step.is_some() {
             state.calls.remove(&charge);
         }
+        let result = match result {
+            Err(_) if planted(Bug::UnknownIsDeclined) => Ok(IntentReport {
+                intent: None,
+                fact: IntentFact::Declined(FailureCode::from_gateway("no_answer")),
+            }),
+            result => result,
+        };
         let reason = match result {
             Ok(report) => {
                 let command = PurchaseCommand::Report { charge, report };
@@ -312,6 +321,9 @@ impl OrderActor {
             self.context.settled(charge.id);
             return;
         };
+        if planted(Bug::LostRefund) && step == GatewayStep::Refund {
+            return;
+        }
         if state.calls.insert(charge.id) {
             let (context, charge) = (self.context.clone(), charge.clone());
             tokio::spawn(call_gateway(context, step, charge, hold.clone()));
@@ -334,7 +346,10 @@ impl OrderActor {
     ) -> Result<Outcome, MarketError> {
         for _ in 0..MAX_REDECISIONS {
             let before = self.load(state, about).await?;
-            let now = self.context.now();
+            let now = match command {
+                PurchaseCommand::Expire if planted(Bug::BlindTimer) => before.order.expires_at,
+                _ => self.context.now(),
+            };
             let max_attempts = self.context.settings.max_attempts;
             let change = match before.decide(command, max_attempts, now)? {
                 PurchaseDecision::Unchanged => return Ok(Outcome::Unchanged),
@@ -344,6 +359,12 @@ impl OrderActor {
                 }
                 PurchaseDecision::Changed(change) => *change,
             };
+            if planted(Bug::EarlyCapture)
+                && let Some(charge) = &change.after.charge
+                && matches!(charge.phase, ChargePhase::Capturing { .. })
+            {
+                let _ = self.context.gateway.perform(GatewayStep::Capture, charge).await;
+            }
             // Until the commit is certain, the row and not this memory is the truth.
             state.purchase = Loaded::No;
             let after = change.after.clone();

@@ -7,6 +7,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::context::{Committed, Context, MAX_REDECISIONS};
 use super::directory::{Letter, Presence, Reply};
 use super::error::MarketError;
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Commit, Event, Order, OrderId, Precondition, Purchase, PurchaseChange, Remembered,
     Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Write,
@@ -207,13 +208,13 @@ impl TicketActor {
             let now = self.context.now();
             let until = now.plus(settings.hold);
             let Reservation { order, buyer, ref key } = *reservation;
+            let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
             let command = TicketCommand::Reserve { by: buyer, order, until };
             let after = changed(ticket.decide(&command, now)?)?;
             let purchase =
                 Purchase { order: Order::new(order, buyer, &ticket, until, now), charge: None };
             let limit = settings.max_open_per_user;
-            let remembered =
-                key.as_ref().map(|key| key.remember(Answer::OrderCreated(purchase.view())));
+            let remembered = key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));
             let commit = Commit::at(now)
                 .write(Write::Order(purchase.order.clone()))
                 .write(Write::Ticket(after.clone()))
@@ -252,9 +253,13 @@ impl TicketActor {
         let after = changed(decision)?;
         let mut commit = Commit::at(settlement.at)
             .write(Write::Ticket(after.clone()))
-            .events(settlement.change.events)
-            .event(Event::TicketUpdated(after.clone()));
-        commit.writes.extend(settlement.writes);
+            .events(settlement.change.events);
+        if !(planted(Bug::UntoldRelease) && settlement.demand == TicketDemand::Release) {
+            commit = commit.event(Event::TicketUpdated(after.clone()));
+        }
+        if !(planted(Bug::ReleaseWithoutOrder) && settlement.demand == TicketDemand::Release) {
+            commit.writes.extend(settlement.writes);
+        }
         let durable = self.commit(state, commit, Some(&after)).await?;
         Ok(if durable { Committed::Durable } else { Committed::Stale })
     }
@@ -287,7 +292,8 @@ impl TicketActor {
             }
             Ok(Committed::Stale) => Ok(false),
             Err(error @ (MarketError::Refused(_) | MarketError::Overloaded)) => {
-                state.ticket = before;
+                let adopted = after.filter(|_| planted(Bug::AdoptedRefusal));
+                state.ticket = adopted.map_or(before, |after| Loaded::Yes(after.clone()));
                 Err(error)
             }
             Err(error) => Err(error),

@@ -24,6 +24,8 @@ mod reports;
 
 use thiserror::Error;
 
+use crate::bugs::{Bug, planted};
+
 use super::{
     CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, DisputeStatus, Event,
     ExpectedVersion, FailureCode, GatewayStep, IntentId, Order, OrderState, OrderView,
@@ -212,7 +214,7 @@ impl Purchase {
                 if self.charge.as_ref().is_some_and(Charge::is_unsettled) {
                     return Err(PurchaseRejection::PaymentInProgress);
                 }
-                if self.is_overdue(now) {
+                if self.is_overdue(now) && !planted(Bug::PayPastDeadline) {
                     return Err(PurchaseRejection::Expired);
                 }
                 let charge = Charge::new(id, &self.order, token.clone(), now);

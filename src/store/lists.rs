@@ -26,6 +26,8 @@ use super::reads::{Snapshot, record};
 use super::sources::{ByPrice, Newest, Source, Step};
 use super::tables::{LISTS, MARKET, TICKETS};
 use super::words::matches;
+use crate::bugs::{Bug, planted};
+
 use super::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
 use crate::domain::{Ticket, TicketId};
 
@@ -165,7 +167,10 @@ impl Search<'_> {
             }
         };
         let rank = rank(self.sort, price, id);
-        let is_past = self.after.is_some_and(|after| rank <= self.rank_of(after));
+        let is_past = self.after.is_some_and(|after| {
+            let last = self.rank_of(after);
+            rank < last || (rank == last && !planted(Bug::RepeatingPage))
+        });
         let is_too_late =
             plan.best.len() >= self.wanted && plan.best.last().is_some_and(|last| rank >= *last);
         if !self.prices.contains(&price) || is_past || is_too_late {

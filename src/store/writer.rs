@@ -28,6 +28,7 @@ use super::check::{Failed, Stop, check};
 use super::log::Appender;
 use super::write_tables::WriteTables;
 use super::{BatchObserver, CommitError};
+use crate::bugs::{Bug, planted};
 use crate::domain::{Commit, Write};
 
 /// The most commits of one batch, so that the first is not kept waiting for all the others.
@@ -174,7 +175,9 @@ impl Writer {
         outcomes: &mut Vec<Result<(), CommitError>>,
     ) -> Result<(), Failed> {
         let mut txn = self.db.begin_write().map_err(|error| Failed(error.to_string()))?;
-        txn.set_durability(Durability::Immediate).map_err(|error| Failed(error.to_string()))?;
+        let durability =
+            if planted(Bug::NoSync) { Durability::None } else { Durability::Immediate };
+        txn.set_durability(durability).map_err(|error| Failed(error.to_string()))?;
         // Opening after a crash then takes the same time whatever the size of the file.
         txn.set_quick_repair(true);
         let mut tables = WriteTables::new(&txn);

@@ -144,16 +144,17 @@ fn surplus(inspection: &mut Inspection<'_>, intents: u64, unsettled: u64) -> Res
     })
 }
 
-/// Each order counts its charges and knows the latest.
+/// Each order counts its charges and names one of them. Which is the latest can't be told from
+/// their ids, for the clock they are made with may have been set back at a restart.
 fn attempts(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
     let rows = inspection.table(ORDERS)?.len().map_err(storage_error)?;
+    let charges = inspection.table(CHARGES)?;
     for pass in Pass::all(rows) {
-        let mut tried: HashMap<OrderId, (u32, ChargeId)> = HashMap::new();
+        let mut tried: HashMap<OrderId, u32> = HashMap::new();
         inspection.each_sound::<Charge>(CHARGES, |_, _, charge| {
             if pass.takes(charge.order.as_u128()) {
-                let (count, latest) = tried.entry(charge.order).or_insert((0, charge.id));
+                let count = tried.entry(charge.order).or_default();
                 *count = count.saturating_add(1);
-                *latest = charge.id.max(*latest);
             }
             Ok(())
         })?;
@@ -161,21 +162,18 @@ fn attempts(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
             if !pass.takes(key) {
                 return Ok(());
             }
-            let (count, latest) = match tried.get(&order.id) {
-                Some((count, latest)) => (*count, Some(*latest)),
-                None => (0, None),
-            };
+            let count = tried.get(&order.id).copied().unwrap_or(0);
             let id = order.id;
             inspection.expect(order.attempts == count, || {
                 format!("orders {id}: it counts {} charges and has {count}", order.attempts)
             });
-            inspection.expect(order.charge == latest, || {
-                let named = |charge: Option<ChargeId>| match charge {
-                    Some(charge) => charge.to_string(),
-                    None => "none".to_owned(),
-                };
-                let (named, latest) = (named(order.charge), named(latest));
-                format!("orders {id}: its latest charge is {latest}, it names {named}")
+            let is_its_own = match order.charge {
+                Some(named) => lookup::<Charge>(&charges, CHARGES, named.as_u128())?
+                    .is_some_and(|charge| charge.order == id),
+                None => count == 0,
+            };
+            inspection.expect(is_its_own, || {
+                format!("orders {id}: its latest charge is {:?}, of {count}", order.charge)
             });
             let fits = match order.state {
                 OrderState::Created => count == 0,

@@ -1,0 +1,491 @@
+//! People: each does one thing after the other, some of it in vain, all of it checked.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use gittix::domain::{Email, OrderId, SessionId, TicketId, Timestamp, UserId};
+use gittix::seams::Clock as _;
+use gittix::store::{Store as _, TicketPosition, TicketQuery, TicketSort};
+
+use super::answers::{Answered, Asked, Asking, Excuses, Reason, check, stood_still};
+use super::direct::direct;
+use super::http::{self, Received, Sent};
+use super::life::Life;
+use super::model::Span;
+use super::plan::Fault;
+use super::record::Violation;
+use super::rng::Rng;
+
+/// Nothing may take longer, whatever goes wrong.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// Cards, and what they do at the simulated provider.
+const CARDS: [&str; 6] = [
+    "tok_visa",
+    "tok_visa",
+    "tok_visa",
+    "tok_chargeDeclined",
+    "tok_authenticationRequired",
+    "tok_unknown",
+];
+
+/// An account, and how to use it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The account.
+    pub id: UserId,
+    /// The token of its session.
+    pub token: String,
+    /// The session, which direct calls name.
+    pub session: SessionId,
+}
+
+/// What a client remembers over the lives of the server.
+pub struct Client {
+    /// Decides what is done.
+    pub rng: Rng,
+    /// Its account, once it has one.
+    pub account: Option<Account>,
+    /// An order it is about to pay.
+    about_to_pay: Option<OrderId>,
+    /// Requests that were sent with an idempotency key.
+    keyed: Vec<Keyed>,
+    serial: u64,
+}
+
+/// A request with an idempotency key, and what it led to.
+#[derive(Clone)]
+struct Keyed {
+    asked: Asked,
+    sent: Sent,
+    at: Timestamp,
+    /// The last event that was visible when it was first sent.
+    from: u64,
+    answer: Option<(u16, Vec<u8>)>,
+    ids: BTreeSet<String>,
+}
+
+impl Client {
+    /// A client without an account.
+    pub fn new(seed: u64, number: usize) -> Self {
+        Self {
+            rng: Rng::new(seed, &format!("client {number}")),
+            account: None,
+            about_to_pay: None,
+            keyed: Vec::new(),
+            serial: 0,
+        }
+    }
+}
+
+/// A client at work in one life of the server.
+pub struct Worker {
+    /// The life.
+    pub life: Arc<Life>,
+    /// Which client it is.
+    pub number: usize,
+}
+
+/// How a request is made.
+enum Way {
+    Direct { card: &'static str },
+    Http { sent: Sent, repeats: Option<usize> },
+}
+
+impl Worker {
+    /// Works until there are no steps left.
+    pub async fn run(self) {
+        while self.life.world.take_step() {
+            let pause = {
+                let client = &mut *self.life.world.client(self.number);
+                let longest = self.life.world.plan.longest_pause.as_millis();
+                client.rng.pause_ms(u64::try_from(longest).unwrap_or(0))
+            };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            self.step().await;
+        }
+    }
+
+    async fn step(&self) {
+        let world = &self.life.world;
+        let Some(account) = self.account() else { return self.sign_up().await };
+        let choice = world.client(self.number).rng.below(100);
+        if choice < 4 {
+            return self.read_pages().await;
+        }
+        if choice < 12 && self.repeat(&account).await {
+            return;
+        }
+        let (asked, way) = self.choose(choice, &account);
+        self.act(&account, asked, way).await;
+    }
+
+    /// Clients beyond the number of users share an account with another.
+    fn account(&self) -> Option<Account> {
+        let world = &self.life.world;
+        let users = usize::try_from(world.plan.users).unwrap_or(1);
+        world.client(self.number % users).account.clone()
+    }
+
+    async fn sign_up(&self) {
+        let world = &self.life.world;
+        let users = usize::try_from(world.plan.users).unwrap_or(1);
+        let number = self.number % users;
+        let (address, session, by_http) = {
+            let client = &mut *world.client(self.number);
+            client.serial += 1;
+            let name = if client.rng.chance(100) { 0 } else { self.number };
+            let address = format!("client{name}.{}@example.com", client.serial);
+            let session = (u128::from(client.rng.next()) << 64) | u128::from(client.rng.next());
+            (address, SessionId(session), client.rng.chance(world.plan.http_share / 4))
+        };
+        let asked = Asked::SignUp { address: address.clone() };
+        let Ok(email) = Email::parse(&address) else { return };
+        let life = self.life.clone();
+        let sent = http::request(&asked, "", None);
+        let received = std::sync::Mutex::new(None);
+        let work = async {
+            if by_http {
+                let answer = http::send(&life.app.router, None, &sent).await?;
+                let understood = http::understand(&asked, &answer);
+                if let Ok(mut slot) = received.lock() {
+                    *slot = answer.token;
+                }
+                return understood;
+            }
+            let expires = life.world.timeline.now().plus(Duration::from_secs(400_000_000));
+            let hash = "$none$".to_owned();
+            let signed_up = life.app.market.sign_up(email, hash, session, expires).await;
+            Ok(signed_up.map_or_else(Answered::from, |user| Answered::Account(user.id)))
+        };
+        let answered = self.ask(asked.clone(), None, work).await;
+        let Answered::Account(id) = answered else { return };
+        let token = received.into_inner().ok().flatten().or_else(|| {
+            let tokens = &self.life.app.state.tokens;
+            tokens.issue(&id.to_string(), session.0, world.timeline.now()).ok().map(|t| t.token)
+        });
+        let Some(token) = token else { return };
+        world.client(number).account.get_or_insert(Account { id, token, session });
+    }
+
+    fn choose(&self, choice: u64, account: &Account) -> (Asked, Way) {
+        let world = &self.life.world;
+        let (tickets, own_orders, orders) = {
+            let model = world.model();
+            let tickets: Vec<TicketId> = model.tickets.keys().rev().take(6).copied().collect();
+            let own = model.open_now().filter(|view| view.order.buyer == account.id);
+            let own: Vec<OrderId> = own.map(|view| view.order.id).collect();
+            let orders: Vec<OrderId> = model.orders.keys().rev().take(8).copied().collect();
+            (tickets, own, orders)
+        };
+        let client = &mut *world.client(self.number);
+        let by = account.id;
+        client.serial += 1;
+        let any_ticket = TicketId::from_u128(u128::from(client.rng.next()));
+        let ticket = client.rng.pick(&tickets).copied().unwrap_or(any_ticket);
+        let any_order = OrderId::from_u128(u128::from(client.rng.next()));
+        let mut order = client.rng.pick(&orders).copied().unwrap_or(any_order);
+        if let Some(own) = client.rng.pick(&own_orders)
+            && client.rng.chance(850)
+        {
+            order = *own;
+        }
+        let expected = client.rng.chance(200).then(|| client.rng.below(4));
+        let card = client.rng.pick(&CARDS).copied().unwrap_or("tok_visa");
+        let pay = |order| Asked::Pay { order, by, is_known_token: card != "tok_unknown" };
+        let asked = match (client.about_to_pay.take(), choice) {
+            (Some(order), 0..=80) => pay(order),
+            (_, 0..=26) => {
+                Asked::List { seller: by, title: format!("Seat {}.{}", self.number, client.serial) }
+            }
+            (_, 27..=34) => {
+                Asked::Edit { ticket, by, price: client.rng.between(1, 9_999), expected }
+            }
+            (_, 35..=38) => Asked::Withdraw { ticket, by, expected },
+            (_, 39..=64) => Asked::Reserve { ticket, by },
+            (_, 65..=71) => Asked::Cancel { order, by },
+            (_, 72..=87) => pay(order),
+            (_, 88..=92) => Asked::ReadTicket { ticket },
+            (_, 93..=96) => Asked::ReadOrder { order, by },
+            _ => {
+                let name = if client.rng.chance(200) { 0 } else { self.number };
+                let address = format!("Client{name}.{}@Example.com", client.serial);
+                Asked::ChangeAddress { user: by, address }
+            }
+        };
+        let can_http = !matches!(asked, Asked::ChangeAddress { .. });
+        if can_http && client.rng.chance(world.plan.http_share) {
+            let takes_key =
+                matches!(asked, Asked::List { .. } | Asked::Reserve { .. } | Asked::Pay { .. });
+            let key = (takes_key && client.rng.chance(700))
+                .then(|| format!("key-{}-{}", self.number, client.serial));
+            let sent = http::request(&asked, card, key);
+            return (asked, Way::Http { sent, repeats: None });
+        }
+        (asked, Way::Direct { card })
+    }
+
+    /// Sends an earlier request again. False if there is none.
+    async fn repeat(&self, account: &Account) -> bool {
+        let world = &self.life.world;
+        let chosen = {
+            let client = &mut *world.client(self.number);
+            let count = client.keyed.len() as u64;
+            let index = usize::try_from(client.rng.below(count)).unwrap_or(0);
+            client.keyed.get(index).map(|keyed| (index, keyed.asked.clone(), keyed.sent.clone()))
+        };
+        let Some((index, asked, sent)) = chosen else { return false };
+        self.act(account, asked, Way::Http { sent, repeats: Some(index) }).await;
+        true
+    }
+
+    async fn act(&self, account: &Account, asked: Asked, way: Way) {
+        let life = self.life.clone();
+        match way {
+            Way::Direct { card } => {
+                let work = direct(life, account.clone(), asked.clone(), card);
+                let answered = self.ask(asked.clone(), None, work).await;
+                self.follow(&asked, &answered);
+            }
+            Way::Http { sent, repeats } => {
+                let index = self.remember(&asked, &sent, repeats);
+                let received = std::sync::Mutex::new(None);
+                let work = async {
+                    let answer = http::send(&life.app.router, Some(&account.token), &sent).await?;
+                    let understood = http::understand(&asked, &answer);
+                    if let Ok(mut slot) = received.lock() {
+                        *slot = Some(answer);
+                    }
+                    understood
+                };
+                let first_sent = repeats.and_then(|index| {
+                    let client = &*self.life.world.client(self.number);
+                    client.keyed.get(index).map(|keyed| keyed.from)
+                });
+                let answered = self.ask(asked.clone(), first_sent, work).await;
+                self.follow(&asked, &answered);
+                if let (Some(index), Some(received)) = (index, received.into_inner().ok().flatten())
+                    && answered != Answered::Nothing
+                {
+                    self.life.world.record.check(self.check_replay(index, received, &answered));
+                }
+            }
+        }
+    }
+
+    fn follow(&self, asked: &Asked, answered: &Answered) {
+        if let (Asked::Reserve { .. }, Answered::Order { id, .. }) = (asked, answered) {
+            let client = &mut *self.life.world.client(self.number);
+            client.about_to_pay = client.rng.chance(600).then_some(*id);
+        }
+    }
+
+    fn remember(&self, asked: &Asked, sent: &Sent, repeats: Option<usize>) -> Option<usize> {
+        if repeats.is_some() || sent.key.is_none() {
+            return repeats;
+        }
+        let world = &self.life.world;
+        let (at, from) = (world.timeline.now(), self.life.store.stats().last_seq);
+        let client = &mut *world.client(self.number);
+        let (asked, sent) = (asked.clone(), sent.clone());
+        client.keyed.push(Keyed { asked, sent, at, from, answer: None, ids: BTreeSet::new() });
+        Some(client.keyed.len() - 1)
+    }
+
+    /// A key leads to one thing, and once it was answered to one answer.
+    fn check_replay(
+        &self,
+        index: usize,
+        received: Received,
+        answered: &Answered,
+    ) -> Result<(), Violation> {
+        let world = &self.life.world;
+        let now = world.timeline.now();
+        let client = &mut *world.client(self.number);
+        let Some(keyed) = client.keyed.get_mut(index) else { return Ok(()) };
+        // Keys are remembered for a day of the wall clock, which may have stepped meanwhile.
+        if now.since(keyed.at) > Duration::from_secs(18 * 3600) {
+            client.keyed.clear();
+            return Ok(());
+        }
+        let id = match answered {
+            Answered::Ticket { id, .. } => Some(id.to_string()),
+            Answered::Order { id, .. } => Some(id.to_string()),
+            Answered::Charge { id, .. } => Some(id.to_string()),
+            _ => None,
+        };
+        keyed.ids.extend(id);
+        if keyed.ids.len() > 1 {
+            let detail = format!("{:?} led to {:?}", keyed.sent, keyed.ids);
+            return Err(Violation::new("an idempotency key acts once", detail));
+        }
+        let is_final = received.status < 500
+            && received.status != 429
+            && *answered != Answered::Refused(Reason::KeyInProgress);
+        if !is_final {
+            return Ok(());
+        }
+        if received.is_replay {
+            world.record.count("idempotent replays");
+        }
+        match &keyed.answer {
+            None => keyed.answer = Some((received.status, received.body)),
+            Some((status, body)) if *status == received.status && *body == received.body => {}
+            Some((status, body)) => {
+                let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+                return Err(Violation::new(
+                    "an idempotency key has one answer",
+                    format!(
+                        "{:?}: first {status} {}, then {} {}",
+                        keyed.sent,
+                        text(body),
+                        received.status,
+                        text(&received.body)
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks, waits and checks the answer. What repeats a request may be answered with what was
+    /// true when it was first sent, after the event of that number.
+    async fn ask(
+        &self,
+        asked: Asked,
+        first_sent: Option<u64>,
+        work: impl Future<Output = Result<Answered, String>>,
+    ) -> Answered {
+        let (life, world) = (&self.life, &self.life.world);
+        let record = &world.record;
+        let from = first_sent.unwrap_or(life.store.stats().last_seq);
+        let (panics, steps) = (record.panics(), world.timeline.steps());
+        record.say(format!("{} client {} asks {asked:?}", world.timeline.now_ms(), self.number));
+        record.count(name_of(&asked));
+        let patience = {
+            let client = &mut *world.client(self.number);
+            let gives_up = client.rng.chance(world.plan.rates.of(Fault::GiveUp));
+            gives_up.then(|| Duration::from_millis(client.rng.pause_ms(2_000)))
+        };
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let limit = patience.unwrap_or(ANSWER_WITHIN);
+        let outcome = tokio::time::timeout(limit, work).await;
+        if life.power.is_off() {
+            // Nobody hears what a dead process says.
+            std::future::pending::<()>().await;
+        }
+        life.sync().await;
+        let answered = match outcome {
+            Ok(Ok(Ok(answered))) => answered,
+            Ok(Ok(Err(strange))) => {
+                record.violate(Violation::new("the API answers as documented", strange));
+                Answered::Nothing
+            }
+            // Only a panic that was made to happen is excused.
+            Ok(Err(_)) => Answered::Refused(Reason::Internal),
+            Err(_) if patience.is_some() => {
+                record.count(Fault::GiveUp.name());
+                Answered::Nothing
+            }
+            Err(_) => {
+                record.violate(Violation::new("every request is answered", format!("{asked:?}")));
+                Answered::Nothing
+            }
+        };
+        let now = world.timeline.now_ms();
+        record.say(format!("{now} client {} is told {answered:?}", self.number));
+        if let Answered::Refused(reason) = &answered {
+            record.count(&format!("refusals: {reason:?}"));
+        }
+        let excuses = Excuses {
+            panicked: record.panics() > panics,
+            disk_failed: world.disk.has_failed(),
+            short_queue: world.plan.store_queue < 64,
+            clock_stepped: first_sent.is_some() || world.timeline.steps() > steps,
+        };
+        let model = world.model();
+        let span = Span { from, to: model.last_seq() };
+        let asking = Asking { span, answered_at: world.timeline.now(), excuses };
+        record.check(check(&model, &asked, &answered, &asking));
+        answered
+    }
+
+    /// Pages through everything that is for sale.
+    async fn read_pages(&self) {
+        let (life, world) = (&self.life, &self.life.world);
+        world.record.count("pages read");
+        let from = life.store.stats().last_seq;
+        let (limit, sort) = {
+            let client = &mut *world.client(self.number);
+            let sorts =
+                [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
+            let sort = client.rng.pick(&sorts).copied().unwrap_or(TicketSort::Newest);
+            (usize::try_from(client.rng.between(1, 4)).unwrap_or(1), sort)
+        };
+        let mut seen = Vec::new();
+        let mut after = None;
+        loop {
+            let query = TicketQuery {
+                seller: None,
+                words: Vec::new(),
+                min_price_minor: None,
+                max_price_minor: None,
+                sort,
+                after,
+                limit,
+            };
+            let Ok(page) = life.watched.tickets(&query).await else { return };
+            after = page
+                .tickets
+                .last()
+                .map(|last| TicketPosition { price_minor: last.price.minor(), id: last.id });
+            seen.extend(page.tickets);
+            if !page.more {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        life.sync().await;
+        let model = world.model();
+        let span = Span { from, to: model.last_seq() };
+        let ids: BTreeSet<TicketId> = seen.iter().map(|ticket| ticket.id).collect();
+        let wrong = seen.iter().find(|ticket| {
+            !model
+                .ticket_during(ticket.id, span)
+                .into_iter()
+                .flatten()
+                .any(|state| state == *ticket)
+        });
+        let repeated = sort == TicketSort::Newest && ids.len() < seen.len();
+        let skipped = model.tickets.iter().find(|(id, past)| {
+            let is_for_sale = past.now().is_some_and(|ticket| {
+                ticket.as_ref().is_some_and(|ticket| ticket.order().is_none())
+            });
+            is_for_sale && stood_still(past, span) && !ids.contains(id)
+        });
+        // A ticket that was listed meanwhile may be on no page.
+        let skipped =
+            skipped.filter(|(_, past)| past.during(span.from, span.from).all(|s| s.is_some()));
+        if wrong.is_some() || repeated || skipped.is_some() {
+            let detail = format!("wrong {wrong:?}, repeated {repeated}, skipped {skipped:?}");
+            world.record.violate(Violation::new("pages show what is for sale, once", detail));
+        }
+    }
+}
+
+fn name_of(asked: &Asked) -> &'static str {
+    match asked {
+        Asked::SignUp { .. } => "operations: sign up",
+        Asked::ChangeAddress { .. } => "operations: change address",
+        Asked::List { .. } => "operations: list",
+        Asked::Edit { .. } => "operations: edit",
+        Asked::Withdraw { .. } => "operations: withdraw",
+        Asked::Reserve { .. } => "operations: lock",
+        Asked::Cancel { .. } => "operations: cancel",
+        Asked::Pay { .. } => "operations: pay",
+        Asked::ReadTicket { .. } => "operations: read ticket",
+        Asked::ReadOrder { .. } => "operations: read order",
+    }
+}

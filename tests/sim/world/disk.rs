@@ -1,0 +1,239 @@
+//! A disk that keeps only what it was told to sync, and not even that when it is broken.
+
+use std::collections::BTreeSet;
+use std::io::{Error, ErrorKind, Result};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::StorageBackend;
+
+use super::rng::Rng;
+use super::time::Power;
+
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
+
+/// What happens to the disk in one life of the process. Numbers count from the start of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskScript {
+    /// The write that fails; nothing of it is kept.
+    pub fail_write: Option<u64>,
+    /// The sync that fails; whether what was written before is kept is open.
+    pub fail_sync: Option<u64>,
+    /// How much the file may grow before the disk is full.
+    pub room_bytes: Option<u64>,
+    /// The write or sync at which the power goes off; a write is torn.
+    pub cut_at: Option<u64>,
+}
+
+/// What is left of unsynced writes when a life ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// The process died and the machine lives on: all of it.
+    All,
+    /// The power went: none of it.
+    Nothing,
+    /// The power went: any of its sectors.
+    SomeSectors,
+}
+
+/// The disk. Clones share it.
+#[derive(Clone)]
+pub struct SimDisk(Arc<Mutex<State>>);
+
+struct State {
+    durable: Vec<u8>,
+    current: Vec<u8>,
+    dirty: BTreeSet<usize>,
+    script: DiskScript,
+    power: Power,
+    seed: u64,
+    writes: u64,
+    syncs: u64,
+    size_limit: Option<usize>,
+    has_failed: bool,
+}
+
+impl std::fmt::Debug for SimDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SimDisk")
+    }
+}
+
+impl SimDisk {
+    /// A disk with a file on it.
+    pub fn new(seed: u64, bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            durable: bytes.clone(),
+            current: bytes,
+            dirty: BTreeSet::new(),
+            script: DiskScript::default(),
+            power: Power::default(),
+            seed,
+            writes: 0,
+            syncs: 0,
+            size_limit: None,
+            has_failed: false,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A life begins.
+    pub fn begin_life(&self, power: Power, script: DiskScript) {
+        let mut state = self.state();
+        let limit = script.room_bytes.and_then(|room| usize::try_from(room).ok());
+        state.size_limit = limit.map(|room| state.current.len() + room);
+        (state.power, state.script) = (power, script);
+        (state.writes, state.syncs, state.has_failed) = (0, 0, false);
+    }
+
+    /// A life ended; this is what the next one finds.
+    pub fn end_life(&self, remains: Remains, rng: &mut Rng) {
+        let mut state = self.state();
+        match remains {
+            Remains::All => {}
+            Remains::Nothing => state.current = state.durable.clone(),
+            Remains::SomeSectors => {
+                let salt = rng.next();
+                state.keep_some_sectors(salt);
+                state.current = state.durable.clone();
+            }
+        }
+        state.durable = state.current.clone();
+        state.dirty.clear();
+        (state.power, state.script) = (Power::default(), DiskScript::default());
+        state.size_limit = None;
+    }
+
+    /// Whether an operation was made to fail in this life.
+    pub fn has_failed(&self) -> bool {
+        self.state().has_failed
+    }
+
+    /// From now on it does not fail any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.script = DiskScript::default();
+        state.size_limit = None;
+    }
+
+    /// The whole file.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.state().current.clone()
+    }
+}
+
+impl State {
+    fn check_power(&self) -> Result<()> {
+        if self.power.is_off() { Err(Error::other("the power is off")) } else { Ok(()) }
+    }
+
+    fn fail(&mut self, kind: ErrorKind) -> Result<()> {
+        self.has_failed = true;
+        Err(Error::new(kind, "the simulated disk failed"))
+    }
+
+    fn is_cut(&self) -> bool {
+        self.script.cut_at == Some(self.writes + self.syncs)
+    }
+
+    fn put(&mut self, offset: usize, data: &[u8]) {
+        self.current[offset..offset + data.len()].copy_from_slice(data);
+        self.dirty.extend(offset / SECTOR..=(offset + data.len() - 1) / SECTOR);
+    }
+
+    /// Makes some of what is not synced durable. Which sectors these are depends on their
+    /// place alone, for the order of writes between two syncs says nothing.
+    fn keep_some_sectors(&mut self, salt: u64) {
+        let grows = self.current.len() > self.durable.len();
+        let takes_length = Rng::new(self.seed ^ salt, "length").chance(500);
+        if takes_length || grows {
+            self.durable.resize(self.current.len(), 0);
+        }
+        for sector in std::mem::take(&mut self.dirty) {
+            let is_kept = Rng::new(self.seed ^ salt ^ sector as u64, "sector").chance(500);
+            let start = sector * SECTOR;
+            let end = (start + SECTOR).min(self.current.len()).min(self.durable.len());
+            if is_kept && start < end {
+                self.durable[start..end].copy_from_slice(&self.current[start..end]);
+            }
+        }
+    }
+}
+
+impl StorageBackend for SimDisk {
+    fn len(&self) -> Result<u64> {
+        let state = self.state();
+        state.check_power()?;
+        Ok(state.current.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let state = self.state();
+        state.check_power()?;
+        let offset = usize::try_from(offset).map_err(Error::other)?;
+        let found = state.current.get(offset..offset + out.len());
+        out.copy_from_slice(found.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        let mut state = self.state();
+        state.check_power()?;
+        let len = usize::try_from(len).map_err(Error::other)?;
+        if len > state.current.len() && state.size_limit.is_some_and(|limit| len > limit) {
+            return state.fail(ErrorKind::StorageFull);
+        }
+        state.current.resize(len, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        let mut state = self.state();
+        state.check_power()?;
+        if state.is_cut() {
+            state.power.switch_off();
+            return Err(Error::other("the power is off"));
+        }
+        state.syncs += 1;
+        if state.script.fail_sync == Some(state.syncs) {
+            let salt = state.syncs;
+            state.keep_some_sectors(salt);
+            return state.fail(ErrorKind::Other);
+        }
+        let State { durable, current, dirty, .. } = &mut *state;
+        durable.resize(current.len(), 0);
+        for sector in std::mem::take(dirty) {
+            let (start, end) = (sector * SECTOR, ((sector + 1) * SECTOR).min(current.len()));
+            if start < end {
+                durable[start..end].copy_from_slice(&current[start..end]);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        let mut state = self.state();
+        state.check_power()?;
+        let offset = usize::try_from(offset).map_err(Error::other)?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        if state.is_cut() {
+            let whole_sectors = data.len() / SECTOR / 2 * SECTOR;
+            if whole_sectors > 0 {
+                state.put(offset, &data[..whole_sectors]);
+            }
+            state.power.switch_off();
+            return Err(Error::other("the power is off"));
+        }
+        state.writes += 1;
+        if state.script.fail_write == Some(state.writes) {
+            return state.fail(ErrorKind::Other);
+        }
+        state.put(offset, data);
+        Ok(())
+    }
+}

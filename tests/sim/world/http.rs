@@ -1,0 +1,197 @@
+//! The same requests through the router: authentication, idempotency and errors are inside.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, header};
+use gittix::domain::{CancelReason, ChargeStatus, OrderState};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::answers::{Answered, Asked, Reason};
+
+/// A request to be sent, and perhaps sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    method: Method,
+    path: String,
+    body: Option<String>,
+    if_match: Option<u64>,
+    /// The idempotency key.
+    pub key: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether it says that it is an earlier answer.
+    pub is_replay: bool,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The session's token, after signing up.
+    pub token: Option<String>,
+}
+
+/// The request that asks for this; the token is the card's.
+pub fn request(asked: &Asked, card: &str, key: Option<String>) -> Sent {
+    let (method, path, body, if_match) = match asked {
+        Asked::SignUp { address } => {
+            let body = json!({"email": address, "password": "a stitch in time"});
+            (Method::POST, "/api/users/signup".to_owned(), Some(body), None)
+        }
+        Asked::ChangeAddress { address, .. } => {
+            let body = json!({"email": address, "currentPassword": "a stitch in time"});
+            (Method::PATCH, "/api/users/me".to_owned(), Some(body), None)
+        }
+        Asked::List { title, .. } => {
+            let body = json!({"title": title, "price": 12.5});
+            (Method::POST, "/api/tickets".to_owned(), Some(body), None)
+        }
+        Asked::Edit { ticket, price, expected, .. } => {
+            let price = format!("{}.{:02}", price / 100, price % 100);
+            (Method::PATCH, ticket_path(ticket), Some(json!({"price": price})), *expected)
+        }
+        Asked::Withdraw { ticket, expected, .. } => {
+            (Method::DELETE, ticket_path(ticket), None, *expected)
+        }
+        Asked::Reserve { ticket, .. } => {
+            let body = json!({"ticketId": ticket.to_string()});
+            (Method::POST, "/api/orders".to_owned(), Some(body), None)
+        }
+        Asked::Cancel { order, .. } => (Method::DELETE, order_path(order), None, None),
+        Asked::Pay { order, .. } => {
+            let body = json!({"orderId": order.to_string(), "token": card});
+            (Method::POST, "/api/payments".to_owned(), Some(body), None)
+        }
+        Asked::ReadTicket { ticket } => (Method::GET, ticket_path(ticket), None, None),
+        Asked::ReadOrder { order, .. } => (Method::GET, order_path(order), None, None),
+    };
+    Sent { method, path, body: body.map(|body| body.to_string()), if_match, key }
+}
+
+fn ticket_path(id: &impl ToString) -> String {
+    format!("/api/tickets/{}", id.to_string())
+}
+
+fn order_path(id: &impl ToString) -> String {
+    format!("/api/orders/{}", id.to_string())
+}
+
+/// Sends a request with a session's token.
+pub async fn send(router: &Router, token: Option<&str>, sent: &Sent) -> Result<Received, String> {
+    let mut request = Request::builder()
+        .method(sent.method.clone())
+        .uri(&sent.path)
+        .header(header::HOST, "gittix.test")
+        .header("x-request-id", "simulation");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    if let Some(key) = &sent.key {
+        request = request.header("idempotency-key", key);
+    }
+    if let Some(version) = sent.if_match {
+        request = request.header(header::IF_MATCH, format!("\"{version}\""));
+    }
+    let body = match &sent.body {
+        Some(body) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(body.clone())
+        }
+        None => Body::empty(),
+    };
+    let request = request.body(body).map_err(|error| error.to_string())?;
+    let response = match router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let cookie = response.headers().get(header::SET_COOKIE).and_then(|value| value.to_str().ok());
+    let token = cookie
+        .and_then(|cookie| cookie.strip_prefix("session="))
+        .and_then(|rest| rest.split(';').next())
+        .map(str::to_owned);
+    let status = response.status().as_u16();
+    let is_replay = response.headers().contains_key("idempotency-replayed");
+    let body = to_bytes(response.into_body(), usize::MAX).await;
+    let body = body.map_err(|error| error.to_string())?.to_vec();
+    Ok(Received { status, is_replay, body, token })
+}
+
+/// What an answer says; `Err` if the API has no such answer to that request.
+pub fn understand(asked: &Asked, received: &Received) -> Result<Answered, String> {
+    let body: Value = serde_json::from_slice(&received.body).unwrap_or(Value::Null);
+    let strange = || {
+        let text = String::from_utf8_lossy(&received.body);
+        format!("{asked:?} was answered {} {text}", received.status)
+    };
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let id = || text("id").ok_or_else(strange);
+    let version = || body.get("version").and_then(Value::as_u64).ok_or_else(strange);
+    let answered = match (asked, received.status) {
+        (Asked::SignUp { .. }, 201) | (Asked::ChangeAddress { .. }, 200) => {
+            Answered::Account(id()?.parse().map_err(|_| strange())?)
+        }
+        (Asked::List { .. }, 201) | (Asked::Edit { .. } | Asked::ReadTicket { .. }, 200) => {
+            let id = id()?.parse().map_err(|_| strange())?;
+            Answered::Ticket { id, version: version()?, whole: None }
+        }
+        (Asked::Reserve { .. }, 201) | (Asked::ReadOrder { .. }, 200) => {
+            let id = id()?.parse().map_err(|_| strange())?;
+            let state = match (text("status"), text("cancelReason")) {
+                (Some("Created"), None) => OrderState::Created,
+                (Some("AwaitingPayment"), None) => OrderState::AwaitingPayment,
+                (Some("Completed"), None) => OrderState::Completed,
+                (Some("Cancelled"), Some("buyer")) => OrderState::Cancelled(CancelReason::Buyer),
+                (Some("Cancelled"), Some("expired")) => {
+                    OrderState::Cancelled(CancelReason::Expired)
+                }
+                (Some("Cancelled"), Some("payment_failed")) => {
+                    OrderState::Cancelled(CancelReason::PaymentFailed)
+                }
+                _ => return Err(strange()),
+            };
+            Answered::Order { id, version: version()?, state }
+        }
+        (Asked::Pay { .. }, 201 | 202) => {
+            let status = match (received.status, text("status")) {
+                (201, Some("Completed")) => ChargeStatus::Completed,
+                (202, Some("Created")) => ChargeStatus::Created,
+                _ => return Err(strange()),
+            };
+            Answered::Charge { id: id()?.parse().map_err(|_| strange())?, status }
+        }
+        (Asked::Pay { .. }, 402) => {
+            let charge = body.get("charge").and_then(|charge| charge.get("id"));
+            let id = charge.and_then(Value::as_str).ok_or_else(strange)?;
+            let id = id.parse().map_err(|_| strange())?;
+            Answered::Charge { id, status: ChargeStatus::Failed }
+        }
+        (Asked::Withdraw { .. } | Asked::Cancel { .. }, 204) => Answered::Done,
+        _ => Answered::Refused(reason(text("code").unwrap_or_default()).ok_or_else(strange)?),
+    };
+    Ok(answered)
+}
+
+fn reason(code: &str) -> Option<Reason> {
+    Some(match code {
+        "not_found" => Reason::NotFound,
+        "not_owner" => Reason::NotOwner,
+        "own_ticket" => Reason::OwnTicket,
+        "ticket_locked" => Reason::Locked,
+        "ticket_sold" => Reason::Sold,
+        "precondition_failed" => Reason::OtherVersion,
+        "too_many_holds" => Reason::TooManyHolds,
+        "email_in_use" => Reason::EmailInUse,
+        "order_completed" => Reason::Completed,
+        "order_cancelled" => Reason::Cancelled,
+        "order_expired" => Reason::Expired,
+        "payment_in_progress" => Reason::PaymentInProgress,
+        "payment_failed" => Reason::PaymentFailed,
+        "validation_failed" => Reason::UnknownToken,
+        "unavailable" => Reason::Unavailable,
+        "internal" => Reason::Internal,
+        "idempotency_in_progress" => Reason::KeyInProgress,
+        _ => return None,
+    })
+}

@@ -1,0 +1,23 @@
+//! The marketplace in a world that a seed decides: simulated time, disk, payments and people.
+//!
+//! [`plan::Plan`] is what a seed decides, [`run::run`] lives through it, [`model::Model`] says
+//! what may be seen, and [`record::Summary`] is what is left. Everything runs on one thread, so
+//! the same seed gives the same trace.
+
+pub mod answers;
+pub mod audit;
+pub mod client;
+pub mod direct;
+pub mod disk;
+pub mod gateway;
+pub mod http;
+pub mod life;
+pub mod model;
+pub mod plan;
+pub mod record;
+pub mod rng;
+pub mod run;
+pub mod store;
+pub mod time;
+#[expect(clippy::module_inception, reason = "it is the world, in a folder named after it")]
+pub mod world;

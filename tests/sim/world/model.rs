@@ -1,0 +1,413 @@
+//! What may be seen: the event log replayed, one rule after the other.
+//!
+//! The log is the order in which everything took effect. So every state that a client is told
+//! must be one that the log passes through while the client waited: that is what makes the
+//! history of each ticket and order linearizable, with the log as its witness.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gittix::domain::{
+    CancelReason, ChargeId, ChargeStatus, ChargeView, Event, LoggedEvent, OrderId, OrderState,
+    OrderView, Ticket, TicketId, TicketState, UserId, UserView, Version,
+};
+
+use super::plan::Plan;
+use super::record::Violation;
+
+/// The states of one thing, each with the number of the event from which on it held.
+#[derive(Debug, Clone)]
+pub struct Past<T>(Vec<(u64, T)>);
+
+impl<T> Default for Past<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Past<T> {
+    fn push(&mut self, seq: u64, state: T) {
+        self.0.push((seq, state));
+    }
+
+    /// How it stands now.
+    pub fn now(&self) -> Option<&T> {
+        self.0.last().map(|(_, state)| state)
+    }
+
+    /// Every state it was in from right after event `from` to right after event `to`; `None`
+    /// first if it did not exist yet.
+    pub fn during(&self, from: u64, to: u64) -> impl Iterator<Item = Option<&T>> {
+        let first = self.0.iter().rev().find(|(seq, _)| *seq <= from).map(|(_, state)| state);
+        let rest = self.0.iter().filter(move |(seq, _)| from < *seq && *seq <= to);
+        std::iter::once(first).chain(rest.map(|(_, state)| Some(state)))
+    }
+}
+
+/// A span of the log: from what was visible when a request was made to what was visible when it
+/// was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// The last event before the request.
+    pub from: u64,
+    /// The last event before the answer.
+    pub to: u64,
+}
+
+/// The marketplace as the log tells it.
+pub struct Model {
+    hold_ms: i64,
+    max_open: u32,
+    max_attempts: u32,
+    log: Vec<LoggedEvent>,
+    /// Withdrawn tickets are `None`.
+    pub tickets: BTreeMap<TicketId, Past<Option<Ticket>>>,
+    /// Orders with their latest charge.
+    pub orders: BTreeMap<OrderId, Past<OrderView>>,
+    /// Charges.
+    pub charges: BTreeMap<ChargeId, Past<ChargeView>>,
+    /// Accounts.
+    pub users: BTreeMap<UserId, Past<UserView>>,
+    /// How many orders each buyer has open.
+    pub open: BTreeMap<UserId, Past<u32>>,
+    /// Who has each address, in lower case.
+    pub emails: BTreeMap<String, Past<Option<UserId>>>,
+    /// What changed since the last look at the whole.
+    touched: BTreeSet<TicketId>,
+}
+
+type Checked = Result<(), Violation>;
+
+fn rule(holds: bool, rule: &'static str, detail: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(Violation::new(rule, detail())) }
+}
+
+impl Model {
+    /// An empty marketplace.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            hold_ms: i64::try_from(plan.hold.as_millis()).unwrap_or(i64::MAX),
+            max_open: plan.max_open_per_user,
+            max_attempts: plan.max_attempts,
+            log: Vec::new(),
+            tickets: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            charges: BTreeMap::new(),
+            users: BTreeMap::new(),
+            open: BTreeMap::new(),
+            emails: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    /// The number of the last event.
+    pub fn last_seq(&self) -> u64 {
+        self.log.last().map_or(0, |event| event.seq)
+    }
+
+    /// The log.
+    pub fn log(&self) -> &[LoggedEvent] {
+        &self.log
+    }
+
+    /// The events of a span.
+    pub fn events(&self, span: Span) -> impl Iterator<Item = &LoggedEvent> {
+        self.log.iter().filter(move |event| span.from < event.seq && event.seq <= span.to)
+    }
+
+    /// Takes up events that follow the last one, up to the end of a batch of commits.
+    pub fn take_up(&mut self, events: Vec<LoggedEvent>) -> Checked {
+        for event in events {
+            let expected = self.last_seq() + 1;
+            rule(event.seq == expected, "event numbers have no gaps", || {
+                format!("expected event {expected}, found {event:?}")
+            })?;
+            self.log.push(event.clone());
+            self.apply(&event)?;
+        }
+        self.check_whole()
+    }
+
+    fn apply(&mut self, logged: &LoggedEvent) -> Checked {
+        let seq = logged.seq;
+        match &logged.event {
+            Event::UserCreated(user) | Event::UserUpdated(user) => self.account(seq, user),
+            Event::TicketCreated(ticket) => {
+                let is_new = !self.tickets.contains_key(&ticket.id);
+                let is_fresh =
+                    ticket.version == Version::FIRST && ticket.state == TicketState::Available;
+                rule(is_new && is_fresh, "a ticket begins available", || format!("{logged:?}"))?;
+                self.see_ticket(seq, ticket.id, Some(ticket.clone()));
+                Ok(())
+            }
+            Event::TicketUpdated(ticket) => self.ticket_changes(seq, ticket, logged),
+            Event::TicketDeleted(ticket) => {
+                let before = self.ticket(ticket.id);
+                let may = before.is_some_and(|before| {
+                    before.state == TicketState::Available
+                        && before.version.next() == ticket.version
+                });
+                rule(may, "only an available ticket is withdrawn", || format!("{logged:?}"))?;
+                self.see_ticket(seq, ticket.id, None);
+                Ok(())
+            }
+            Event::OrderCreated(view) => self.order_begins(seq, view, logged),
+            Event::OrderAwaitingPayment(view)
+            | Event::OrderCompleted(view)
+            | Event::OrderCancelled(view)
+            | Event::OrderExpired(view) => self.order_changes(seq, view, logged),
+            Event::ChargeCreated(charge) => {
+                let order = self.order(charge.order);
+                let may = !self.charges.contains_key(&charge.id)
+                    && charge.status == ChargeStatus::Created
+                    && order.is_some_and(|view| view.order.is_open());
+                rule(may, "a charge begins while its order is open", || format!("{logged:?}"))?;
+                let in_time = order.is_some_and(|view| logged.at < view.order.expires_at);
+                rule(in_time, "no payment begins past the deadline", || format!("{logged:?}"))?;
+                self.see_charge(seq, charge);
+                Ok(())
+            }
+            Event::ChargeCompleted(charge)
+            | Event::ChargeFailed(charge)
+            | Event::ChargeRefunded(charge)
+            | Event::ChargeDisputed(charge) => self.charge_changes(seq, charge, logged),
+        }
+    }
+
+    fn account(&mut self, seq: u64, user: &UserView) -> Checked {
+        let address = user.email.as_str().to_lowercase();
+        let holder = self.emails.get(&address).and_then(Past::now).copied().flatten();
+        let is_free = holder.is_none_or(|holder| holder == user.id);
+        rule(is_free, "an address belongs to one account", || format!("{user:?}, {holder:?}"))?;
+        if let Some(before) = self.users.get(&user.id).and_then(Past::now) {
+            let before = before.email.as_str().to_lowercase();
+            self.emails.entry(before).or_default().push(seq, None);
+        }
+        self.emails.entry(address).or_default().push(seq, Some(user.id));
+        self.users.entry(user.id).or_default().push(seq, user.clone());
+        Ok(())
+    }
+
+    fn ticket_changes(&mut self, seq: u64, after: &Ticket, logged: &LoggedEvent) -> Checked {
+        use TicketState::{Available, Locked, Sold};
+        let Some(before) = self.ticket(after.id) else {
+            return Err(Violation::new("only a listed ticket changes", format!("{logged:?}")));
+        };
+        let follows = before.version.next() == after.version;
+        rule(follows, "versions have no gaps", || format!("{before:?}, then {logged:?}"))?;
+        let may = match (before.state, after.state) {
+            (Available, Available) => before.title != after.title || before.price != after.price,
+            (Available, Locked { .. }) => true,
+            (Locked { .. }, Available) => true,
+            (Locked { order, .. }, Sold { order: buyer }) => order == buyer,
+            (Locked { .. }, Locked { .. })
+            | (Available, Sold { .. })
+            | (Sold { .. }, Available | Locked { .. } | Sold { .. }) => false,
+        };
+        rule(may, "a ticket moves as it may", || format!("{before:?}, then {logged:?}"))?;
+        let is_edit = matches!((before.state, after.state), (Available, Available));
+        let keeps = is_edit || (before.title == after.title && before.price == after.price);
+        rule(keeps, "only an edit changes what a ticket is", || format!("{logged:?}"))?;
+        self.see_ticket(seq, after.id, Some(after.clone()));
+        Ok(())
+    }
+
+    fn order_begins(&mut self, seq: u64, view: &OrderView, logged: &LoggedEvent) -> Checked {
+        let order = &view.order;
+        let is_fresh = !self.orders.contains_key(&order.id)
+            && order.version == Version::FIRST
+            && order.state == OrderState::Created
+            && view.charge.is_none();
+        rule(is_fresh, "an order begins without a charge", || format!("{logged:?}"))?;
+        let is_held = order.expires_at.as_millis() - logged.at.as_millis() == self.hold_ms;
+        rule(is_held, "an order has the whole hold to be paid", || format!("{logged:?}"))?;
+        let ticket = self.ticket(order.ticket);
+        let may = ticket.is_some_and(|ticket| {
+            ticket.seller != order.buyer
+                && ticket.price == order.price
+                && ticket.title == order.title
+        });
+        rule(may, "an order takes a ticket as it is", || format!("{ticket:?}, then {logged:?}"))?;
+        let open = self.open_orders(order.buyer);
+        let limit = self.max_open;
+        rule(open < limit, "no buyer has too many open orders", || format!("{logged:?}"))?;
+        self.open.entry(order.buyer).or_default().push(seq, open + 1);
+        self.see_order(seq, view);
+        Ok(())
+    }
+
+    fn order_changes(&mut self, seq: u64, after: &OrderView, logged: &LoggedEvent) -> Checked {
+        let Some(before) = self.order(after.order.id).map(|view| view.order.clone()) else {
+            return Err(Violation::new(
+                "only an order that was made changes",
+                format!("{logged:?}"),
+            ));
+        };
+        let order = &after.order;
+        let follows = before.version.next() == order.version;
+        rule(follows, "versions have no gaps", || format!("{before:?}, then {logged:?}"))?;
+        let was_open = before.is_open();
+        let may = match order.state {
+            OrderState::Created => false,
+            OrderState::AwaitingPayment => was_open,
+            OrderState::Completed | OrderState::Cancelled(_) => {
+                was_open || before.state == order.state
+            }
+        };
+        rule(may, "an order moves as it may", || format!("{before:?}, then {logged:?}"))?;
+        let keeps = (before.ticket, before.buyer, before.price, before.expires_at)
+            == (order.ticket, order.buyer, order.price, order.expires_at);
+        rule(keeps, "nothing moves an order's price or deadline", || format!("{logged:?}"))?;
+        let attempts = order.attempts <= self.max_attempts;
+        rule(attempts, "no order has too many attempts", || format!("{logged:?}"))?;
+        if was_open && !order.is_open() {
+            self.order_ends(seq, after, logged)?;
+        }
+        self.see_order(seq, after);
+        Ok(())
+    }
+
+    fn order_ends(&mut self, seq: u64, view: &OrderView, logged: &LoggedEvent) -> Checked {
+        let order = &view.order;
+        let open = self.open_orders(order.buyer);
+        self.open.entry(order.buyer).or_default().push(seq, open.saturating_sub(1));
+        let charge = view.charge.as_ref().map(|charge| charge.status);
+        let is_over = logged.at >= order.expires_at;
+        match order.state {
+            OrderState::Created | OrderState::AwaitingPayment => Ok(()),
+            OrderState::Completed => {
+                let is_paid = charge == Some(ChargeStatus::Completed);
+                rule(is_paid, "only what is paid is sold", || format!("{logged:?}"))
+            }
+            OrderState::Cancelled(reason) => {
+                let may = match reason {
+                    CancelReason::Expired => is_over,
+                    CancelReason::Buyer => !is_over,
+                    CancelReason::PaymentFailed => charge.is_some(),
+                };
+                rule(may, "an order ends for a reason", || format!("{logged:?}"))
+            }
+        }
+    }
+
+    fn charge_changes(&mut self, seq: u64, after: &ChargeView, logged: &LoggedEvent) -> Checked {
+        let before = self.charges.get(&after.id).and_then(Past::now);
+        let may = before.is_some_and(|before| {
+            let same = (before.order, before.amount) == (after.order, after.amount);
+            let moves = match (before.status, after.status) {
+                (ChargeStatus::Created, _) => after.status != ChargeStatus::Created,
+                (ChargeStatus::Failed, ChargeStatus::Completed) => true,
+                (ChargeStatus::Completed, ChargeStatus::Completed) => {
+                    before.refund.is_none() && after.refund.is_some()
+                }
+                _ => false,
+            };
+            same && moves
+        });
+        rule(may, "a charge moves as it may", || format!("{before:?}, then {logged:?}"))?;
+        self.see_charge(seq, after);
+        Ok(())
+    }
+
+    /// What must fit together between two commits: a ticket and its order.
+    fn check_whole(&mut self) -> Checked {
+        for id in std::mem::take(&mut self.touched) {
+            let Some(ticket) = self.ticket(id) else { continue };
+            let live = self.orders.values().filter_map(Past::now).map(|view| &view.order);
+            let live: Vec<_> = live
+                .filter(|order| order.ticket == id)
+                .filter(|order| order.is_open() || order.state == OrderState::Completed)
+                .collect();
+            let fits = match (ticket.state, live.as_slice()) {
+                (TicketState::Available, []) => true,
+                (TicketState::Locked { order, until }, [live]) => {
+                    live.id == order && live.is_open() && live.expires_at == until
+                }
+                (TicketState::Sold { order }, [live]) => {
+                    live.id == order && live.state == OrderState::Completed
+                }
+                _ => false,
+            };
+            rule(fits, "one live order per locked or sold ticket", || {
+                format!("{ticket:?} has {live:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn see_ticket(&mut self, seq: u64, id: TicketId, state: Option<Ticket>) {
+        self.tickets.entry(id).or_default().push(seq, state);
+        self.touched.insert(id);
+    }
+
+    fn see_order(&mut self, seq: u64, view: &OrderView) {
+        self.orders.entry(view.order.id).or_default().push(seq, view.clone());
+        self.touched.insert(view.order.ticket);
+    }
+
+    fn see_charge(&mut self, seq: u64, charge: &ChargeView) {
+        self.charges.entry(charge.id).or_default().push(seq, charge.clone());
+    }
+
+    /// A ticket, unless it was withdrawn.
+    pub fn ticket(&self, id: TicketId) -> Option<&Ticket> {
+        self.tickets.get(&id).and_then(Past::now).and_then(Option::as_ref)
+    }
+
+    /// An order.
+    pub fn order(&self, id: OrderId) -> Option<&OrderView> {
+        self.orders.get(&id).and_then(Past::now)
+    }
+
+    /// How many orders a buyer has open.
+    pub fn open_orders(&self, buyer: UserId) -> u32 {
+        self.open.get(&buyer).and_then(Past::now).copied().unwrap_or(0)
+    }
+
+    /// How many orders one buyer may have open.
+    pub fn max_open(&self) -> u32 {
+        self.max_open
+    }
+
+    /// All open orders.
+    pub fn open_now(&self) -> impl Iterator<Item = &OrderView> {
+        self.orders.values().filter_map(Past::now).filter(|view| view.order.is_open())
+    }
+
+    /// The states of a ticket during a span; `None` where there was none.
+    pub fn ticket_during(&self, id: TicketId, span: Span) -> Vec<Option<&Ticket>> {
+        match self.tickets.get(&id) {
+            Some(past) => past
+                .during(span.from, span.to)
+                .map(|state| state.and_then(Option::as_ref))
+                .collect(),
+            None => vec![None],
+        }
+    }
+
+    /// The states of an order during a span; `None` where there was none.
+    pub fn order_during(&self, id: OrderId, span: Span) -> Vec<Option<&OrderView>> {
+        match self.orders.get(&id) {
+            Some(past) => past.during(span.from, span.to).collect(),
+            None => vec![None],
+        }
+    }
+}
+
+/// What the process left undone when it died may be there whole or not at all: the events at the
+/// end of the log that nobody had seen before must be those of commits that were under way.
+pub fn check_tail(tail: &[LoggedEvent], mut under_way: Vec<Vec<Event>>) -> Checked {
+    let mut rest = tail;
+    while let Some(first) = rest.first() {
+        let found = under_way.iter().position(|events| {
+            !events.is_empty()
+                && events.len() <= rest.len()
+                && events.iter().zip(rest).all(|(event, logged)| *event == logged.event)
+        });
+        let Some(found) = found else {
+            let detail = format!("from {first:?} on, with {under_way:?} under way");
+            return Err(Violation::new("a commit is there whole or not at all", detail));
+        };
+        rest = &rest[under_way.remove(found).len()..];
+    }
+    Ok(())
+}

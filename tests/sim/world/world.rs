@@ -1,0 +1,158 @@
+//! What outlives the process: disk, provider, clients, and the memory of all that was seen.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use gittix::domain::Currency;
+use gittix::store::{RedbStore, Store as _, StoreSettings, WriterMode};
+
+use super::client::Client;
+use super::disk::{DiskScript, Remains, SimDisk};
+use super::gateway::Provider;
+use super::model::{Model, check_tail};
+use super::plan::Plan;
+use super::record::{Record, Violation};
+use super::rng::Rng;
+use super::store::Writes;
+use super::time::{Power, SeededEntropy, Timeline};
+
+/// Everything but the server.
+pub struct World {
+    /// What the seed decided.
+    pub plan: Plan,
+    /// What happens.
+    pub record: Record,
+    /// Time.
+    pub timeline: Arc<Timeline>,
+    /// Chance, for the server.
+    pub entropy: Arc<SeededEntropy>,
+    /// The disk.
+    pub disk: SimDisk,
+    /// The payment provider.
+    pub provider: Provider,
+    /// What is known of the store's writes.
+    pub writes: Arc<Writes>,
+    /// The currency of all prices.
+    pub currency: Currency,
+    model: Mutex<Model>,
+    clients: Vec<Mutex<Client>>,
+    steps_left: AtomicU64,
+    calm: AtomicBool,
+}
+
+impl World {
+    /// A world in which nothing has happened.
+    pub fn new(plan: &Plan, record: Record) -> Option<Self> {
+        let clients = usize::try_from(plan.users + plan.users / 2).unwrap_or(2);
+        Some(Self {
+            plan: plan.clone(),
+            provider: Provider::new(plan, record.clone()),
+            timeline: Arc::default(),
+            entropy: Arc::new(SeededEntropy::new(plan.seed)),
+            disk: SimDisk::new(plan.seed, empty_store()?),
+            writes: Arc::default(),
+            currency: "usd".parse().ok()?,
+            model: Mutex::new(Model::new(plan)),
+            clients: (0..clients).map(|n| Mutex::new(Client::new(plan.seed, n))).collect(),
+            steps_left: AtomicU64::new(plan.steps),
+            calm: AtomicBool::new(false),
+            record,
+        })
+    }
+
+    /// What was seen.
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client.
+    pub fn client(&self, number: usize) -> MutexGuard<'_, Client> {
+        self.clients[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many clients there are.
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Takes one of the operations that are left to do.
+    pub fn take_step(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        self.steps_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub fn calm(&self) {
+        self.calm.store(true, Ordering::Relaxed);
+        self.provider.calm_down(self.timeline.now_ms());
+    }
+
+    /// Whether nothing goes wrong any more.
+    pub fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
+    /// Compares what a store holds after a crash with what was seen before.
+    pub async fn recover(&self, store: &RedbStore) -> Result<(), Violation> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Violation::new("the store can be read after a crash", error.to_string())
+        };
+        let events = store.events(0, usize::MAX).await.map_err(|error| unreadable(&error))?;
+        let seen = self.model().log().to_vec();
+        if let Some((lost, found)) = seen
+            .iter()
+            .map(Some)
+            .zip(events.iter().map(Some).chain(std::iter::repeat(None)))
+            .find(|(seen, found)| seen != found)
+        {
+            let detail = format!("{lost:?} was seen, after the crash there is {found:?}");
+            return Err(Violation::new("what was seen is not lost", detail));
+        }
+        let tail = events.get(seen.len()..).unwrap_or_default().to_vec();
+        check_tail(&tail, self.writes.take_commits())?;
+        let durable = self.writes.last_seq();
+        if (events.len() as u64) < durable {
+            let detail = format!("there were {durable} events, after the crash {}", events.len());
+            return Err(Violation::new("what is durable is not lost", detail));
+        }
+        for (id, version) in self.writes.charges() {
+            let found = store.charge(id).await.map_err(|error| unreadable(&error))?;
+            if found.as_ref().is_none_or(|found| found.version < version) {
+                let detail = format!("{id} had {version:?}, after the crash there is {found:?}");
+                return Err(Violation::new("what is durable is not lost", detail));
+            }
+        }
+        self.record.add("commits found after a crash that nobody was told of", tail.len() as u64);
+        for logged in &tail {
+            self.record.say(format!("  found {} {:?}", logged.seq, logged.event));
+        }
+        self.model().take_up(tail)?;
+        let report = store.verify().map_err(|error| unreadable(&error))?;
+        if !report.is_sound() {
+            return Err(Violation::new("the store fits together", report.to_string()));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a store that was just made. Creation is not safe from power cuts, which is why
+/// files are made under another name first; so simulations begin with one that is complete.
+fn empty_store() -> Option<Vec<u8>> {
+    static BYTES: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let make = || {
+        let disk = SimDisk::new(0, Vec::new());
+        disk.begin_life(Power::default(), DiskScript::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+        let settings = StoreSettings {
+            queue: 16,
+            cache_bytes: 1 << 20,
+            writer: WriterMode::Inline,
+            observer: None,
+        };
+        runtime.block_on(async { RedbStore::open_backend(disk.clone(), settings).ok() })?;
+        drop(runtime);
+        disk.end_life(Remains::All, &mut Rng::new(0, "empty"));
+        Some(disk.bytes())
+    };
+    BYTES.get_or_init(make).clone()
+}
