@@ -23,7 +23,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,7 +33,7 @@ use super::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn, is_still_signed_in};
 pub use feed::Feed;
 use feed::Page;
-use wire::EventJson;
+pub use wire::EventJson;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -59,6 +59,21 @@ struct Start {
     after: Option<u64>,
 }
 
+/// An event as it is sent.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ServerSentEvent)]
+#[expect(dead_code, reason = "describes the lines of an event, which are written as text")]
+struct SentEvent {
+    /// Its `seq`.
+    #[schema(pattern = "^[0-9]+$")]
+    id: String,
+    /// Its type.
+    event: String,
+    /// An `Event` as JSON, on one line.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// Streams events: those of tickets to anyone, those of orders, charges and accounts to the
 /// user they belong to.
 ///
@@ -71,7 +86,7 @@ struct Start {
     get, path = "/api/events", tag = "events",
     security((), ("session" = []), ("bearer" = [])),
     params(Start, ("last-event-id" = Option<u64>, Header, description = "The number of the last event that the client knows.")),
-    responses((status = 200, body = EventJson, content_type = "text/event-stream"), Refusals),
+    responses((status = 200, body = SentEvent, content_type = "text/event-stream"), Refusals),
 )]
 async fn listen(
     State(state): State<ApiState>,
@@ -80,14 +95,7 @@ async fn listen(
     query: Query,
 ) -> Result<Response, Problem> {
     let latest = state.feed.latest();
-    let position = match known_event(&headers, &query)? {
-        Some(seq) if seq > latest => {
-            let unknown = "There is no such event yet; begin anew without an id.";
-            return Err(FieldError::on("after", unknown).into());
-        }
-        Some(seq) => seq,
-        None => latest,
-    };
+    let position = known_event(&headers, &query, latest)?.unwrap_or(latest);
     if state.readiness.is_stopping() {
         return Err(Problem::unavailable(1));
     }
@@ -112,24 +120,29 @@ async fn listen(
     Ok((headers, body).into_response())
 }
 
-/// The number of the last event that the client says it knows.
-fn known_event(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, Problem> {
-    let mut sent = headers.get_all(LAST_EVENT_ID).iter();
-    let garbage = |name: &str| FieldError::on(name, format!("{name} must be the id of an event"));
-    let parse = |text: &str| {
-        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u64>().ok().filter(|_| is_number)
-    };
-    match (sent.next(), sent.next()) {
-        (None, _) => match query.one("after")? {
-            Some(text) => Ok(Some(parse(text).ok_or_else(|| garbage("after"))?)),
-            None => Ok(None),
-        },
-        (Some(id), None) => {
-            let seq = id.to_str().ok().and_then(parse);
-            Ok(Some(seq.ok_or_else(|| garbage("last-event-id"))?))
+/// The number of the last event that the client knows. The header counts for more, but what is
+/// wrong with either is told.
+fn known_event(headers: &HeaderMap, query: &Query, latest: u64) -> Result<Option<u64>, Problem> {
+    let read = |name: &str, text: Option<&str>| {
+        let garbage = || FieldError::on(name, format!("{name} must be the number of an event"));
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let seq = text.filter(is_number).and_then(|text| text.parse::<u64>().ok());
+        match seq.ok_or_else(garbage)? {
+            seq if seq > latest => {
+                let unknown = "There is no such event yet; begin anew without an id.";
+                Err(FieldError::on(name, unknown))
+            }
+            seq => Ok(seq),
         }
-        (Some(_), Some(_)) => Err(garbage("last-event-id").into()),
+    };
+    let asked = query.one("after")?.map(|text| read("after", Some(text))).transpose()?;
+    let mut sent = headers.get_all(LAST_EVENT_ID).iter();
+    match (sent.next(), sent.next()) {
+        (None, _) => Ok(asked),
+        (Some(id), None) => Ok(Some(read("last-event-id", id.to_str().ok())?)),
+        (Some(_), Some(_)) => {
+            Err(FieldError::on("last-event-id", "last-event-id must be given once").into())
+        }
     }
 }
 

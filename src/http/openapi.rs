@@ -6,6 +6,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
+use super::events::EventJson;
 use super::problem::{FieldError, ProblemDocument};
 
 /// What every operation may answer instead of what was asked for.
@@ -37,7 +38,7 @@ impl IntoResponses for Refusals {
         description = "A ticket resale marketplace. People list tickets, others lock and buy them.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    components(schemas(ProblemDocument, FieldError)),
+    components(schemas(ProblemDocument, FieldError, EventJson)),
     modifiers(&Security),
     tags(
         (name = "accounts", description = "Signing up, in and out."),

@@ -83,7 +83,12 @@ fn live_once(world: &Arc<World>, fate: &Fate, number: u64) -> Option<Ended> {
     let ended = runtime.block_on(async {
         world.timeline.begin_life();
         world.disk.begin_life(fate.power.clone(), fate.script);
-        let life = Life::start(world, fate.power.clone(), number).await;
+        // Who dies while starting waits for an answer that nobody gives any more.
+        let life = tokio::select! {
+            biased;
+            life = Life::start(world, fate.power.clone(), number) => life,
+            () = fate.power.gone() => None,
+        };
         let ended = match &life {
             Some(life) => Some(life.live(fate.ends_at).await),
             None => None,
