@@ -341,8 +341,10 @@ async fn an_id_that_no_event_has_is_refused() {
     }
     // A browser that comes back by itself repeats the address it began with.
     let ids = [("last-event-id", "0")];
-    let response = client.send("GET", "/api/events?after=x", &ids, None).await;
+    let response = client.send("GET", "/api/events?after=0", &ids, None).await;
     assert_eq!(response.status(), StatusCode::OK);
+    let response = client.send("GET", "/api/events?after=x", &ids, None).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST, "neither is garbage");
 }
 
 #[tokio::test(flavor = "multi_thread")]
