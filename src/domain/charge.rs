@@ -250,6 +250,24 @@ impl GatewayStep {
     }
 }
 
+impl ChargePhase {
+    /// The phase's name without its details, for operators.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Intent => "Intent",
+            Self::Created { .. } => "Created",
+            Self::Confirming { .. } => "Confirming",
+            Self::Capturing { .. } => "Capturing",
+            Self::Voiding { .. } => "Voiding",
+            Self::Refunding { .. } => "Refunding",
+            Self::Completed { .. } => "Completed",
+            Self::Refunded { .. } => "Refunded",
+            Self::Failed { .. } => "Failed",
+            Self::Disputed { .. } => "Disputed",
+        }
+    }
+}
+
 impl Charge {
     /// A new attempt.
     pub fn new(id: ChargeId, order: &super::Order, token: PaymentToken, now: Timestamp) -> Self {
@@ -330,22 +348,6 @@ impl Charge {
         match &self.phase {
             ChargePhase::Confirming { client_secret, .. } => Some(client_secret),
             _ => None,
-        }
-    }
-
-    /// The phase's name, for operators.
-    pub fn phase_name(&self) -> &'static str {
-        match self.phase {
-            ChargePhase::Intent => "Intent",
-            ChargePhase::Created { .. } => "Created",
-            ChargePhase::Confirming { .. } => "Confirming",
-            ChargePhase::Capturing { .. } => "Capturing",
-            ChargePhase::Voiding { .. } => "Voiding",
-            ChargePhase::Refunding { .. } => "Refunding",
-            ChargePhase::Completed { .. } => "Completed",
-            ChargePhase::Refunded { .. } => "Refunded",
-            ChargePhase::Failed { .. } => "Failed",
-            ChargePhase::Disputed { .. } => "Disputed",
         }
     }
 

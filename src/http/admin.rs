@@ -96,7 +96,7 @@ async fn unsettled_charges(State(admin): State<Admin>, uri: Uri) -> Result<Respo
             json!({
                 "id": charge.id.to_string(),
                 "orderId": charge.order.to_string(),
-                "phase": charge.phase_name(),
+                "phase": charge.phase.name(),
                 "nextStep": charge.next_step().map(|step| step.name()),
                 "amount": charge.amount.minor(),
                 "currency": charge.amount.currency().to_string(),

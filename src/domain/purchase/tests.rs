@@ -80,26 +80,11 @@ fn facts() -> Vec<IntentFact> {
         IntentFact::Captured,
         IntentFact::Voided,
         IntentFact::Refunded(refund()),
+        IntentFact::Disputed(DisputeStatus::Open),
     ]
 }
 
 fn report(fact: IntentFact) -> PurchaseCommand {
     let report = IntentReport { intent: Some(intent()), fact };
     PurchaseCommand::Report { charge: CHARGE, report }
-}
-
-/// The phase by its name alone.
-fn phase_name(phase: &ChargePhase) -> &'static str {
-    match phase {
-        ChargePhase::Intent => "Intent",
-        ChargePhase::Created { .. } => "Created",
-        ChargePhase::Confirming { .. } => "Confirming",
-        ChargePhase::Capturing { .. } => "Capturing",
-        ChargePhase::Voiding { .. } => "Voiding",
-        ChargePhase::Refunding { .. } => "Refunding",
-        ChargePhase::Completed { .. } => "Completed",
-        ChargePhase::Refunded { .. } => "Refunded",
-        ChargePhase::Failed { .. } => "Failed",
-        ChargePhase::Disputed { .. } => "Disputed",
-    }
 }

@@ -122,7 +122,7 @@ impl Node {
         let charge = self.purchase.charge.as_ref();
         World {
             order,
-            phase: charge.map(|charge| (phase_name(&charge.phase), charge.intent().is_some())),
+            phase: charge.map(|charge| (charge.phase.name(), charge.intent().is_some())),
             ticket,
             is_late: self.is_late,
             at_gateway: self.at_gateway,
@@ -316,10 +316,7 @@ fn from_every_reachable_state_money_and_ticket_still_come_together() {
         // The search has seen what it is about.
         let seen = |phase: &str| {
             search.nodes.iter().any(|node| {
-                node.purchase
-                    .charge
-                    .as_ref()
-                    .is_some_and(|charge| phase_name(&charge.phase) == phase)
+                node.purchase.charge.as_ref().is_some_and(|charge| charge.phase.name() == phase)
             })
         };
         for phase in

@@ -17,12 +17,12 @@ fn outcome(before: &Purchase, command: &PurchaseCommand, attempts: u32, now: Tim
         OrderState::Cancelled(reason) => format!("Cancelled {reason:?}"),
         state => format!("{state:?}"),
     };
-    let charge = after.after.charge.as_ref().map_or("none", |charge| phase_name(&charge.phase));
+    let charge = after.after.charge.as_ref().map_or("none", |charge| charge.phase.name());
     let ticket = after.ticket.map_or(String::new(), |demand| format!(", {demand:?}"));
     format!("{order}, {charge}{ticket}")
 }
 
-fn phases() -> [ChargePhase; 9] {
+fn phases() -> [ChargePhase; 10] {
     let intent = intent();
     [
         ChargePhase::Intent,
@@ -33,7 +33,8 @@ fn phases() -> [ChargePhase; 9] {
         ChargePhase::Refunding { intent: intent.clone() },
         ChargePhase::Completed { intent: intent.clone() },
         ChargePhase::Refunded { intent: intent.clone(), refund: refund() },
-        ChargePhase::Failed { intent: Some(intent), code: code("card_declined") },
+        ChargePhase::Failed { intent: Some(intent.clone()), code: code("card_declined") },
+        ChargePhase::Disputed { intent, status: DisputeStatus::Open },
     ]
 }
 
@@ -55,7 +56,8 @@ fn order_with(phase: &ChargePhase) -> OrderState {
 #[test]
 fn every_order_state_decides_every_command() {
     use CancelReason::{Buyer, Expired, PaymentFailed};
-    let [open_intent, created, confirming, capturing, voiding, _, completed, _, failed] = phases();
+    let [open_intent, created, confirming, capturing, voiding, _, completed, _, failed, _] =
+        phases();
     let waiting = |phase: &ChargePhase| purchase(OrderState::AwaitingPayment, Some(phase.clone()));
     let over = |reason| purchase(OrderState::Cancelled(reason), None);
     let pay = PurchaseCommand::Pay { charge: ChargeId::from_u128(6), token: token() };
@@ -160,7 +162,7 @@ fn every_order_state_decides_every_command() {
 #[test]
 fn every_charge_phase_decides_every_fact() {
     // In the order of `facts`: open, needs buyer, declined, refused, authorised, captured,
-    // voided, refunded. In time and with no attempt left.
+    // voided, refunded, disputed. In time and with no attempt left.
     const FAIL: &str = "Cancelled PaymentFailed, Failed, Release";
     const BACK: &str = "Cancelled PaymentFailed, Refunded, Release";
     const KNOWN: &str = "AwaitingPayment, Created";
@@ -169,26 +171,27 @@ fn every_charge_phase_decides_every_fact() {
     const PAID_BACK: &str = "Cancelled Expired, Refunded";
     const VOID: &str = "Cancelled PaymentFailed, Voiding, Release";
     let confirm = |waits, declined| {
-        ["-", waits, declined, FAIL, "AwaitingPayment, Capturing", SOLD, FAIL, BACK]
+        ["-", waits, declined, FAIL, "AwaitingPayment, Capturing", SOLD, FAIL, BACK, SOLD]
     };
     let expected = [
-        [KNOWN; 8],
+        [KNOWN; 9],
         confirm("AwaitingPayment, Confirming", FAIL),
         // The buyer's browser could confirm it again.
         confirm("-", VOID),
         // A decline may be older than the authorisation.
-        ["-", "-", "-", "-", "-", SOLD, FAIL, BACK],
-        ["-", "-", "-", "-", "-", OWED, "Cancelled Expired, Failed", PAID_BACK],
-        ["-", "-", "-", "-", "-", "-", "-", PAID_BACK],
-        ["-", "-", "-", "-", "-", "-", "-", "Completed, Refunded"],
-        ["-"; 8],
-        ["tidy", "tidy", "-", "-", "tidy", OWED, "-", "-"],
+        ["-", "-", "-", "-", "-", SOLD, FAIL, BACK, SOLD],
+        ["-", "-", "-", "-", "-", OWED, "Cancelled Expired, Failed", PAID_BACK, OWED],
+        ["-", "-", "-", "-", "-", "-", "-", PAID_BACK, "-"],
+        ["-", "-", "-", "-", "-", "-", "-", "Completed, Refunded", "Completed, Disputed"],
+        ["-"; 9],
+        ["tidy", "tidy", "-", "-", "tidy", OWED, "-", "-", OWED],
+        ["-", "-", "-", "-", "-", "-", "-", "Completed, Refunded", "-"],
     ];
     for (phase, expected) in phases().into_iter().zip(expected) {
         let before = purchase(order_with(&phase), Some(phase.clone()));
         let found: Vec<String> =
             facts().into_iter().map(|fact| outcome(&before, &report(fact), 1, IN_TIME)).collect();
-        assert_eq!(found, expected, "{}", phase_name(&phase));
+        assert_eq!(found, expected, "{}", phase.name());
     }
 }
 
@@ -257,7 +260,7 @@ fn a_report_on_an_earlier_charge_changes_that_charge_alone() {
     let decided = before.decide(&report(IntentFact::Captured), 3, DEADLINE);
     let Ok(PurchaseDecision::Changed(change)) = decided else { panic!("{decided:?}") };
     assert_eq!(change.after.order, before.order, "not even a version");
-    assert_eq!(change.after.charge.map(|charge| phase_name(&charge.phase)), Some("Refunding"));
+    assert_eq!(change.after.charge.map(|charge| charge.phase.name()), Some("Refunding"));
     assert_eq!(change.ticket, None);
 }
 
@@ -274,6 +277,7 @@ fn the_next_gateway_step_follows_from_the_phase_alone() {
         None,
         None,
         None,
+        None,
     ];
     assert_eq!(steps, expected);
     assert_eq!(fresh().next_step(), None);
@@ -286,7 +290,9 @@ fn clients_see_three_statuses() {
         let purchase = purchase(order_with(&phase), Some(phase));
         purchase.charge.map(|charge| charge.status())
     });
-    let expected =
-        [Created, Created, Created, Created, Failed, Completed, Completed, Completed, Failed];
+    let expected = [
+        Created, Created, Created, Created, Failed, Completed, Completed, Completed, Failed,
+        Completed,
+    ];
     assert_eq!(shown, expected.map(Some));
 }
