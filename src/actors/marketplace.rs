@@ -323,7 +323,7 @@ impl Marketplace {
         let now = self.now();
         let until = now.plus(self.context.settings.hold);
         stored.decide(&TicketCommand::Reserve { by: buyer, order, until }, now)?;
-        let reservation = Reservation { order, buyer, key };
+        let reservation = Reservation { order, buyer, key, seen: stored };
         self.context
             .ask_ticket(ticket, |reply| TicketRequest::Reserve {
                 reservation: reservation.clone(),
