@@ -54,10 +54,6 @@ pub struct Reservation {
     pub buyer: UserId,
     /// The buyer's idempotency key, if one came with the request.
     pub key: Option<IdempotencyKey>,
-    /// The ticket as it was read when the request came, which saves an actor that has just been
-    /// activated from reading it again. Should it be stale, the commit is in conflict and the
-    /// ticket is read anew.
-    pub seen: Ticket,
 }
 
 /// An idempotency key that came with a request.
@@ -207,14 +203,11 @@ impl TicketActor {
         reservation: &Reservation,
     ) -> Result<Purchase, MarketError> {
         let settings = &self.context.settings;
-        if let Loaded::No = state.ticket {
-            state.ticket = Loaded::Yes(reservation.seen.clone());
-        }
         for _ in 0..MAX_REDECISIONS {
             let ticket = self.load(state).await?;
             let now = self.context.now();
             let until = now.plus(settings.hold);
-            let Reservation { order, buyer, ref key, .. } = *reservation;
+            let Reservation { order, buyer, ref key } = *reservation;
             let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
             let command = TicketCommand::Reserve { by: buyer, order, until };
             let after = changed(ticket.decide(&command, now)?)?;
