@@ -33,6 +33,8 @@ use crate::scenarios::Bench;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // A thousand connections are more files than many shells allow. What is granted is what there is.
+    let _ = rlimit::increase_nofile_limit(65_536);
     let done = match arguments.serve {
         Some(serve) => serve.run(),
         None => run(arguments.options),

@@ -33,7 +33,7 @@ pub struct Sample {
     pub server_cpu: Duration,
     /// The processor time of the client so far.
     pub client_cpu: Duration,
-    /// The server's resident memory, in bytes.
+    /// The server's resident memory, in bytes; 0 if its processes share some.
     pub rss_bytes: u64,
     /// What the store has written so far.
     pub store: StoreCounters,
@@ -61,11 +61,12 @@ impl Probe {
             Some(admin) => store_counters(admin).await?,
             None => StoreCounters::default(),
         };
-        let (mut ticks, mut rss_bytes) = (0, 0);
-        for process in processes_of(&self.processes)? {
-            ticks += process.cpu_ticks;
-            rss_bytes += process.rss_bytes;
-        }
+        let processes = processes_of(&self.processes)?;
+        let ticks = processes.iter().map(|process| process.cpu_ticks).sum();
+        let rss_bytes = match processes.as_slice() {
+            [only] => only.rss_bytes,
+            _ => 0,
+        };
         Ok(Sample {
             at: Instant::now(),
             server_cpu: from_ticks(ticks),

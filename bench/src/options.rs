@@ -72,9 +72,10 @@ pub struct Options {
     #[arg(long)]
     pub no_peer: bool,
 
-    /// How many connections the service on PostgreSQL keeps to it
-    #[arg(long, default_value_t = 32)]
-    pub pool: u32,
+    /// How many connections the service on PostgreSQL keeps to it; the best of 8, 16, 32 and 64 if
+    /// not given
+    #[arg(long)]
+    pub pool: Option<u32>,
 
     /// Where filled stores are kept between runs
     #[arg(long, value_name = "FOLDER", default_value = "target/bench-stores")]
@@ -95,6 +96,7 @@ impl Options {
             self.tickets = 2000;
             self.open_orders = 100;
             self.sold = 100;
+            self.pool = Some(8);
         }
         self
     }
@@ -126,6 +128,7 @@ impl Options {
             buyers: 10_000.min(self.tickets),
             ends_at_ms: u64::try_from(now_ms).expect("a time of this age") - 60_000,
             open_for_seconds: 365 * 24 * 3600,
+            open_within_ms: 900_000,
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Variant {
 pub struct Peer {
     server: database::Server,
     filled: tokio::sync::Mutex<Option<World>>,
+    /// How many connections the service keeps, once that is known.
+    pub pool: tokio::sync::OnceCell<u32>,
 }
 
 impl Peer {
@@ -42,7 +44,7 @@ impl Peer {
         let Some(programs) = database::find_programs() else { return Ok(None) };
         let folder: DataFolder = stores.new_folder()?;
         let server = database::Server::start(&programs, folder).await.context("PostgreSQL")?;
-        Ok(Some(Self { server, filled: tokio::sync::Mutex::new(None) }))
+        Ok(Some(Self { server, filled: Default::default(), pool: Default::default() }))
     }
 
     /// Its release and settings.

@@ -67,7 +67,9 @@ impl Outcome {
         let (before, after) = (&seen.before, &seen.after);
         shared.insert("server CPU us/answer", per_answer(after.server_cpu, before.server_cpu));
         shared.insert("client CPU us/answer", per_answer(after.client_cpu, before.client_cpu));
-        shared.insert("RSS MiB", after.rss_bytes as f64 / 1048576.0);
+        if after.rss_bytes > 0 {
+            shared.insert("RSS MiB", after.rss_bytes as f64 / 1048576.0);
+        }
         let batches = after.store.batches - before.store.batches;
         if batches > 0.0 {
             let commits = after.store.commits - before.store.commits;
@@ -76,7 +78,7 @@ impl Outcome {
             let took = after.store.seconds - before.store.seconds;
             shared.insert("batch ms", took * 1000.0 / batches);
         }
-        for class in &seen.tally.classes {
+        for class in seen.tally.classes.iter().filter(|class| class.times.len() > 0) {
             let mut values = shared.clone();
             values.extend(times(class));
             values.insert("answers/s", class.times.len() as f64 / seconds);
@@ -93,6 +95,21 @@ impl Outcome {
     /// Adds another figure.
     pub fn note(&mut self, name: impl Into<String>, value: f64) {
         self.notes.push(Figure { name: name.into(), value, target: "" });
+    }
+
+    /// Adds the quotients of one server's figure by others', each with its name and target, as far
+    /// as the others ran.
+    pub fn compare(
+        &mut self,
+        ours: (&str, &str),
+        value: &str,
+        others: &[(&str, (&str, &str), &'static str)],
+    ) {
+        for (name, under, target) in others {
+            if let Some(quotient) = self.quotient(ours, *under, value) {
+                self.ratio(*name, quotient, target);
+            }
+        }
     }
 
     /// A figure of a line, once there is one.

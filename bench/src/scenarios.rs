@@ -1,20 +1,28 @@
 //! What is measured. Each scenario starts its own servers, one after the other, and drives them.
 
+mod browse;
+mod hot;
 mod lock;
+mod mix;
+mod release;
 mod requests;
+mod restart;
+mod sale;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 
 use crate::client::{Load, Pace, drive};
 use crate::options::Options;
-use crate::peer::Peer;
+use crate::peer::{Peer, Variant};
 use crate::process::{self, Running};
 use crate::report::Outcome;
-use crate::stores::{LoadedStore, Stores};
+use crate::stores::{DataFolder, LoadedStore, Stores};
+use crate::world::World;
 
 /// The plain axum server: what every quotient that says 'the ceiling' is of.
 pub const CEILING: &str = "ceiling";
@@ -36,6 +44,28 @@ pub enum Scenario {
     LockRecent,
     /// Lock tickets from all over the store, each once
     LockRandom,
+    /// 10,000 buyers on one ticket, and on the next
+    Hot,
+    /// The same on 1,000 connections
+    HotThousand,
+    /// Lock a ticket and pay it
+    Sale,
+    /// Lock tickets that nobody pays, again and again
+    Churn,
+    /// 10,000 orders that run out in one second, under load
+    Release,
+    /// Look at one ticket
+    Get,
+    /// Look at pages of 50
+    Pages,
+    /// Look at pages and tickets, and lock one in a hundred
+    Browse,
+    /// Look at tickets beside 50 who sign in
+    SignIns,
+    /// Everything at once
+    Mixed,
+    /// Kill the server and start it again
+    Restart,
 }
 
 impl Scenario {
@@ -49,6 +79,17 @@ impl Scenario {
         match self {
             Self::LockRecent => "Lock distinct tickets, recently listed",
             Self::LockRandom => "Lock distinct tickets, from all over the store",
+            Self::Hot => "10,000 buyers for one ticket",
+            Self::HotThousand => "10,000 buyers for one ticket, 1,000 connections",
+            Self::Sale => "Lock, pay, sold",
+            Self::Churn => "Lock, expire, lock again",
+            Self::Release => "10,000 orders that run out in the same second, under load",
+            Self::Get => "Look at one ticket",
+            Self::Pages => "Pages of 50 tickets",
+            Self::Browse => "Browse: 100 looks for one lock",
+            Self::SignIns => "Sign-ins beside looking at tickets, 1,000 a second",
+            Self::Mixed => "Everything at once",
+            Self::Restart => "Restart after kill -9",
         }
     }
 
@@ -57,6 +98,17 @@ impl Scenario {
         match self {
             Self::LockRecent => lock::run(bench, lock::Choice::Recent).await,
             Self::LockRandom => lock::run(bench, lock::Choice::Random).await,
+            Self::Hot => hot::run(bench, bench.options.connections).await,
+            Self::HotThousand => hot::run(bench, 1000).await,
+            Self::Sale => sale::run(bench).await,
+            Self::Churn => sale::run_churn(bench).await,
+            Self::Release => release::run(bench).await,
+            Self::Get => browse::get(bench).await,
+            Self::Pages => browse::pages(bench).await,
+            Self::Browse => browse::browse(bench).await,
+            Self::SignIns => browse::sign_in_storm(bench).await,
+            Self::Mixed => browse::mixed(bench).await,
+            Self::Restart => restart::run(bench).await,
         }
     }
 }
@@ -78,7 +130,7 @@ impl Bench {
     pub async fn prepare(options: Options) -> anyhow::Result<Self> {
         let binary = match &options.binary {
             Some(binary) => binary.canonicalize().context("--bin")?,
-            None => build()?,
+            None => build(options.smoke)?,
         };
         let stores = Stores::open(options.stores.clone(), options.keep_stores)?;
         let peer = if options.no_peer { None } else { Peer::start(&stores).await? };
@@ -96,10 +148,29 @@ impl Bench {
         store: &LoadedStore,
         settings: &[(&str, String)],
     ) -> anyhow::Result<Running> {
+        self.gittix_in(store.copy(&self.stores)?, settings).await
+    }
+
+    /// The product on a folder that it may have been in before.
+    pub async fn gittix_in(
+        &self,
+        folder: DataFolder,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Running> {
         let mut all: Vec<(&str, String)> =
             self.options.settings.iter().map(|(key, value)| (&**key, value.clone())).collect();
         all.extend_from_slice(settings);
-        process::start_gittix(&self.binary, store.copy(&self.stores)?, &all).await
+        process::start_gittix(&self.binary, folder, &all).await
+    }
+
+    /// The service on PostgreSQL with a world, if PostgreSQL is installed.
+    pub async fn peer(&self, world: &World, variant: Variant) -> anyhow::Result<Option<Running>> {
+        let Some(peer) = &self.peer else { return Ok(None) };
+        let pool = match self.options.pool {
+            Some(pool) => pool,
+            None => *peer.pool.get_or_try_init(|| lock::best_pool(self, peer, world)).await?,
+        };
+        peer.service(world, variant, pool).await.map(Some)
     }
 
     /// The product's store without actors.
@@ -113,10 +184,10 @@ impl Bench {
     }
 
     /// Measures the trivial route of the plain axum server, as all quotients need it.
-    pub async fn measure_ceiling(&self, outcome: &mut Outcome) -> anyhow::Result<()> {
+    pub async fn measure_ceiling(&self, load: Load, outcome: &mut Outcome) -> anyhow::Result<()> {
         let server = self.ceiling().await?;
         let echo = requests::Echo::of(gittix::domain::TicketId::from_u128(1 << 100));
-        let (seen, _) = drive(server.address, self.closed_loop(), echo, &server.probe).await?;
+        let (seen, _) = drive(server.address, load, echo, &server.probe).await?;
         outcome.observe(CEILING, &seen);
         Ok(())
     }
@@ -135,14 +206,22 @@ impl Bench {
             measured: self.options.measured(),
         }
     }
+
+    /// The same for a workload that ends: without a warm-up if it may end before, as in a small
+    /// store.
+    pub fn closed_loop_over(&self, requests: usize, enough: usize) -> Load {
+        let load = self.closed_loop();
+        if requests < enough { Load { warm_up: Duration::ZERO, ..load } } else { load }
+    }
 }
 
-/// Builds the product as its users do, and says where it is.
-fn build() -> anyhow::Result<PathBuf> {
+/// Builds the product as its users do, or for debugging, and says where it is.
+fn build(debug: bool) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--package", "gittix", "--bin", "gittix"]);
+    command.args(["build", "--package", "gittix", "--bin", "gittix"]);
+    command.args((!debug).then_some("--release"));
     command.arg("--message-format=json-render-diagnostics").arg("--manifest-path").arg(manifest);
     let output = command.stderr(std::process::Stdio::inherit()).output().context("cargo build")?;
     ensure!(output.status.success(), "gittix did not build");

@@ -86,6 +86,14 @@ impl Stores {
         Ok(LoadedStore { world: wanted.clone(), file_bytes, file })
     }
 
+    /// A store with such a world that is used once: the next takes its place.
+    pub async fn load_once(&self, world: &World) -> anyhow::Result<LoadedStore> {
+        let file = self.folder.join("once.redb");
+        let _ = fs::remove_file(&file);
+        load(&file, world).await?;
+        Ok(LoadedStore { world: world.clone(), file_bytes: fs::metadata(&file)?.len(), file })
+    }
+
     fn find(&self, file: &Path, note: &Path) -> Option<World> {
         let modified = |path: &Path| fs::metadata(path).ok()?.modified().ok();
         let is_current = modified(&std::env::current_exe().ok()?)? <= modified(note)?;
@@ -146,12 +154,12 @@ pub async fn load(file: &Path, world: &World) -> anyhow::Result<Duration> {
     let passwords = Passwords::start(PasswordSettings::default(), Arc::new(SystemEntropy))?;
     let password_hash = passwords.hash(PASSWORD.into()).await?;
     // The writer is a thread of its own, so the history is made while it writes.
-    stream::iter(world.history(&password_hash))
+    let written = stream::iter(world.history(&password_hash))
         .map(|commit| store.commit(commit))
         .buffer_unordered(2 * LOAD_BATCH)
-        .try_for_each(|()| std::future::ready(Ok(())))
-        .await
-        .context("loading a store")?;
+        .try_for_each(|()| std::future::ready(Ok(())));
+    // With tokio's budget most of so many futures would be asked in vain, again and again.
+    tokio::task::unconstrained(written).await.context("loading a store")?;
     drop(store);
     fs::set_permissions(file, fs::Permissions::from_mode(0o600))?;
     Ok(start.elapsed())

@@ -39,9 +39,10 @@ pub struct World {
     pub buyers: u64,
     /// When the last ticket was listed, in milliseconds since the epoch.
     pub ends_at_ms: u64,
-    /// How long after that the first open order runs out, in seconds; the others within 15 minutes
-    /// of it.
+    /// How long after that the first open order runs out, in seconds.
     pub open_for_seconds: u64,
+    /// How long after the first the others run out at most, in milliseconds.
+    pub open_within_ms: u64,
 }
 
 /// An account with its session.
@@ -77,6 +78,26 @@ impl World {
     /// An available ticket as it was listed, by its place.
     pub fn listing(&self, place: u64) -> Ticket {
         self.list(self.index_of(place), "usd".parse().expect("a currency"))
+    }
+
+    /// The tickets that open orders hold, and when these run out, in milliseconds since the epoch.
+    pub fn open_orders(&self) -> impl Iterator<Item = (TicketId, u64)> + '_ {
+        let taken = (0..self.tickets()).filter(|index| !self.is_available(*index));
+        let open =
+            (0..).zip(taken).filter_map(|(taken, index)| Some((index, self.nth_open(taken)?)));
+        open.map(|(index, nth)| (self.ticket(index), self.deadline_ms(nth)))
+    }
+
+    /// Which of the open orders holds the `taken`th ticket that is not available, if it is not sold:
+    /// sold tickets are spread evenly among them.
+    fn nth_open(&self, taken: u64) -> Option<u64> {
+        let before = |taken: u64| taken * self.open / (self.open + self.sold);
+        (before(taken + 1) > before(taken)).then(|| before(taken))
+    }
+
+    fn deadline_ms(&self, nth_open: u64) -> u64 {
+        let spread = nth_open * self.open_within_ms / self.open.max(1);
+        self.ends_at_ms + self.open_for_seconds * 1000 + spread
     }
 
     /// Every account.
@@ -172,12 +193,24 @@ pub fn small_world() -> World {
         buyers: 50,
         ends_at_ms: 1_790_000_000_000,
         open_for_seconds: 3600,
+        open_within_ms: 900_000,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn open_orders_run_out_one_after_the_other() {
+        let world = small_world();
+        let open: Vec<_> = world.open_orders().collect();
+        assert_eq!(open.len(), 300);
+        assert!(open.windows(2).all(|pair| pair[0].1 < pair[1].1));
+        let first = world.ends_at_ms + 3_600_000;
+        assert_eq!(open[0].1, first);
+        assert!(open[299].1 < first + 900_000);
+    }
 
     #[test]
     fn available_tickets_are_found_by_their_place() {

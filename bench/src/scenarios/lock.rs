@@ -2,8 +2,10 @@
 
 use super::requests::{Buyers, Echo, expect, latest, lock, shuffled};
 use super::{Bench, CEILING, DIRECT, EDGE, GITTIX, STATEMENT, TRANSACTION};
-use crate::client::{Answer, Next, Workload, drive};
-use crate::peer::Variant;
+use std::time::Duration;
+
+use crate::client::{Answer, Load, Next, Workload, drive};
+use crate::peer::{Peer, Variant};
 use crate::process::Running;
 use crate::report::Outcome;
 use crate::world::World;
@@ -66,7 +68,7 @@ pub async fn run(bench: &Bench, choice: Choice) -> anyhow::Result<Outcome> {
         Choice::Random => shuffled(world.available, count),
     };
     let mut outcome = Outcome::default();
-    bench.measure_ceiling(&mut outcome).await?;
+    bench.measure_ceiling(bench.closed_loop(), &mut outcome).await?;
     let edge = bench.edge().await?;
     let echo = Echo::of(world.available_ticket(0));
     let (seen, _) = drive(edge.address, bench.closed_loop(), echo, &edge.probe).await?;
@@ -74,51 +76,63 @@ pub async fn run(bench: &Bench, choice: Choice) -> anyhow::Result<Outcome> {
     drop(edge);
     let mut lock_all = async |name, server: Running| {
         let locks = Locks::new(world, places.clone(), &buyers);
-        // A small store is locked empty before any warm-up is over.
-        let mut load = bench.closed_loop();
-        if places.len() < count {
-            load.warm_up = std::time::Duration::ZERO;
-        }
+        let load = bench.closed_loop_over(places.len(), count);
         let (seen, _) = drive(server.address, load, locks, &server.probe).await?;
         outcome.observe(name, &seen);
         anyhow::Ok(())
     };
     lock_all(GITTIX, bench.gittix(&store, &[]).await?).await?;
     lock_all(DIRECT, bench.direct(&store).await?).await?;
-    if let Some(peer) = &bench.peer {
-        let pool = bench.options.pool;
-        lock_all(STATEMENT, peer.service(world, Variant::Statement, pool).await?).await?;
-        lock_all(TRANSACTION, peer.service(world, Variant::Transaction, pool).await?).await?;
+    for (name, variant) in [(STATEMENT, Variant::Statement), (TRANSACTION, Variant::Transaction)] {
+        if let Some(server) = bench.peer(world, variant).await? {
+            lock_all(name, server).await?;
+        }
     }
     compare(&mut outcome, choice);
     Ok(outcome)
 }
 
 fn compare(outcome: &mut Outcome, choice: Choice) {
-    let is_recent = choice == Choice::Recent;
-    let pick = |recent, random| if is_recent { recent } else { random };
-    let ours = (GITTIX, CLASS);
-    let mut add = |name: &str, under, value, target| {
-        if let Some(quotient) = outcome.quotient(ours, under, value) {
-            outcome.ratio(name, quotient, target);
+    let pick = |recent, random| if choice == Choice::Recent { recent } else { random };
+    let (ours, echo) = ((GITTIX, CLASS), "POST /echo");
+    let rates = [
+        ("of the ceiling", (CEILING, echo), pick("at least 0.45", "at least 0.35")),
+        ("of the trivial route behind gittix's edge", (EDGE, echo), ""),
+        ("of the same path without actors", (DIRECT, CLASS), "at least 0.8"),
+        (
+            "times PostgreSQL with one statement",
+            (STATEMENT, CLASS),
+            pick("at least 3.5", "at least 2.5"),
+        ),
+        (
+            "times PostgreSQL with a transaction",
+            (TRANSACTION, CLASS),
+            pick("at least 6", "at least 4"),
+        ),
+    ];
+    outcome.compare(ours, "answers/s", &rates);
+    let of_statement = ("of the statement's p99", (STATEMENT, CLASS), "at most 0.5");
+    outcome.compare(ours, "p99 ms", &[of_statement]);
+    let of_ceiling = ("times the ceiling's server CPU", (CEILING, echo), "");
+    outcome.compare(ours, "server CPU us/answer", &[of_ceiling]);
+}
+
+/// How many connections to PostgreSQL give the most locks a second.
+pub async fn best_pool(bench: &Bench, peer: &Peer, world: &World) -> anyhow::Result<u32> {
+    let mut best = (0.0, 0);
+    for pool in [8, 16, 32, 64] {
+        let server = peer.service(world, Variant::Statement, pool).await?;
+        let places = latest(world.available, usize::MAX);
+        let locks = Locks::new(world, places, &Buyers::of(world));
+        let second = Duration::from_secs(1);
+        let load = Load { warm_up: second / 2, measured: second, ..bench.closed_loop() };
+        let (seen, _) = drive(server.address, load, locks, &server.probe).await?;
+        let rate = Outcome::default().observe(STATEMENT, &seen);
+        eprintln!("PostgreSQL with {pool} connections: {rate:.0} locks/s");
+        if rate > best.0 {
+            best = (rate, pool);
         }
-    };
-    let rate = "answers/s";
-    add("of the ceiling", (CEILING, "POST /echo"), rate, pick("at least 0.45", "at least 0.35"));
-    add("of the trivial route behind gittix's edge", (EDGE, "POST /echo"), rate, "");
-    add("of the same path without actors", (DIRECT, CLASS), rate, "at least 0.8");
-    add(
-        "times PostgreSQL with one statement",
-        (STATEMENT, CLASS),
-        rate,
-        pick("at least 3.5", "at least 2.5"),
-    );
-    add(
-        "times PostgreSQL with a transaction",
-        (TRANSACTION, CLASS),
-        rate,
-        pick("at least 6", "at least 4"),
-    );
-    add("of the statement's p99", (STATEMENT, CLASS), "p99 ms", "at most 0.5");
-    add("times the ceiling's server CPU", (CEILING, "POST /echo"), "server CPU us/answer", "");
+    }
+    println!("* PostgreSQL is used with {} connections", best.1);
+    Ok(best.1)
 }

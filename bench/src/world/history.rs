@@ -47,19 +47,10 @@ impl World {
         story.list();
         if let Some(taken) = taken {
             let buyer = self.buyer(taken % self.buyers).id;
-            // Sold and open orders alternate for as long as there are some of both.
-            let before = |place: u64| place * self.open / (self.open + self.sold);
-            let is_open = before(taken + 1) > before(taken);
-            let nth_open = before(taken);
-            story.trade(listed_at, index, buyer, is_open.then(|| self.deadline(nth_open)));
+            let until = self.nth_open(taken).map(|nth| timestamp(self.deadline_ms(nth)));
+            story.trade(listed_at, index, buyer, until);
         }
         story.commits
-    }
-
-    /// When an open order runs out.
-    fn deadline(&self, nth_open: u64) -> Timestamp {
-        let spread = nth_open * 900_000 / self.open.max(1);
-        timestamp(self.ends_at_ms + self.open_for_seconds * 1000 + spread)
     }
 }
 
