@@ -90,7 +90,7 @@ impl Options {
     /// The options with what others imply.
     pub fn settled(mut self) -> Self {
         if self.smoke {
-            self.seconds = 0.3;
+            self.seconds = 0.2;
             self.connections = 16;
             self.runs = 1;
             self.tickets = 2000;

@@ -39,17 +39,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts PostgreSQL in a new folder beside the stores; `None` if it is not installed.
-    pub async fn start(stores: &Stores) -> anyhow::Result<Option<Self>> {
+    /// Starts PostgreSQL in a new folder beside the stores; `None` if it is not installed. It is
+    /// durable unless it is only to be seen working.
+    pub async fn start(stores: &Stores, is_durable: bool) -> anyhow::Result<Option<Self>> {
         let Some(programs) = database::find_programs() else { return Ok(None) };
         let folder: DataFolder = stores.new_folder()?;
-        let server = database::Server::start(&programs, folder).await.context("PostgreSQL")?;
+        let server =
+            database::Server::start(&programs, folder, is_durable).await.context("PostgreSQL")?;
         Ok(Some(Self { server, filled: Default::default(), pool: Default::default() }))
     }
 
     /// Its release and settings.
     pub fn describe(&self) -> String {
-        format!("{}; {}", self.server.release, database::SETTINGS.join(", "))
+        format!("{}; {}", self.server.release, self.server.settings.join(", "))
     }
 
     /// The service on a database that holds a world, and nothing else.

@@ -133,7 +133,8 @@ impl Bench {
             None => build(options.smoke)?,
         };
         let stores = Stores::open(options.stores.clone(), options.keep_stores)?;
-        let peer = if options.no_peer { None } else { Peer::start(&stores).await? };
+        let peer =
+            if options.no_peer { None } else { Peer::start(&stores, !options.smoke).await? };
         Ok(Self { options, stores, binary, peer })
     }
 

@@ -46,6 +46,14 @@ impl Stores {
     /// The stores in a folder, which is made if there is none.
     pub fn open(folder: PathBuf, keep_old: bool) -> anyhow::Result<Self> {
         fs::create_dir_all(&folder)?;
+        for entry in fs::read_dir(&folder)?.flatten() {
+            // The folder of a run that was broken off.
+            let name = entry.file_name();
+            let owner = name.to_str().and_then(|name| name.strip_prefix("run-")?.split('-').next());
+            if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
         Ok(Self { folder: folder.canonicalize()?, keep_old })
     }
 

@@ -19,9 +19,8 @@ const USER: &str = "bench";
 /// How long it may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The settings that matter; the others are PostgreSQL's own.
-pub const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 6] = [
     "synchronous_commit=on",
-    "fsync=on",
     "shared_buffers=1GB",
     "max_wal_size=8GB",
     "wal_compression=off",
@@ -51,13 +50,19 @@ pub fn find_programs() -> Option<Programs> {
 pub struct Server {
     /// What it says it is.
     pub release: String,
+    /// How it is set.
+    pub settings: Vec<&'static str>,
     process: Process,
     folder: DataFolder,
 }
 
 impl Server {
-    /// Makes a new one.
-    pub async fn start(programs: &Programs, folder: DataFolder) -> anyhow::Result<Self> {
+    /// Makes a new one. It is durable unless it is only to be seen working.
+    pub async fn start(
+        programs: &Programs,
+        folder: DataFolder,
+        is_durable: bool,
+    ) -> anyhow::Result<Self> {
         let account = unprivileged()?;
         if let Some((uid, gid)) = account {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))?;
@@ -72,9 +77,11 @@ impl Server {
         let log = fs::File::create(folder.path().join("log"))?;
         let mut command = as_account(Command::new(programs.0.join("postgres")), account);
         command.arg("-D").arg(&data).arg("-k").arg(folder.path()).current_dir("/");
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting])).stderr(Stdio::from(log));
+        let mut settings = SETTINGS.to_vec();
+        settings.push(if is_durable { "fsync=on" } else { "fsync=off" });
+        command.args(settings.iter().flat_map(|setting| ["-c", *setting])).stderr(Stdio::from(log));
         let process = Process::start(&mut command)?;
-        let mut server = Self { release: String::new(), process, folder };
+        let mut server = Self { release: String::new(), settings, process, folder };
         server.release = server.wait().await?;
         Ok(server)
     }

@@ -19,8 +19,10 @@ use crate::world::World;
 const ORDERS: u64 = 10_000;
 /// How many tickets are there for the load.
 const AVAILABLE: u64 = 50_000;
+/// How long before the first deadline the load begins.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// How long after the last deadline tickets are still waited for.
-const WATCHED: Duration = Duration::from_secs(3);
+const WATCHED: Duration = Duration::from_secs(2);
 
 /// When tickets were seen to be free, in milliseconds since the epoch, by their ids.
 type Seen = Rc<RefCell<HashMap<String, u64>>>;
@@ -29,7 +31,7 @@ type Seen = Rc<RefCell<HashMap<String, u64>>>;
 pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let smoke = bench.options.smoke;
     let (orders, available) = if smoke { (500, 2000) } else { (ORDERS, AVAILABLE) };
-    let patience = if smoke { 5 } else { 20 };
+    let patience = if smoke { 3 } else { 20 };
     let world = World {
         available,
         open: orders,
@@ -58,10 +60,12 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let mix = Mix::new(&world, &buyers, latest(available, usize::MAX), &weights);
     let load = Load {
         connections: bench.options.connections.min(64),
-        warm_up: Duration::from_millis(first.saturating_sub(now_ms())),
+        warm_up: WARM_UP.min(Duration::from_millis(first.saturating_sub(now_ms()))),
         measured: Duration::from_millis(last - first) + WATCHED,
         ..bench.closed_loop()
     };
+    let quiet = Duration::from_millis(first.saturating_sub(now_ms())).saturating_sub(load.warm_up);
+    tokio::time::sleep(quiet).await;
     let (observation, _) = drive(server.address, load, mix, &server.probe).await?;
     listener.abort();
     let seen = seen.take();
