@@ -101,7 +101,8 @@ fn describe(bench: &Bench, machine: &Machine) -> String {
     let options = &bench.options;
     let peer = match &bench.peer {
         Some(peer) => peer.describe(),
-        None => "not measured: initdb and postgres were not found".to_owned(),
+        None if options.no_peer => "left out".to_owned(),
+        None => "left out, as initdb and postgres were not found".to_owned(),
     };
     format!(
         "# gittix benchmark\n\n\

@@ -35,6 +35,11 @@ pub struct Options {
     #[arg(long, default_value_t = 256)]
     pub connections: usize,
 
+    /// Send so many requests a second instead of as many as the server takes (an open loop); times
+    /// then count from when each was due
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+
     /// How often everything is measured; medians are shown
     #[arg(long, default_value_t = 5)]
     pub runs: usize,
@@ -133,6 +138,11 @@ impl Options {
     }
 }
 
+fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or("a rate is a number above 0")
+}
+
 fn setting(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE")?;
     Ok((format!("GITTIX_{}", key.to_ascii_uppercase()), value.to_owned()))
@@ -147,6 +157,12 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_rate_is_a_positive_number() {
+        assert_eq!(rate("2.5"), Ok(2.5));
+        assert!(["0", "-1", "inf", "NaN", "x"].iter().all(|text| rate(text).is_err()));
     }
 
     #[test]

@@ -198,11 +198,12 @@ impl Bench {
         process::start_own(&["serve-edge"], None).await
     }
 
-    /// As many connections as asked for, each sending as soon as it can.
-    pub fn closed_loop(&self) -> Load {
+    /// As many connections as asked for, each sending as soon as it can unless a rate was given.
+    pub fn load(&self) -> Load {
+        let rate = self.options.rate;
         Load {
             connections: self.options.connections,
-            pace: Pace::Closed,
+            pace: rate.map_or(Pace::Closed, |per_second| Pace::Open { per_second }),
             warm_up: self.options.warm_up(),
             measured: self.options.measured(),
         }
@@ -210,8 +211,8 @@ impl Bench {
 
     /// The same for a workload that ends: without a warm-up if it may end before, as in a small
     /// store.
-    pub fn closed_loop_over(&self, requests: usize, enough: usize) -> Load {
-        let load = self.closed_loop();
+    pub fn load_over(&self, requests: usize, enough: usize) -> Load {
+        let load = self.load();
         if requests < enough { Load { warm_up: Duration::ZERO, ..load } } else { load }
     }
 }

@@ -63,7 +63,7 @@ impl<'b> Browsing<'b> {
         server: &Running,
         weights: &[(Kind, u64)],
     ) -> anyhow::Result<f64> {
-        let load = self.bench.closed_loop();
+        let load = self.bench.load();
         let mix = self.mix(weights);
         let (seen, _) = drive(server.address, load, mix, &server.probe).await?;
         Ok(self.outcome.observe(name, &seen))
@@ -74,7 +74,7 @@ impl<'b> Browsing<'b> {
 pub async fn get(bench: &Bench) -> anyhow::Result<Outcome> {
     let store = bench.store().await?;
     let mut browsing = Browsing::new(bench, &store.world);
-    bench.measure_ceiling(bench.closed_loop(), &mut browsing.outcome).await?;
+    bench.measure_ceiling(bench.load(), &mut browsing.outcome).await?;
     let weights = [(Kind::Get, 1)];
     browsing.measure(GITTIX, &bench.gittix(&store, &[]).await?, &weights).await?;
     if let Some(server) = bench.peer(&store.world, Variant::Statement).await? {
@@ -151,7 +151,7 @@ pub async fn pages(bench: &Bench) -> anyhow::Result<Outcome> {
 pub async fn browse(bench: &Bench) -> anyhow::Result<Outcome> {
     let store = bench.store().await?;
     let mut browsing = Browsing::new(bench, &store.world);
-    bench.measure_ceiling(bench.closed_loop(), &mut browsing.outcome).await?;
+    bench.measure_ceiling(bench.load(), &mut browsing.outcome).await?;
     let ours = browsing.measure(GITTIX, &bench.gittix(&store, &[]).await?, BROWSE).await?;
     let mut theirs = None;
     if let Some(server) = bench.peer(&store.world, Variant::Statement).await? {
@@ -170,7 +170,7 @@ pub async fn browse(bench: &Bench) -> anyhow::Result<Outcome> {
 pub async fn mixed(bench: &Bench) -> anyhow::Result<Outcome> {
     let store = bench.store().await?;
     let mut browsing = Browsing::new(bench, &store.world);
-    bench.measure_ceiling(bench.closed_loop(), &mut browsing.outcome).await?;
+    bench.measure_ceiling(bench.load(), &mut browsing.outcome).await?;
     let ours = browsing.measure(GITTIX, &bench.gittix(&store, &[]).await?, MIXED).await?;
     let mut outcome = browsing.outcome;
     let ceiling = outcome.value(CEILING, "POST /echo", "answers/s").unwrap_or(f64::NAN);
@@ -189,11 +189,11 @@ pub async fn sign_in_storm(bench: &Bench) -> anyhow::Result<Outcome> {
     let looking = Load {
         connections: WATCHERS,
         pace: Pace::Open { per_second: LOOKS_PER_SECOND },
-        ..bench.closed_loop()
+        ..bench.load()
     };
     let look = || browsing.mix(&[(Kind::Get, 3), (Kind::Newest, 1)]);
     let (calm, _) = drive(address, looking, look(), probe).await?;
-    let signing_in = Load { connections: STORM, ..bench.closed_loop() };
+    let signing_in = Load { connections: STORM, ..bench.load() };
     let sign_in = browsing.mix(&[(Kind::SignIn, 1)]);
     let (stormy, storm) = tokio::join!(
         drive(address, looking, look(), probe),

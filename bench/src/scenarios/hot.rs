@@ -56,7 +56,7 @@ pub async fn run(bench: &Bench, connections: usize) -> anyhow::Result<Outcome> {
     let store = bench.store().await?;
     let world = &store.world;
     let buyers = Buyers::of(world);
-    let load = Load { connections, ..bench.closed_loop() };
+    let load = Load { connections, ..bench.load() };
     let mut outcome = Outcome::default();
     bench.measure_ceiling(load, &mut outcome).await?;
     let mut fight = async |name, server: Running| {

@@ -68,15 +68,15 @@ pub async fn run(bench: &Bench, choice: Choice) -> anyhow::Result<Outcome> {
         Choice::Random => shuffled(world.available, count),
     };
     let mut outcome = Outcome::default();
-    bench.measure_ceiling(bench.closed_loop(), &mut outcome).await?;
+    bench.measure_ceiling(bench.load(), &mut outcome).await?;
     let edge = bench.edge().await?;
     let echo = Echo::of(world.available_ticket(0));
-    let (seen, _) = drive(edge.address, bench.closed_loop(), echo, &edge.probe).await?;
+    let (seen, _) = drive(edge.address, bench.load(), echo, &edge.probe).await?;
     outcome.observe(EDGE, &seen);
     drop(edge);
     let mut lock_all = async |name, server: Running| {
         let locks = Locks::new(world, places.clone(), &buyers);
-        let load = bench.closed_loop_over(places.len(), count);
+        let load = bench.load_over(places.len(), count);
         let (seen, _) = drive(server.address, load, locks, &server.probe).await?;
         outcome.observe(name, &seen);
         anyhow::Ok(())
@@ -125,7 +125,7 @@ pub async fn best_pool(bench: &Bench, peer: &Peer, world: &World) -> anyhow::Res
         let places = latest(world.available, usize::MAX);
         let locks = Locks::new(world, places, &Buyers::of(world));
         let second = Duration::from_secs(1);
-        let load = Load { warm_up: second / 2, measured: second, ..bench.closed_loop() };
+        let load = Load { warm_up: second / 2, measured: second, ..bench.load() };
         let (seen, _) = drive(server.address, load, locks, &server.probe).await?;
         let rate = Outcome::default().observe(STATEMENT, &seen);
         eprintln!("PostgreSQL with {pool} connections: {rate:.0} locks/s");

@@ -62,7 +62,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
         connections: bench.options.connections.min(64),
         warm_up: WARM_UP.min(Duration::from_millis(first.saturating_sub(now_ms()))),
         measured: Duration::from_millis(last - first) + WATCHED,
-        ..bench.closed_loop()
+        ..bench.load()
     };
     let quiet = Duration::from_millis(first.saturating_sub(now_ms())).saturating_sub(load.warm_up);
     tokio::time::sleep(quiet).await;

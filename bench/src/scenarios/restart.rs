@@ -25,7 +25,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     outcome.note("first start on this store, ms", server.started_in.as_secs_f64() * 1000.0);
 
     // Killed while it writes.
-    let load = Load { warm_up: Duration::ZERO, ..bench.closed_loop() };
+    let load = Load { warm_up: Duration::ZERO, ..bench.load() };
     let places = latest(world.available, (load.measured.as_secs_f64() * 40_000.0) as usize);
     let locks = Locks::new(world, places, &Buyers::of(world));
     let (seen, _) = drive(server.address, load, locks, &server.probe).await?;

@@ -70,10 +70,10 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let seconds = (bench.options.measured() + bench.options.warm_up()).as_secs_f64();
     let count = (seconds * SALES_PER_SECOND_MAX) as usize;
     let mut outcome = Outcome::default();
-    bench.measure_ceiling(bench.closed_loop(), &mut outcome).await?;
+    bench.measure_ceiling(bench.load(), &mut outcome).await?;
     let mut sell = async |name, server: Running| {
         let places = latest(world.available, count);
-        let load = bench.closed_loop_over(places.len(), count);
+        let load = bench.load_over(places.len(), count);
         let sales = Sales {
             world: world.clone(),
             buyers: buyers.clone(),
@@ -157,10 +157,10 @@ pub async fn run_churn(bench: &Bench) -> anyhow::Result<Outcome> {
     let store = bench.store().await?;
     let world = &store.world;
     let mut outcome = Outcome::default();
-    bench.measure_ceiling(bench.closed_loop(), &mut outcome).await?;
+    bench.measure_ceiling(bench.load(), &mut outcome).await?;
     let hold = ("GITTIX_ORDERS__HOLD_SECONDS", HOLD.as_secs().to_string());
     let server = bench.gittix(&store, &[hold]).await?;
-    let mut load = bench.closed_loop();
+    let mut load = bench.load();
     // In the time that comes before, the first orders are still alive.
     load.warm_up += HOLD * 2;
     load.measured = load.measured.max(HOLD);
