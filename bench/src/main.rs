@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::measure::Machine;
 use crate::options::{Arguments, Options};
@@ -52,7 +53,23 @@ fn run(options: Options) -> anyhow::Result<()> {
     let options = options.settled();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tasks = tokio::task::LocalSet::new();
-    tasks.block_on(&runtime, measure(options))
+    tasks.block_on(&runtime, async {
+        // Whichever ends first, the other is dropped, and with it every server that was started.
+        tokio::select! {
+            done = measure(options) => done,
+            stopped = stop_signal() => stopped,
+        }
+    })
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    anyhow::bail!("stopped before everything was measured")
 }
 
 async fn measure(options: Options) -> anyhow::Result<()> {
