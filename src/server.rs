@@ -101,6 +101,7 @@ fn open_store(settings: &Settings, metrics: &Metrics) -> anyhow::Result<SharedSt
             cache_bytes: settings.store.cache_bytes,
             writer: WriterMode::Thread,
             observer: Some(Arc::new(move |commits, took| metrics.observe_batch(commits, took))),
+            ..StoreSettings::default()
         },
     )?;
     Ok(Arc::new(store))

@@ -22,7 +22,8 @@ use crate::domain::Commit;
 const BATCHES: [usize; 4] = [1, 3, 1, 5];
 
 fn open(disk: &Disk, writer: WriterMode) -> RedbStore {
-    let settings = StoreSettings { cache_bytes: 4 << 20, queue: 8, writer, observer: None };
+    let settings =
+        StoreSettings { cache_bytes: 4 << 20, queue: 8, writer, ..StoreSettings::default() };
     RedbStore::open_backend(disk.clone(), settings).expect("a store that opens")
 }
 

@@ -28,6 +28,8 @@ pub struct StoreSettings {
     /// How many commits may wait to be written, at least 1. More are refused as
     /// [`CommitError::Overloaded`].
     pub queue: usize,
+    /// The most commits of one transaction, at least 1: so many may keep the first of them waiting.
+    pub batch_max: usize,
     /// How much of the file is kept in memory, in bytes.
     pub cache_bytes: usize,
     /// Who writes.
@@ -50,6 +52,7 @@ impl Default for StoreSettings {
     fn default() -> Self {
         Self {
             queue: 4096,
+            batch_max: 1024,
             cache_bytes: 256 * 1024 * 1024,
             writer: WriterMode::Thread,
             observer: None,
@@ -95,7 +98,13 @@ impl RedbStore {
         let (open_orders, tally) = open::read_tally(&db)?;
         let shared = Arc::new(Shared::new(Snapshot::of(&db)?, open_orders, &tally));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
-        let writer = Writer::new(db.clone(), tally, shared.clone(), settings.observer);
+        let writer = Writer::new(
+            db.clone(),
+            tally,
+            shared.clone(),
+            settings.batch_max.max(1),
+            settings.observer,
+        );
         let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
         let thread = match settings.writer {
             WriterMode::Thread => {

@@ -33,9 +33,6 @@ use super::{BatchObserver, CommitError};
 use crate::bugs::{Bug, planted};
 use crate::domain::{Commit, Write};
 
-/// The most commits of one batch, so that the first is not kept waiting for all the others.
-const BATCH_MAX: usize = 1024;
-
 /// A commit and who waits for it.
 pub struct Job {
     /// What to write.
@@ -101,6 +98,7 @@ pub struct Writer {
     db: Arc<Database>,
     tally: Tally,
     shared: Arc<Shared>,
+    batch_max: usize,
     observer: Option<BatchObserver>,
     /// Whether the current batch has been handed to redb to make durable.
     is_committing: bool,
@@ -112,15 +110,16 @@ impl Writer {
         db: Arc<Database>,
         tally: Tally,
         shared: Arc<Shared>,
+        batch_max: usize,
         observer: Option<BatchObserver>,
     ) -> Self {
-        Self { db, tally, shared, observer, is_committing: false }
+        Self { db, tally, shared, batch_max, observer, is_committing: false }
     }
 
     /// Empties the queue on the calling thread until all senders are gone.
     pub fn run_on_thread(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
-        while queue.blocking_recv_many(&mut jobs, BATCH_MAX) > 0 {
+        while queue.blocking_recv_many(&mut jobs, self.batch_max) > 0 {
             self.write(&mut jobs, &mut queue);
         }
     }
@@ -128,7 +127,7 @@ impl Writer {
     /// Empties the queue as a task until all senders are gone.
     pub async fn run_inline(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
-        while queue.recv_many(&mut jobs, BATCH_MAX).await > 0 {
+        while queue.recv_many(&mut jobs, self.batch_max).await > 0 {
             self.write(&mut jobs, &mut queue);
         }
     }

@@ -104,7 +104,7 @@ impl Setup {
             queue: self.queue,
             cache_bytes: 16 << 20,
             writer: WriterMode::Inline,
-            observer: None,
+            ..StoreSettings::default()
         };
         let inner = RedbStore::open_backend(self.disk.clone(), settings).expect("a store");
         let mishaps = self.mishaps.clone();

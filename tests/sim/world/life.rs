@@ -67,7 +67,7 @@ impl Life {
             queue: world.plan.store_queue,
             cache_bytes: 1 << 20,
             writer: WriterMode::Inline,
-            observer: None,
+            ..StoreSettings::default()
         };
         let opened = RedbStore::open_backend(world.disk.clone(), settings);
         let is_excused = power.is_off() || world.disk.has_failed();

@@ -147,7 +147,7 @@ fn empty_store() -> Option<Vec<u8>> {
             queue: 16,
             cache_bytes: 1 << 20,
             writer: WriterMode::Inline,
-            observer: None,
+            ..StoreSettings::default()
         };
         runtime.block_on(async { RedbStore::open_backend(disk.clone(), settings).ok() })?;
         drop(runtime);

@@ -1,0 +1,83 @@
+//! The ceiling: what the HTTP stack alone can do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use gittix::domain::{Currency, Price, Ticket, TicketId, Timestamp, Title, UserId};
+use gittix::http::Readiness;
+use gittix::http::guard::{EdgeSettings, harden};
+use gittix::http::serve::{ServeLimits, listen, serve};
+use gittix::http::views::TicketJson;
+use gittix::seams::SystemEntropy;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Question {
+    ticket_id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Echo {
+    ticket_id: String,
+    status: &'static str,
+}
+
+async fn echo(Json(question): Json<Question>) -> Json<Echo> {
+    Json(Echo { ticket_id: question.ticket_id, status: "ok" })
+}
+
+/// A page of 50 tickets as JSON, without looking for them.
+async fn page(State(tickets): State<Arc<Vec<Ticket>>>) -> Json<Vec<TicketJson>> {
+    Json(tickets.iter().map(TicketJson::from).collect())
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/echo", post(echo))
+        .route("/page", get(page))
+        .route("/readyz", get(async || "ok"))
+        .with_state(Arc::new((0..50).map(ticket).collect()))
+}
+
+fn ticket(number: u128) -> Ticket {
+    let currency: Currency = "usd".parse().expect("a currency");
+    let price = Price::from_minor(4550, currency).expect("a price");
+    let title = Title::parse("Badofe Concert, Amsterdam").expect("a title");
+    let id = TicketId::from_u128((0x19a_0000_0000_7000 + number) << 64);
+    Ticket::list(id, UserId::from_u128(7), title, price, Timestamp::from_millis(1_790_000_000_000))
+}
+
+/// As the documentation of axum starts a server.
+pub async fn serve_plain(address: SocketAddr) -> anyhow::Result<()> {
+    // A listener with a long backlog, for a thousand clients that come at once.
+    axum::serve(listen(address)?, router()).await?;
+    Ok(())
+}
+
+/// The same routes behind everything that gittix puts around its own.
+pub async fn serve_behind_edge(address: SocketAddr) -> anyhow::Result<()> {
+    let router = harden(router(), &edge(), Arc::new(SystemEntropy), Readiness::default());
+    serve(listen(address)?, router, limits(), std::future::pending()).await;
+    Ok(())
+}
+
+/// gittix's defaults.
+pub fn edge() -> EdgeSettings {
+    EdgeSettings {
+        public_origin: None,
+        https: false,
+        body_limit_bytes: 65_536,
+        request_timeout: Duration::from_secs(30),
+    }
+}
+
+/// gittix's defaults, but connections may idle.
+pub fn limits() -> ServeLimits {
+    ServeLimits { header_timeout: Duration::from_secs(600), ..ServeLimits::default() }
+}
