@@ -7,7 +7,7 @@ use gittix::domain::{
 };
 use gittix::store::Refusal;
 
-use super::model::{Model, Past, Span};
+use super::model::{Model, Span};
 use super::record::Violation;
 
 /// What was asked.
@@ -342,9 +342,4 @@ fn explains_order(view: Option<&OrderView>, reason: Reason, by: UserId, asking: 
         (Reason::PaymentFailed, _) => charge == Some(ChargeStatus::Failed),
         _ => false,
     }
-}
-
-/// All the states a thing was in while nothing else was asked of it.
-pub fn stood_still<T: PartialEq>(past: &Past<T>, span: Span) -> bool {
-    past.during(span.from, span.to).count() == 1
 }
