@@ -63,6 +63,12 @@ bugs! {
     NoReconciler "no-reconciler"
     /// The capture is asked for before the decision to capture is durable.
     EarlyCapture "early-capture"
+    /// Who comes back to the event stream misses an event.
+    MissedEvent "missed-event"
+    /// A dispute that was decided is opened again by a late report.
+    ReopenedDispute "reopened-dispute"
+    /// A request is answered although the answer could not be kept for its idempotency key.
+    UnkeptAnswer "unkept-answer"
 }
 
 #[cfg(feature = "deliberate-bugs")]

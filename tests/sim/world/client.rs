@@ -248,7 +248,10 @@ impl Worker {
                 Asked::List { seller: by, title: format!("Seat {}.{}", self.number, client.serial) }
             }
             (_, 27..=34) => {
-                Asked::Edit { ticket, by, price: client.rng.between(1, 9_999), expected }
+                let price = client.rng.between(1, 9_999);
+                let title = format!("Row {}.{}", self.number, client.serial);
+                let title = client.rng.chance(300).then_some(title);
+                Asked::Edit { ticket, by, price, title, expected }
             }
             (_, 35..=38) => Asked::Withdraw { ticket, by, expected },
             (_, 39..=64) => Asked::Reserve { ticket, by },

@@ -48,9 +48,12 @@ pub fn request(asked: &Asked, card: &str, key: Option<String>) -> Sent {
             let body = json!({"title": title, "price": 12.5});
             (Method::POST, "/api/tickets".to_owned(), Some(body), None)
         }
-        Asked::Edit { ticket, price, expected, .. } => {
-            let price = format!("{}.{:02}", price / 100, price % 100);
-            (Method::PATCH, ticket_path(ticket), Some(json!({"price": price})), *expected)
+        Asked::Edit { ticket, price, title, expected, .. } => {
+            let mut body = json!({"price": format!("{}.{:02}", price / 100, price % 100)});
+            if let Some(title) = title {
+                body["title"] = json!(title);
+            }
+            (Method::PATCH, ticket_path(ticket), Some(body), *expected)
         }
         Asked::Withdraw { ticket, expected, .. } => {
             (Method::DELETE, ticket_path(ticket), None, *expected)

@@ -182,9 +182,10 @@ fn choose(rng: &mut Rng, account: &Account) -> TicketQuery {
     let sorts = [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
     let sort = rng.pick(&sorts).copied().unwrap_or(TicketSort::Newest);
     let bound = |rng: &mut Rng| rng.pick(&PRICES).copied().filter(|_| rng.chance(300));
-    let words = match rng.below(6) {
+    let words = match rng.below(7) {
         0 => "sea",
         1 => "seat 1",
+        3 => "row",
         2 => "0 SEAT",
         _ => "",
     };

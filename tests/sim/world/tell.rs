@@ -23,9 +23,11 @@ pub fn asked(asked: &Asked) -> String {
         Asked::SignUp { address } => format!("for an account: {address}"),
         Asked::ChangeAddress { user, address } => format!("to move {} to {address}", id(user)),
         Asked::List { title, .. } => format!("to list {title:?}"),
-        Asked::Edit { ticket, by, price, expected } => {
+        Asked::Edit { ticket, by, price, title, expected } => {
             let only = at_version(*expected);
-            format!("to price {} at {price}{only}, as {}", id(ticket), id(by))
+            let title = title.as_ref().map(|title| format!(" and call it {title:?}"));
+            let title = title.unwrap_or_default();
+            format!("to price {} at {price}{title}{only}, as {}", id(ticket), id(by))
         }
         Asked::Withdraw { ticket, by, expected } => {
             format!("to withdraw {}{}, as {}", id(ticket), at_version(*expected), id(by))
