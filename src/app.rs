@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use thiserror::Error;
 
 use crate::actors::{MarketSettings, Marketplace, StartError};
@@ -13,7 +12,7 @@ use crate::auth::{Passwords, SessionCookie, SigningKey, Throttle, ThrottleSettin
 use crate::domain::Currency;
 use crate::http::events::Feed;
 use crate::http::guard::{EdgeSettings, harden_with_fallback};
-use crate::http::metrics::{Metrics, measure};
+use crate::http::metrics::Metrics;
 use crate::http::public_config::{CardForm, Storefront};
 use crate::http::{ApiParts, ApiState, KeysInFlight, Readiness};
 use crate::payments::SharedGateway;
@@ -118,8 +117,13 @@ impl App {
             keys_in_flight: KeysInFlight::default(),
         });
         let router = crate::http::router(state.clone());
-        let router = harden_with_fallback(router, &settings.edge, entropy, readiness.clone());
-        let router = router.layer(from_fn_with_state(metrics.clone(), measure));
+        let router = harden_with_fallback(
+            router,
+            &settings.edge,
+            entropy,
+            readiness.clone(),
+            metrics.clone(),
+        );
         let admin_router = crate::http::admin::router(state.clone(), metrics);
         Ok(Self { router, admin_router, market, readiness, state })
     }

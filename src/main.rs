@@ -9,7 +9,13 @@ use gittix::config::{LogFormat, LogSettings, Settings};
 use gittix::domain::Currency;
 use gittix::http::guard::log_panics;
 use gittix::server::{self, Ended};
+use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
+
+/// Requests, futures and actors are many short-lived allocations on several threads, which the
+/// system's allocator is slow at: docs/performance.md has what this gives.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let invocation = match Invocation::parse(std::env::args_os()) {

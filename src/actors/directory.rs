@@ -203,6 +203,11 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// Whether there is an actor of `key`.
+    pub fn is_awake(&self, key: K) -> bool {
+        self.shard(key).contains_key(&key)
+    }
+
     /// Asks the actor of `key` and waits for the answer. `question` is called once per delivery.
     pub async fn ask<T>(
         self: &Arc<Self>,

@@ -317,12 +317,14 @@ impl Marketplace {
         key: Option<IdempotencyKey>,
     ) -> Result<Purchase, MarketError> {
         let order = OrderId::from_u128(self.context.ids.mint());
-        // Most who race for a ticket lose, and what is stored is reason enough to say so: only
-        // those who could win need the ticket's actor.
-        let stored = self.context.store.ticket(ticket).await?.ok_or(MarketError::NotFound)?;
-        let now = self.now();
-        let until = now.plus(self.context.settings.hold);
-        stored.decide(&TicketCommand::Reserve { by: buyer, order, until }, now)?;
+        // Most who race for a ticket lose, and what is stored is reason enough to say so: where
+        // others are at it already, only those who could win need wait for the ticket's actor.
+        if self.context.peers().is_some_and(|peers| peers.tickets.is_awake(ticket)) {
+            let stored = self.context.store.ticket(ticket).await?.ok_or(MarketError::NotFound)?;
+            let now = self.now();
+            let until = now.plus(self.context.settings.hold);
+            stored.decide(&TicketCommand::Reserve { by: buyer, order, until }, now)?;
+        }
         let reservation = Reservation { order, buyer, key };
         self.context
             .ask_ticket(ticket, |reply| TicketRequest::Reserve {

@@ -4,8 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -208,20 +207,25 @@ impl Metrics {
         }
         text
     }
-}
 
-/// Middleware that counts every answer under the route that gave it.
-pub async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let method = known_method(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let began = Instant::now();
-    let response = next.run(request).await;
-    let labels = RouteLabels { method, route: route.clone() };
-    metrics.0.latency.get_or_create(&labels).observe(began.elapsed().as_secs_f64());
-    let labels = RequestLabels { method, route, status: response.status().as_u16() };
-    metrics.0.requests.get_or_create(&labels).inc();
-    response
+    /// Has a request answered, and counts the answer under the route that gave it.
+    pub async fn measure<F: Future<Output = Response>>(
+        &self,
+        request: Request,
+        answer: impl FnOnce(Request) -> F,
+    ) -> Response {
+        let method = known_method(request.method());
+        let route = request
+            .extensions()
+            .get::<MatchedPath>()
+            .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+        let began = Instant::now();
+        let response = answer(request).await;
+        let took = began.elapsed().as_secs_f64();
+        let labels = RequestLabels { method, route, status: response.status().as_u16() };
+        self.0.requests.get_or_create(&labels).inc();
+        let labels = RouteLabels { method, route: labels.route };
+        self.0.latency.get_or_create(&labels).observe(took);
+        response
+    }
 }

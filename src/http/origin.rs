@@ -8,10 +8,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::codes::Code;
 use super::problem::Problem;
@@ -22,21 +20,17 @@ const SESSION_COOKIE: &str = "session";
 /// The origin that users see, such as `https://tickets.example`, if it is configured.
 pub type PublicOrigin = Option<Arc<str>>;
 
-/// Middleware that refuses what another origin's page sends in the user's name.
-pub async fn refuse_cross_origin(
-    State(public_origin): State<PublicOrigin>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Refuses what another origin's page sends in the user's name.
+pub fn refuse_cross_origin(public_origin: Option<&str>, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     let is_forged = changes_something(request.method())
         && acts_by_cookie(headers)
-        && comes_from_elsewhere(headers, public_origin.as_deref());
+        && comes_from_elsewhere(headers, public_origin);
     if is_forged {
         let detail = "This request came from a page of another origin.";
-        return Problem::new(Code::CrossOrigin, detail).into_response();
+        return Err(Problem::new(Code::CrossOrigin, detail));
     }
-    next.run(request).await
+    Ok(())
 }
 
 fn changes_something(method: &Method) -> bool {
@@ -100,36 +94,28 @@ fn is_own_origin(
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
-    use axum::middleware::from_fn_with_state;
-    use axum::routing::any;
-    use tower::ServiceExt;
 
     use super::*;
 
     const COOKIE: (&str, &str) = ("cookie", "theme=dark; session=token");
 
-    async fn is_refused(method: Method, headers: &[(&str, &str)]) -> bool {
-        let public_origin: PublicOrigin = Some("https://tickets.example".into());
-        let app = Router::new()
-            .route("/", any(|| async {}))
-            .layer(from_fn_with_state(public_origin, refuse_cross_origin));
+    fn is_refused(method: Method, headers: &[(&str, &str)]) -> bool {
         let mut request = Request::builder().method(method).header("host", "Localhost:3000");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        match response.status() {
-            StatusCode::OK => false,
-            StatusCode::FORBIDDEN => true,
-            status => panic!("{status}"),
-        }
+        let request = request.body(Body::empty()).unwrap();
+        let refused = refuse_cross_origin(Some("https://tickets.example"), &request).err();
+        refused.is_some_and(|problem| {
+            assert_eq!(problem.status(), StatusCode::FORBIDDEN);
+            true
+        })
     }
 
-    #[tokio::test]
-    async fn pages_of_other_origins_are_refused() {
+    #[test]
+    fn pages_of_other_origins_are_refused() {
         for sign in [
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),
@@ -144,15 +130,15 @@ mod tests {
             ("origin", ""),
         ] {
             for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-                assert!(is_refused(method, &[COOKIE, sign]).await, "{sign:?}");
+                assert!(is_refused(method, &[COOKIE, sign]), "{sign:?}");
             }
         }
         let one_of_two = [COOKIE, ("origin", "http://localhost:3000"), ("origin", "null")];
-        assert!(is_refused(Method::POST, &one_of_two).await);
+        assert!(is_refused(Method::POST, &one_of_two));
     }
 
-    #[tokio::test]
-    async fn own_pages_and_programs_are_served() {
+    #[test]
+    fn own_pages_and_programs_are_served() {
         for sign in [
             ("sec-fetch-site", "same-origin"),
             ("sec-fetch-site", "none"),
@@ -161,23 +147,23 @@ mod tests {
             ("origin", "https://tickets.example"),
             ("accept", "*/*"),
         ] {
-            assert!(!is_refused(Method::POST, &[COOKIE, sign]).await, "{sign:?}");
+            assert!(!is_refused(Method::POST, &[COOKIE, sign]), "{sign:?}");
         }
     }
 
-    #[tokio::test]
-    async fn only_changes_by_cookie_are_guarded() {
+    #[test]
+    fn only_changes_by_cookie_are_guarded() {
         let foreign = ("origin", "https://evil.example");
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert!(!is_refused(method, &[COOKIE, foreign]).await);
+            assert!(!is_refused(method, &[COOKIE, foreign]));
         }
-        assert!(!is_refused(Method::POST, &[foreign]).await);
-        assert!(!is_refused(Method::POST, &[("cookie", "xsession=1; s=session"), foreign]).await);
+        assert!(!is_refused(Method::POST, &[foreign]));
+        assert!(!is_refused(Method::POST, &[("cookie", "xsession=1; s=session"), foreign]));
         let bearer = ("authorization", "Bearer token");
-        assert!(!is_refused(Method::POST, &[COOKIE, foreign, bearer]).await);
+        assert!(!is_refused(Method::POST, &[COOKIE, foreign, bearer]));
         let basic = ("authorization", "Basic dTpw");
-        assert!(is_refused(Method::POST, &[COOKIE, foreign, basic]).await);
-        assert!(is_refused(Method::POST, &[("cookie", "a=b"), COOKIE, foreign]).await);
+        assert!(is_refused(Method::POST, &[COOKIE, foreign, basic]));
+        assert!(is_refused(Method::POST, &[("cookie", "a=b"), COOKIE, foreign]));
     }
 
     #[test]

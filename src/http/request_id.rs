@@ -3,9 +3,8 @@
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
@@ -67,16 +66,15 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Middleware that names the request, opens its tracing span and puts the name on the answer.
+/// Names the request, opens its tracing span, has it answered, and puts the name on the answer.
 ///
 /// The span has the path without the query, which may hold what a user searched for.
-pub async fn name_request(
-    State(entropy): State<Arc<dyn Entropy>>,
+pub async fn name_request<F: Future<Output = Response>>(
+    entropy: &dyn Entropy,
     mut request: Request,
-    next: Next,
+    answer: impl FnOnce(Request) -> F,
 ) -> Response {
-    let id = RequestId::from_client(request.headers())
-        .unwrap_or_else(|| RequestId::mint(entropy.as_ref()));
+    let id = RequestId::from_client(request.headers()).unwrap_or_else(|| RequestId::mint(entropy));
     let span = tracing::info_span!(
         "request",
         id = %id,
@@ -84,7 +82,7 @@ pub async fn name_request(
         path = request.uri().path(),
     );
     request.extensions_mut().insert(id.clone());
-    let mut response = CURRENT.scope(id.clone(), next.run(request)).instrument(span).await;
+    let mut response = CURRENT.scope(id.clone(), answer(request)).instrument(span).await;
     // An id is made of characters that every header may hold.
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
@@ -96,7 +94,7 @@ pub async fn name_request(
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn_with_state;
+    use axum::middleware::{Next, from_fn};
     use axum::routing::get;
     use http_body_util::BodyExt;
     use tower::ServiceExt;
@@ -114,7 +112,6 @@ mod tests {
     /// Sends the given ids and returns the one in the answer's header, which
     /// the handler must have seen in both places.
     async fn answered_id(sent: &[&str]) -> String {
-        let entropy: Arc<dyn Entropy> = Arc::new(Fixed);
         let app = Router::new()
             .route(
                 "/",
@@ -124,7 +121,9 @@ mod tests {
                     extension.map(|id| id.to_string()).unwrap_or_default()
                 }),
             )
-            .layer(from_fn_with_state(entropy, name_request));
+            .layer(from_fn(|request: Request, next: Next| async {
+                name_request(&Fixed, request, |request| next.run(request)).await
+            }));
         let mut request = Request::get("/");
         for id in sent {
             request = request.header(X_REQUEST_ID, *id);

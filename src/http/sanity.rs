@@ -7,23 +7,14 @@
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Version, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::framing::DeclaredFraming;
 use super::percent;
 use super::problem::Problem;
 
-/// Middleware that refuses requests that can be read in two ways, and answers
-/// 404 to paths that cannot be decoded, for nothing can be there.
-pub async fn refuse_ambiguous(request: Request, next: Next) -> Response {
-    match check(&request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn check(request: &Request) -> Result<(), Problem> {
+/// Refuses requests that can be read in two ways, and says 404 to paths that cannot be decoded,
+/// for nothing can be there.
+pub fn refuse_ambiguous(request: &Request) -> Result<(), Problem> {
     check_length(request)?;
     check_host(request)?;
     match percent::decode(request.uri().path()) {
@@ -87,7 +78,7 @@ mod tests {
         }
         let mut request = request.body(Body::empty()).unwrap();
         prepare(&mut request);
-        check(&request).err().map(|problem| problem.status())
+        refuse_ambiguous(&request).err().map(|problem| problem.status())
     }
 
     #[test]

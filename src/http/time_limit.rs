@@ -3,16 +3,16 @@
 //! The body of the answer is not part of it, so an event stream may go on for
 //! as long as it likes once it has begun.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
@@ -33,34 +33,31 @@ pub struct TimeLimit {
     pub readiness: Readiness,
 }
 
-/// Middleware that gives up on a request after `limit`: with 408 if the server
-/// was waiting for the rest of its body, else with 503.
+/// Has a request answered, and gives up on it after the limit: with 408 if the server was waiting
+/// for the rest of its body, else with 503.
 ///
 /// The handler is dropped. A change it had already asked for may still happen,
 /// so a 503 says nothing about the outcome.
-pub async fn limit_time(
-    State(TimeLimit { limit, readiness }): State<TimeLimit>,
+pub async fn limit_time<F: Future<Output = Response>>(
+    TimeLimit { limit, readiness }: &TimeLimit,
     request: Request,
-    next: Next,
+    answer: impl FnOnce(Request) -> F,
 ) -> Response {
     let waits_for_client = Arc::new(AtomicBool::new(false));
     let request = request.map(|body| watch(body, &waits_for_client));
-    let answer = tokio::time::timeout(limit, next.run(request));
-    let is_abandoned = async {
-        readiness.stopping().await;
-        // A handler that has the whole body is left to finish.
-        loop {
-            tokio::time::sleep(STOP_WAITING_AFTER).await;
-            if waits_for_client.load(Ordering::Relaxed) {
-                return;
-            }
+    let mut answer = pin!(tokio::time::timeout(*limit, answer(request)));
+    let mut is_abandoned = pin!(abandoned(readiness, &waits_for_client));
+    let answer = poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(answer.ok());
         }
-    };
-    let answer = tokio::select! {
-        biased;
-        answer = answer => answer.ok(),
-        () = is_abandoned => None,
-    };
+        // Most requests never wait for their body, and need not know when the server stops.
+        if waits_for_client.load(Ordering::Relaxed) {
+            return is_abandoned.as_mut().poll(cx).map(|()| None);
+        }
+        Poll::Pending
+    });
+    let answer = answer.await;
     match answer {
         Some(response) => response,
         None if waits_for_client.load(Ordering::Relaxed) => {
@@ -72,6 +69,18 @@ pub async fn limit_time(
         None => {
             tracing::warn!(limit_seconds = limit.as_secs_f64(), "a request took too long");
             Problem::unavailable(1).into_response()
+        }
+    }
+}
+
+/// Ready once the server has been stopping for a while and still waits for the client. A handler
+/// that has the whole body is left to finish.
+async fn abandoned(readiness: &Readiness, waits_for_client: &AtomicBool) {
+    readiness.stopping().await;
+    loop {
+        tokio::time::sleep(STOP_WAITING_AFTER).await;
+        if waits_for_client.load(Ordering::Relaxed) {
+            return;
         }
     }
 }
@@ -117,7 +126,7 @@ mod tests {
 
     use axum::Router;
     use axum::http::StatusCode;
-    use axum::middleware::from_fn_with_state;
+    use axum::middleware::{Next, from_fn};
     use axum::routing::{get, post};
     use futures_util::{StreamExt, stream};
     use http_body_util::BodyExt;
@@ -155,7 +164,10 @@ mod tests {
                     }))
                 }),
             )
-            .layer(from_fn_with_state(TimeLimit { limit: LIMIT, readiness }, limit_time))
+            .layer(from_fn(move |request: Request, next: Next| {
+                let limit = TimeLimit { limit: LIMIT, readiness: readiness.clone() };
+                async move { limit_time(&limit, request, |request| next.run(request)).await }
+            }))
     }
 
     fn stalled_body() -> Body {

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use redb::ReadableTable;
 
-use super::check::{Change, Checked, Failed, OpenOrders};
+use super::check::{Change, Checked, Failed};
 use super::index;
 use super::log::Appender;
+use super::open_orders::Openings;
 use super::write_tables::WriteTables;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Charge, Order, Remembered, Session, Ticket, Timestamp, User, UserId};
+use crate::domain::{Charge, Order, Remembered, Session, Ticket, Timestamp, User};
 
 /// How many sessions of a user are looked at for expired ones when the user opens another.
 const SESSIONS_SWEPT: usize = 64;
@@ -21,32 +22,12 @@ const KEYS_SWEPT_MIN: usize = 8;
 /// fails, the store writes no more and none of this is used again.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Open orders per user.
-    pub open_orders: OpenOrders,
-    /// Open orders of everyone.
-    pub open_total: u64,
+    /// What the current batch has opened and closed.
+    pub openings: Openings,
     /// Charges that still owe something to or by the gateway.
     pub unsettled: u64,
     /// The number of the last event.
     pub last_seq: u64,
-}
-
-impl Tally {
-    /// Counts an order that became open.
-    pub fn opened(&mut self, buyer: UserId) {
-        *self.open_orders.entry(buyer).or_default() += 1;
-        self.open_total += 1;
-    }
-
-    fn closed(&mut self, buyer: UserId) {
-        if let Some(count) = self.open_orders.get_mut(&buyer) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.open_orders.remove(&buyer);
-            }
-        }
-        self.open_total = self.open_total.saturating_sub(1);
-    }
 }
 
 /// Writes one commit.
@@ -119,6 +100,13 @@ fn index_ticket(
     before: Option<&Ticket>,
     after: Option<&Ticket>,
 ) -> Result<(), Failed> {
+    if let (Some(before), Some(after)) = (before, after)
+        && before.price == after.price
+        && before.title == after.title
+        && index::is_on_market(before) == index::is_on_market(after)
+    {
+        return Ok(());
+    }
     // Without the id, which stays: the list and the price.
     let entries = |ticket: Option<&Ticket>| -> Vec<(u128, u64)> {
         let entry = |ticket: &Ticket, list| (list, ticket.price.minor());
@@ -148,13 +136,6 @@ fn index_words(
     before: Option<&Ticket>,
     after: Option<&Ticket>,
 ) -> Result<(), Failed> {
-    // Locking and releasing, the most frequent changes, change no words.
-    if let (Some(before), Some(after)) = (before, after)
-        && before.title == after.title
-        && index::is_found_by_words(before) == index::is_found_by_words(after)
-    {
-        return Ok(());
-    }
     let words = |ticket: Option<&Ticket>| ticket.map(index::words).unwrap_or_default();
     let (old, new): (BTreeSet<String>, BTreeSet<String>) = (words(before), words(after));
     let table = tables.words.open()?;
@@ -173,25 +154,27 @@ fn index_order(
     before: Option<&Order>,
     after: &Order,
 ) -> Result<(), Failed> {
-    let (old, new) = (before.map(index::by_buyer), index::by_buyer(after));
-    if old != Some(new) {
-        let listed = tables.orders_by_buyer.open()?;
+    let (old, new) = (before.and_then(index::ended), index::ended(after));
+    if old != new {
+        let ended = tables.ended_orders.open()?;
         if let Some(old) = old {
-            listed.remove(old)?;
+            ended.remove(old)?;
         }
-        listed.insert(new, ())?;
+        if let Some(new) = new {
+            ended.insert(new, ())?;
+        }
     }
     let (old, new) = (before.and_then(index::deadline), index::deadline(after));
     if old == new {
         return Ok(());
     }
-    if let Some(old) = old {
+    if let (Some(old), Some(before)) = (old, before) {
         tables.deadlines.open()?.remove(old)?;
-        tally.closed(after.buyer);
+        tally.openings.close(before);
     }
     if let Some(new) = new {
-        tables.deadlines.open()?.insert(new, after.buyer.as_u128())?;
-        tally.opened(after.buyer);
+        tables.deadlines.open()?.insert(new, index::holding(after))?;
+        tally.openings.open(after);
     }
     Ok(())
 }

@@ -5,12 +5,13 @@
 //! row it writes, the rules that span rows, and whether its records can be encoded. What
 //! earlier commits of the same transaction have written counts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use redb::ReadableTable;
 
 use super::codec::{self, Record, TicketRow, TicketRowRef};
 use super::log::EncodedEvents;
+use super::open_orders::{OpenOrders, Openings};
 use super::write_tables::WriteTables;
 use super::{CommitError, ReadError, Refusal, tables};
 use crate::bugs::{Bug, planted};
@@ -104,16 +105,14 @@ impl From<Refusal> for Stop {
 
 const CONFLICT: Stop = Stop::Refused(CommitError::Conflict);
 
-/// How many open orders each user has who has any.
-pub type OpenOrders = HashMap<UserId, u32>;
-
 /// Decides about one commit.
 ///
 /// A key that has been used is told first, for it says that the same request was decided
 /// before; then stale versions, for a decision on stale state says nothing about rules.
 pub fn check<'c>(
     tables: &mut WriteTables<'_>,
-    open_orders: &OpenOrders,
+    published: &OpenOrders,
+    openings: &Openings,
     commit: &'c Commit,
 ) -> Result<Checked<'c>, Stop> {
     let mut changes = Vec::with_capacity(commit.writes.len());
@@ -132,7 +131,7 @@ pub fn check<'c>(
         match precondition {
             Precondition::OpenOrdersBelow { user, limit } => {
                 let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
-                if open_orders.get(user).copied().unwrap_or(0) >= limit {
+                if !openings.leave_room(published, *user, limit) {
                     return Err(Refusal::TooManyOpenOrders.into());
                 }
             }

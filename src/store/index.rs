@@ -8,12 +8,14 @@ use crate::domain::{Order, OrderStatus, Ticket, TicketState};
 
 /// The lists a ticket is in, by [`super::tables::LISTS`]'s first key.
 pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
-    let market = (ticket.state == TicketState::Available).then_some(MARKET);
+    let market = is_on_market(ticket).then_some(MARKET);
     [ticket.seller.as_u128()].into_iter().chain(market)
 }
 
-/// Whether the ticket can be found by the words of its title: until it is sold.
-pub fn is_found_by_words(ticket: &Ticket) -> bool {
+/// Whether the ticket is in the market's list and can be found by the words of its title: until
+/// it is sold. A locked one is passed over by readers (see [`super::open_orders`]), so that
+/// locking and releasing, the most frequent changes, change no index of tickets.
+pub fn is_on_market(ticket: &Ticket) -> bool {
     match ticket.state {
         TicketState::Available | TicketState::Locked { .. } => true,
         TicketState::Sold { .. } => false,
@@ -22,7 +24,7 @@ pub fn is_found_by_words(ticket: &Ticket) -> bool {
 
 /// The words a ticket can be found by.
 pub fn words(ticket: &Ticket) -> BTreeSet<String> {
-    if is_found_by_words(ticket) { title_words(&ticket.title) } else { BTreeSet::new() }
+    if is_on_market(ticket) { title_words(&ticket.title) } else { BTreeSet::new() }
 }
 
 /// The key of an open order in [`super::tables::DEADLINES`].
@@ -30,20 +32,21 @@ pub fn deadline(order: &Order) -> Option<(i64, u128)> {
     order.is_open().then(|| (order.expires_at.as_millis(), order.id.as_u128()))
 }
 
-/// The key of an order in [`super::tables::ORDERS_BY_BUYER`].
-pub fn by_buyer(order: &Order) -> (u128, u8, u128) {
-    (order.buyer.as_u128(), status_code(order.state.status()), order.id.as_u128())
+/// What stands in [`super::tables::DEADLINES`] of an order: its buyer and its ticket.
+pub fn holding(order: &Order) -> (u128, u128) {
+    (order.buyer.as_u128(), order.ticket.as_u128())
 }
 
-/// Every status there is.
-pub const STATUSES: [OrderStatus; 4] = [
-    OrderStatus::Created,
-    OrderStatus::AwaitingPayment,
-    OrderStatus::Completed,
-    OrderStatus::Cancelled,
-];
+/// The key of an order that has ended in [`super::tables::ENDED_ORDERS`].
+pub fn ended(order: &Order) -> Option<(u128, u8, u128)> {
+    let status = status_code(order.state.status());
+    (!order.is_open()).then(|| (order.buyer.as_u128(), status, order.id.as_u128()))
+}
 
-/// A status as [`super::tables::ORDERS_BY_BUYER`] keeps it.
+/// Every status an order can end in.
+pub const END_STATUSES: [OrderStatus; 2] = [OrderStatus::Completed, OrderStatus::Cancelled];
+
+/// A status as [`super::tables::ENDED_ORDERS`] keeps it.
 pub fn status_code(status: OrderStatus) -> u8 {
     match status {
         OrderStatus::Created => 0,

@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 use redb::ReadOnlyTable;
 
 use super::codec::TicketRow;
+use super::open_orders::OpenOrders;
 use super::postings::Postings;
 use super::reads::{Snapshot, record};
 use super::sources::{ByPrice, Newest, Source, Step};
@@ -29,7 +30,7 @@ use super::words::matches;
 use crate::bugs::{Bug, planted};
 
 use super::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
-use crate::domain::{Ticket, TicketId};
+use crate::domain::{Ticket, TicketId, TicketState};
 
 /// What following an index by one entry costs, in units of which a plan gets [`TURN`].
 pub(super) const ENTRY_COST: usize = 1;
@@ -61,33 +62,59 @@ struct Search<'q> {
     after: Option<TicketPosition>,
     /// The page, and one ticket to tell whether more follow.
     wanted: usize,
+    /// Which tickets of the market are locked, and passed over.
+    open_orders: &'q OpenOrders,
+    /// Whether the rows are asked as well which tickets are locked.
+    asks_rows: bool,
     lists: ReadOnlyTable<(u128, u128), u64>,
     tickets: ReadOnlyTable<u128, &'static [u8]>,
 }
 
 /// A page of tickets.
-pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage, ReadError> {
-    let search = Search {
+///
+/// `open_orders` tells of the locks of now, the snapshot of those when it was made. A ticket
+/// that was released in between is on the page by the one and locked by the other: then the
+/// page is put together again with a look at every row.
+pub async fn page(
+    snapshot: &Snapshot,
+    open_orders: &OpenOrders,
+    query: &TicketQuery,
+) -> Result<TicketPage, ReadError> {
+    let mut search = Search {
         list: query.seller.map_or(MARKET, |seller| seller.as_u128()),
         sort: query.sort,
         words: &query.words,
         prices: query.min_price_minor.unwrap_or(0)..=query.max_price_minor.unwrap_or(u64::MAX),
         after: query.after,
         wanted: query.limit.saturating_add(1),
+        open_orders,
+        asks_rows: false,
         lists: snapshot.table(LISTS)?,
         tickets: snapshot.table(TICKETS)?,
     };
-    let plans = if search.prices.is_empty() { Vec::new() } else { search.plans(snapshot)? };
-    let mut found = search.race(plans).await?;
-    let more = found.len() > query.limit;
-    if more {
-        found.pop_last();
+    let mut tickets = search.find(snapshot).await?;
+    if !tickets.iter().all(|ticket| search.may_list(ticket)) {
+        search.asks_rows = true;
+        tickets = search.find(snapshot).await?;
     }
-    let tickets = found.into_iter().map(|(_, complement)| search.listed(!complement));
-    Ok(TicketPage { tickets: tickets.collect::<Result<_, _>>()?, more })
+    let more = tickets.len() > query.limit;
+    tickets.truncate(query.limit);
+    Ok(TicketPage { tickets, more })
 }
 
 impl Search<'_> {
+    /// The page, and one ticket more if more follow.
+    async fn find(&self, snapshot: &Snapshot) -> Result<Vec<Ticket>, ReadError> {
+        let plans = if self.prices.is_empty() { Vec::new() } else { self.plans(snapshot)? };
+        let found = self.race(plans).await?;
+        found.into_iter().map(|(_, complement)| self.listed(!complement)).collect()
+    }
+
+    /// Whether a ticket belongs on the list by its row: the market's has none that is locked.
+    fn may_list(&self, ticket: &Ticket) -> bool {
+        self.list != MARKET || ticket.state == TicketState::Available
+    }
+
     fn plans(&self, snapshot: &Snapshot) -> Result<Vec<Plan>, ReadError> {
         let walk: Box<dyn Source> = match self.sort {
             TicketSort::Newest => Box::new(Newest::new(&self.lists, self.list, self.after)?),
@@ -176,9 +203,14 @@ impl Search<'_> {
         if !self.prices.contains(&price) || is_past || is_too_late {
             return Ok(None);
         }
-        if !self.words.is_empty() && !plan.source.has_tested_words() {
+        if self.list == MARKET && self.open_orders.hold(TicketId::from_u128(id)) {
+            return Ok(None);
+        }
+        let tests_words = !self.words.is_empty() && !plan.source.has_tested_words();
+        if tests_words || self.asks_rows {
             *spent += ROW_COST;
-            if !matches(&self.listed(id)?.title, self.words) {
+            let ticket = self.listed(id)?;
+            if !self.may_list(&ticket) || (tests_words && !matches(&ticket.title, self.words)) {
                 return Ok(None);
             }
         }
@@ -253,6 +285,28 @@ mod tests {
         store
     }
 
+    #[tokio::test]
+    async fn a_lock_that_only_the_row_tells_of_is_seen() {
+        let store = a_market(40).await;
+        let snapshot = store.now().expect("a snapshot");
+        let query = |limit| TicketQuery {
+            seller: None,
+            words: Vec::new(),
+            min_price_minor: None,
+            max_price_minor: None,
+            sort: TicketSort::PriceAscending,
+            after: None,
+            limit,
+        };
+        let expected =
+            page(&snapshot, &store.shared.open_orders, &query(20)).await.expect("a page");
+        // As if every lock had been released since the snapshot was made.
+        let found = page(&snapshot, &OpenOrders::default(), &query(20)).await.expect("a page");
+        assert_eq!(found, expected);
+        assert_eq!(found.tickets.len(), 20);
+        assert!(found.tickets.iter().all(|ticket| ticket.state == TicketState::Available));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -296,6 +350,8 @@ mod tests {
                         prices: min..=max.max(min),
                         after,
                         wanted: limit,
+                        open_orders: &store.shared.open_orders,
+                        asks_rows: false,
                         lists: snapshot.table(LISTS).expect("a table"),
                         tickets: snapshot.table(TICKETS).expect("a table"),
                     };

@@ -23,6 +23,7 @@ mod index;
 mod lists;
 mod log;
 mod open;
+mod open_orders;
 mod postings;
 mod reads;
 mod redb_store;

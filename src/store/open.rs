@@ -12,10 +12,11 @@ use redb::{
 use thiserror::Error;
 
 use super::apply::Tally;
+use super::open_orders::{Holding, OpenOrders};
 use super::reads::Snapshot;
 use super::tables::{self, DEADLINES, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
 use super::{ReadError, files, log, storage_error};
-use crate::domain::UserId;
+use crate::domain::{OrderId, TicketId, UserId};
 
 /// What a redb file starts with.
 const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -258,15 +259,24 @@ fn migrate(
     Ok(())
 }
 
-/// Learns what the writer knows by heart. It reads an entry for each open order.
-pub fn read_tally(db: &Database) -> Result<Tally, ReadError> {
+/// Learns what the writer knows by heart, and the open orders. It reads an entry for each of
+/// these.
+pub fn read_tally(db: &Database) -> Result<(OpenOrders, Tally), ReadError> {
     let snapshot = Snapshot::of(db)?;
-    let mut tally = Tally::default();
+    let mut open = Vec::new();
     for entry in snapshot.table(DEADLINES)?.iter().map_err(storage_error)? {
-        let (_, buyer) = entry.map_err(storage_error)?;
-        tally.opened(UserId::from_u128(buyer.value()));
+        let (deadline, holding) = entry.map_err(storage_error)?;
+        let (buyer, ticket) = holding.value();
+        open.push(Holding {
+            buyer: UserId::from_u128(buyer),
+            order: OrderId::from_u128(deadline.value().1),
+            ticket: TicketId::from_u128(ticket),
+        });
     }
-    tally.unsettled = snapshot.table(UNSETTLED)?.len().map_err(storage_error)?;
-    tally.last_seq = log::last_seq(&snapshot.table(EVENTS)?)?;
-    Ok(tally)
+    let tally = Tally {
+        unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
+        last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
+        ..Tally::default()
+    };
+    Ok((OpenOrders::of_all(open), tally))
 }

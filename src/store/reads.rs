@@ -7,9 +7,9 @@ use redb::{
 };
 
 use super::codec::{self, Record, TicketRow};
-use super::index::{STATUSES, status_code};
+use super::index::{END_STATUSES, status_code};
 use super::tables::{
-    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, EVENTS, IDEMPOTENCY, ORDERS, ORDERS_BY_BUYER,
+    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY, ORDERS,
     SESSIONS, TICKETS, UNSETTLED, USERS,
 };
 use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
@@ -102,31 +102,45 @@ impl Snapshot {
         Ok(Some(Purchase { order, charge }))
     }
 
-    /// A page of one buyer's orders. Each status has a run of its own in the index, so a page
-    /// costs what is on it and, for all statuses, one more entry of each run.
-    pub fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
+    /// A page of one buyer's orders, of which `open`, newest first, were open just before this
+    /// snapshot. Each status that an order can end in has a run of its own in the index, so a
+    /// page costs what is on it and, for all statuses, one more entry of each run.
+    pub fn purchases(
+        &self,
+        query: &PurchaseQuery,
+        open: &[OrderId],
+    ) -> Result<Vec<Purchase>, ReadError> {
         let buyer = query.buyer.as_u128();
         let Some(last) = query.after.map_or(Some(u128::MAX), |id| id.as_u128().checked_sub(1))
         else {
             return Ok(Vec::new());
         };
-        let index = self.table(ORDERS_BY_BUYER)?;
-        let statuses = query.status.map_or_else(|| STATUSES.to_vec(), |status| vec![status]);
-        let mut runs = Vec::new();
-        for code in statuses.into_iter().map(status_code) {
+        let index = self.table(ENDED_ORDERS)?;
+        let mut runs: Vec<Peekable<Run<'_>>> = Vec::new();
+        for status in END_STATUSES.into_iter().filter(|end| query.status.is_none_or(|s| s == *end))
+        {
+            let code = status_code(status);
             let run = index.range((buyer, code, 0)..=(buyer, code, last)).map_err(storage_error)?;
             let ids =
                 run.rev().map(|entry| entry.map(|(key, _)| key.value().2).map_err(storage_error));
-            runs.push(ids.peekable());
+            runs.push((Box::new(ids) as Run<'_>).peekable());
         }
+        let open = open.iter().map(|id| id.as_u128()).filter(move |id| *id <= last);
+        let open_run = runs.len();
+        runs.push((Box::new(open.map(Ok)) as Run<'_>).peekable());
         let mut found = Vec::new();
         while found.len() < query.limit {
-            let Some(id) = newest(&mut runs)? else { break };
+            let Some((run, id)) = newest(&mut runs)? else { break };
             let id = OrderId::from_u128(id);
-            let purchase = self.purchase(id)?;
-            found.push(purchase.ok_or_else(|| {
-                ReadError::Corrupt(format!("orders_by_buyer {id}: the order is missing"))
-            })?);
+            let purchase = self.purchase(id)?.ok_or_else(|| {
+                ReadError::Corrupt(format!("ended_orders {id}: the order is missing"))
+            })?;
+            // One that has ended since it was open is in the index as well.
+            let is_twice = run == open_run && !purchase.order.is_open();
+            let status = purchase.order.state.status();
+            if !is_twice && query.status.is_none_or(|wanted| wanted == status) {
+                found.push(purchase);
+            }
         }
         Ok(found)
     }
@@ -204,10 +218,11 @@ pub fn record<T: Record>(
     }
 }
 
-/// Takes the newest of what the runs, each newest first, have left.
-fn newest(
-    runs: &mut [Peekable<impl Iterator<Item = Result<u128, ReadError>>>],
-) -> Result<Option<u128>, ReadError> {
+/// Ids, newest first.
+type Run<'r> = Box<dyn Iterator<Item = Result<u128, ReadError>> + 'r>;
+
+/// Takes the newest of what the runs, each newest first, have left, and says which had it.
+fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<(usize, u128)>, ReadError> {
     let mut best: Option<(usize, u128)> = None;
     for (place, run) in runs.iter_mut().enumerate() {
         match run.peek() {
@@ -218,6 +233,37 @@ fn newest(
             Some(Ok(_)) | None => {}
         }
     }
-    let run = best.and_then(|(place, _)| runs.get_mut(place));
-    run.and_then(Iterator::next).transpose()
+    if let Some(run) = best.and_then(|(place, _)| runs.get_mut(place)) {
+        run.next();
+    }
+    Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{World, in_memory};
+    use super::*;
+    use crate::domain::OrderStatus;
+
+    #[tokio::test]
+    async fn an_order_that_ended_since_it_was_named_open_is_listed_once() {
+        let store = in_memory();
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let ticket = world.lists(ana, "Rock", 100).await;
+        let ended = world.locks(bob, ticket).await;
+        let open_before = store.shared.open_orders.of(bob);
+        world.cancels(ended).await;
+        let snapshot = store.now().expect("a snapshot");
+        for (status, expected) in [
+            (None, vec![ended]),
+            (Some(OrderStatus::Cancelled), vec![ended]),
+            (Some(OrderStatus::Created), vec![]),
+        ] {
+            let query = PurchaseQuery { buyer: bob, status, after: None, limit: 5 };
+            let found = snapshot.purchases(&query, &open_before).expect("a page");
+            let found: Vec<OrderId> = found.iter().map(|purchase| purchase.order.id).collect();
+            assert_eq!(found, expected, "{status:?}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ impl Default for StoreSettings {
 /// [`WriterMode::Inline`] the runtime does that at the writer's next turn.
 pub struct RedbStore {
     db: Arc<Database>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     mode: WriterMode,
     /// `None` only while the store is being dropped.
     queue: Option<mpsc::Sender<Job>>,
@@ -92,8 +92,8 @@ impl RedbStore {
 
     fn start(db: Database, settings: StoreSettings) -> Result<Self, OpenError> {
         let db = Arc::new(db);
-        let tally = open::read_tally(&db)?;
-        let shared = Arc::new(Shared::new(&tally));
+        let (open_orders, tally) = open::read_tally(&db)?;
+        let shared = Arc::new(Shared::new(open_orders, &tally));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
         let writer = Writer::new(db.clone(), tally, shared.clone(), settings.observer);
         let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
@@ -170,7 +170,7 @@ impl Store for RedbStore {
     }
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
-        lists::page(&self.now()?, query).await
+        lists::page(&self.now()?, &self.shared.open_orders, query).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
@@ -182,7 +182,9 @@ impl Store for RedbStore {
     }
 
     async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
-        self.now()?.purchases(query)
+        // In this order: what is open is asked first, see `open_orders`.
+        let open = self.shared.open_orders.of(query.buyer);
+        self.now()?.purchases(query, &open)
     }
 
     async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
@@ -230,7 +232,7 @@ impl Store for RedbStore {
         let queued = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
         StoreStats {
             queued_commits: queued,
-            open_orders: self.shared.open_orders.load(Ordering::Relaxed),
+            open_orders: self.shared.open_orders.total() as u64,
             unsettled_charges: self.shared.unsettled_charges.load(Ordering::Relaxed),
             last_seq: *self.shared.last_seq.borrow(),
         }

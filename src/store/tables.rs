@@ -55,7 +55,8 @@ tables! {
     /// Tickets, and the marks of those withdrawn, by ticket id.
     TICKETS: "tickets", u128 => &[u8];
     /// Prices in minor units by list (a seller's id or [`MARKET`]) and ticket id. A ticket is
-    /// in its seller's list until it is withdrawn, and in the market's while it is available.
+    /// in its seller's list until it is withdrawn, and in the market's until it is sold; see
+    /// [`super::index::is_on_market`].
     LISTS: "lists", (u128, u128) => u64;
     /// The same entries by list, price and the complement of the ticket id, so that equal
     /// prices stand newest first.
@@ -65,13 +66,15 @@ tables! {
 
     /// Orders by order id.
     ORDERS: "orders", u128 => &[u8];
-    /// Orders by buyer, status (see [`super::index::status_code`]) and order id. The list of all
-    /// statuses merges one run for each.
-    ORDERS_BY_BUYER: "orders_by_buyer", (u128, u8, u128) => ();
-    /// The buyer of every open order by deadline, in milliseconds since the epoch, and order
-    /// id. An order whose charge is being captured stays until it is completed or cancelled,
-    /// past its deadline if need be: readers page with `after`, so it blocks nobody.
-    DEADLINES: "deadlines", (i64, u128) => u128;
+    /// Orders that have ended by buyer, status (see [`super::index::status_code`]) and order id.
+    /// The list of all a buyer's orders merges one run for each status, and the open ones, which
+    /// are in memory: see [`super::open_orders`].
+    ENDED_ORDERS: "ended_orders", (u128, u8, u128) => ();
+    /// The buyer and the ticket of every open order by deadline, in milliseconds since the
+    /// epoch, and order id. An order whose charge is being captured stays until it is completed
+    /// or cancelled, past its deadline if need be: readers page with `after`, so it blocks
+    /// nobody.
+    DEADLINES: "deadlines", (i64, u128) => (u128, u128);
 
     /// Charges by charge id.
     CHARGES: "charges", u128 => &[u8];

@@ -53,8 +53,8 @@ write_tables! {
     lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
     words: WORDS, (&'static str, u128) => ();
     orders: ORDERS, u128 => &'static [u8];
-    orders_by_buyer: ORDERS_BY_BUYER, (u128, u8, u128) => ();
-    deadlines: DEADLINES, (i64, u128) => u128;
+    ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
+    deadlines: DEADLINES, (i64, u128) => (u128, u128);
     charges: CHARGES, u128 => &'static [u8];
     charges_by_intent: CHARGES_BY_INTENT, &'static str => u128;
     unsettled: UNSETTLED, u128 => ();

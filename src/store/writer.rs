@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::apply::{Tally, apply, sweep_keys};
 use super::check::{Failed, Stop, check};
 use super::log::Appender;
+use super::open_orders::OpenOrders;
 use super::write_tables::WriteTables;
 use super::{BatchObserver, CommitError};
 use crate::bugs::{Bug, planted};
@@ -47,8 +48,8 @@ pub struct Job {
 pub struct Shared {
     /// Why nothing is written any more.
     pub failure: watch::Sender<Option<String>>,
-    /// See [`super::StoreStats`].
-    pub open_orders: AtomicU64,
+    /// See [`super::open_orders`].
+    pub open_orders: OpenOrders,
     /// See [`super::StoreStats`].
     pub unsettled_charges: AtomicU64,
     /// The number of the latest durable event.
@@ -57,10 +58,10 @@ pub struct Shared {
 
 impl Shared {
     /// What a store that works shows.
-    pub fn new(tally: &Tally) -> Self {
+    pub fn new(open_orders: OpenOrders, tally: &Tally) -> Self {
         let shared = Self {
             failure: watch::Sender::new(None),
-            open_orders: AtomicU64::new(0),
+            open_orders,
             unsettled_charges: AtomicU64::new(0),
             last_seq: watch::Sender::new(0),
         };
@@ -69,7 +70,6 @@ impl Shared {
     }
 
     fn show(&self, tally: &Tally) {
-        self.open_orders.store(tally.open_total, Ordering::Relaxed);
         self.unsettled_charges.store(tally.unsettled, Ordering::Relaxed);
         self.last_seq.send_if_modified(|seq| {
             let is_higher = tally.last_seq > *seq;
@@ -154,6 +154,7 @@ impl Writer {
                 let _ = job.answer.send(Err(CommitError::Unavailable));
             }
         } else {
+            self.tally.openings.publish(&self.shared.open_orders);
             self.shared.show(&self.tally);
         }
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
@@ -185,7 +186,8 @@ impl Writer {
         let mut newest = None;
         let mut keys_added = 0;
         for Job { commit, .. } in jobs {
-            match check(&mut tables, &self.tally.open_orders, commit) {
+            let (open_orders, openings) = (&self.shared.open_orders, &self.tally.openings);
+            match check(&mut tables, open_orders, openings, commit) {
                 Ok(checked) => {
                     apply(&mut tables, &mut self.tally, &mut log, checked)?;
                     newest = newest.max(Some(commit.at));

@@ -1,36 +1,41 @@
 //! Orders, the indexes that list them, and the tickets they hold.
 
 use super::{Inspection, Rows, lookup, value};
-use crate::domain::{Order, OrderId, OrderState, OrderStatus, TicketState, UserId};
+use crate::domain::{Order, OrderId, OrderState, OrderStatus, TicketId, TicketState, UserId};
 use crate::store::codec::TicketRow;
-use crate::store::tables::{DEADLINES, ORDERS, ORDERS_BY_BUYER, TICKETS};
+use crate::store::tables::{DEADLINES, ENDED_ORDERS, ORDERS, TICKETS};
 use crate::store::{ReadError, index};
 
 pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
-    let by_buyer = inspection.table(ORDERS_BY_BUYER)?;
+    let listed = inspection.table(ENDED_ORDERS)?;
     let deadlines = inspection.table(DEADLINES)?;
     let tickets = inspection.table(TICKETS)?;
-    let (mut orders, mut open) = (0, 0);
+    let (mut ended, mut open) = (0, 0);
     inspection.each::<Order>(ORDERS, |inspection, key, order| {
-        orders += 1;
         count(inspection, order.state.status());
         let id = OrderId::from_u128(key);
         inspection.expect(order.id == id, || format!("orders {id}: it says it is {}", order.id));
-        let is_listed = value(&by_buyer, index::by_buyer(&order), |()| ())?.is_some();
-        inspection.expect(is_listed, || {
-            format!("orders_by_buyer {id}: it is not listed under its status")
-        });
+        if let Some(key) = index::ended(&order) {
+            ended += 1;
+            let is_listed = value(&listed, key, |()| ())?.is_some();
+            inspection.expect(is_listed, || {
+                format!("ended_orders {id}: it is not listed under its status")
+            });
+        }
         if let Some(deadline) = index::deadline(&order) {
             open += 1;
-            let buyer = value(&deadlines, deadline, UserId::from_u128)?;
-            inspection.expect(buyer == Some(order.buyer), || match buyer {
-                Some(buyer) => format!("deadlines {id}: {buyer} is its buyer there"),
+            let holding = value(&deadlines, deadline, |holding| holding)?;
+            inspection.expect(holding == Some(index::holding(&order)), || match holding {
+                Some((buyer, ticket)) => {
+                    let (buyer, ticket) = (UserId::from_u128(buyer), TicketId::from_u128(ticket));
+                    format!("deadlines {id}: {buyer} is its buyer there, {ticket} its ticket")
+                }
                 None => format!("deadlines {id}: its deadline is not listed"),
             });
         }
         holds_its_ticket(inspection, &tickets, &order)
     })?;
-    surplus(inspection, orders, open)
+    surplus(inspection, ended, open)
 }
 
 fn count(inspection: &mut Inspection<'_>, status: OrderStatus) {
@@ -72,16 +77,16 @@ fn holds_its_ticket(
 }
 
 /// Names the entries that no order implies.
-fn surplus(inspection: &mut Inspection<'_>, orders: u64, open: u64) -> Result<(), ReadError> {
+fn surplus(inspection: &mut Inspection<'_>, ended: u64, open: u64) -> Result<(), ReadError> {
     let table = inspection.table(ORDERS)?;
-    inspection.no_more(ORDERS_BY_BUYER, orders, |inspection, listed, _| {
+    inspection.no_more(ENDED_ORDERS, ended, |inspection, listed, _| {
         let (buyer, _, id) = listed;
         let order: Option<Order> = lookup(&table, ORDERS, id)?;
-        let is_right = order.is_some_and(|order| index::by_buyer(&order) == listed);
+        let is_right = order.is_some_and(|order| index::ended(&order) == Some(listed));
         let id = OrderId::from_u128(id);
         inspection.expect(is_right, || {
             let buyer = UserId::from_u128(buyer);
-            format!("orders_by_buyer {id}: {buyer} has no such order in that status")
+            format!("ended_orders {id}: {buyer} has no such order in that status")
         });
         Ok(())
     })?;

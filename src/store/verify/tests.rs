@@ -7,8 +7,8 @@ use super::{VerifyReport, verify};
 use crate::domain::{Charge, ChargePhase, Order, OrderState, Ticket, TicketState};
 use crate::store::codec::{self, TicketRow};
 use crate::store::tables::{
-    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
-    LISTS_BY_PRICE, MARKET, ORDERS, ORDERS_BY_BUYER, TICKETS, UNSETTLED, USERS, WORDS,
+    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
+    LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, UNSETTLED, USERS, WORDS,
 };
 use crate::store::testing::World;
 use crate::store::{RedbStore, StoreSettings};
@@ -207,17 +207,17 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         Ok(())
     }),
     ("a deadline is too many", "no open order has that deadline", |txn| {
-        txn.open_table(DEADLINES)?.insert((5, 6), 7)?;
+        txn.open_table(DEADLINES)?.insert((5, 6), (7, 8))?;
         Ok(())
     }),
     ("an order has another status in its buyer's list", "not listed under its status", |txn| {
-        let mut table = txn.open_table(ORDERS_BY_BUYER)?;
+        let mut table = txn.open_table(ENDED_ORDERS)?;
         let (buyer, status, order) = table.pop_first()?.expect("an order").0.value();
         table.insert((buyer, status + 9, order), ())?;
         Ok(())
     }),
     ("a buyer's list has an order too many", "has no such order", |txn| {
-        txn.open_table(ORDERS_BY_BUYER)?.insert((1, 2, 3), ())?;
+        txn.open_table(ENDED_ORDERS)?.insert((1, 2, 3), ())?;
         Ok(())
     }),
     ("a charge is over another amount", "it is over", |txn| {
