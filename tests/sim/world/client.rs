@@ -117,7 +117,8 @@ impl Worker {
         if choice < 6 {
             return self.read_pages(&account).await;
         }
-        if choice < 12 && self.repeat(&account).await {
+        let repeats = choice < 12 || world.client(self.number).rng.chance(80);
+        if repeats && self.repeat(&account).await {
             return;
         }
         let (asked, way) = self.choose(choice, &account);
@@ -283,7 +284,9 @@ impl Worker {
         let chosen = {
             let client = &mut *world.client(self.number);
             let count = client.keyed.len() as u64;
-            let index = usize::try_from(client.rng.below(count)).unwrap_or(0);
+            let any = client.rng.below(count);
+            let chosen = if client.rng.chance(500) { count.saturating_sub(1) } else { any };
+            let index = usize::try_from(chosen).unwrap_or(0);
             client.keyed.get(index).map(|keyed| (index, keyed.asked.clone(), keyed.sent.clone()))
         };
         let Some((index, asked, sent)) = chosen else { return false };

@@ -305,7 +305,10 @@ impl Books {
             GatewayStep::Refund => "gateway: refunds",
             GatewayStep::Retrieve => "gateway: intents retrieved",
         });
-        if step != GatewayStep::Retrieve {
+        // A provider forgets after a day that it refused to refund what was disputed then.
+        let is_refused =
+            step == GatewayStep::Refund && matches!(report.fact, IntentFact::Disputed(_));
+        if step != GatewayStep::Retrieve && !is_refused {
             self.by_key.insert(request.key.clone(), report.clone());
         }
         report

@@ -142,7 +142,8 @@ impl Plan {
                 .unwrap_or(0),
             store_queue: usize::try_from(rng.pick(&[2, 4096, 4096]).copied().unwrap_or(2))
                 .unwrap_or(2),
-            http_share: u32::try_from(rng.pick(&[0, 250, 500]).copied().unwrap_or(0)).unwrap_or(0),
+            http_share: u32::try_from(rng.pick(&[0, 250, 500, 800]).copied().unwrap_or(0))
+                .unwrap_or(0),
             latest_webhook: seconds(rng, &[10, 600, 7200, 86_400]),
             rates,
         }
