@@ -29,6 +29,7 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod http;
+pub mod logging;
 pub mod payments;
 pub mod seams;
 pub mod server;

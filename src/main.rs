@@ -1,16 +1,15 @@
 //! The command line: reads the settings, then does what was asked.
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use gittix::cli::{Command, Invocation};
 use gittix::commands;
-use gittix::config::{LogFormat, LogSettings, Settings};
+use gittix::config::Settings;
 use gittix::domain::Currency;
 use gittix::http::guard::log_panics;
+use gittix::logging;
 use gittix::server::{self, Ended};
 use mimalloc::MiMalloc;
-use tracing_subscriber::EnvFilter;
 
 /// Requests, futures and actors are many short-lived allocations on several threads, which the
 /// system's allocator is slow at: docs/performance.md has what this gives.
@@ -51,7 +50,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
 }
 
 fn serve(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
-    log_to_standard_error(&settings.log)?;
+    logging::to_standard_error(&settings.log)?;
     log_panics();
     allow_connections(settings.http.max_connections);
     let runtime = runtime()?;
@@ -81,17 +80,4 @@ fn allow_connections(max_connections: usize) {
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-fn log_to_standard_error(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.filter)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match settings.format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }

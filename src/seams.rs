@@ -4,6 +4,7 @@
 //! simulated time with seeded identifiers. The other two seams are
 //! [`crate::payments::Gateway`] and redb's `StorageBackend`.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::Timestamp;
@@ -38,13 +39,49 @@ impl Clock for SystemClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    #[expect(clippy::disallowed_methods, reason = "this is the seam itself")]
     fn fill(&self, bytes: &mut [u8]) {
-        // Without randomness no secret may be handed out, so the process must
-        // not go on. Linux blocks until the pool is ready and then never fails.
-        if let Err(error) = getrandom::fill(bytes) {
-            panic!("the operating system gave no random bytes: {error}");
+        POOL.with_borrow_mut(|pool| pool.take(bytes));
+    }
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; Pool::SIZE], left: 0 }) };
+}
+
+/// Random bytes for later. Every request needs a few, and asking the system for them costs more
+/// than all that is done with them.
+struct Pool {
+    bytes: [u8; Self::SIZE],
+    /// How many, from the start, were not given out yet.
+    left: usize,
+}
+
+impl Pool {
+    const SIZE: usize = 512;
+
+    fn take(&mut self, wanted: &mut [u8]) {
+        if wanted.len() > Self::SIZE / 8 {
+            return ask_system(wanted);
         }
+        if self.left < wanted.len() {
+            ask_system(&mut self.bytes);
+            self.left = Self::SIZE;
+        }
+        self.left -= wanted.len();
+        let rest = self.bytes.iter_mut().skip(self.left);
+        for (wanted, kept) in wanted.iter_mut().zip(rest) {
+            // What was given out may become a secret, so it does not stay here.
+            *wanted = std::mem::take(kept);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the seam itself")]
+fn ask_system(bytes: &mut [u8]) {
+    // Without randomness no secret may be handed out, so the process must
+    // not go on. Linux blocks until the pool is ready and then never fails.
+    if let Err(error) = getrandom::fill(bytes) {
+        panic!("the operating system gave no random bytes: {error}");
     }
 }
 
@@ -115,6 +152,20 @@ mod tests {
         fn fill(&self, bytes: &mut [u8]) {
             bytes.fill(0);
         }
+    }
+
+    #[test]
+    fn no_random_bytes_are_given_out_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for round in 0..1000 {
+            let mut bytes = [0_u8; 40];
+            let wanted = bytes.get_mut(..8 + round % 32).expect("a part of it");
+            SystemEntropy.fill(wanted);
+            assert!(seen.insert(wanted.to_vec()));
+        }
+        let mut long = [0_u8; 1000];
+        SystemEntropy.fill(&mut long);
+        assert!(long.chunks(20).all(|part| part.iter().any(|byte| *byte != 0)));
     }
 
     #[test]

@@ -24,14 +24,28 @@ pub struct InvalidId {
     pub prefix: &'static str,
 }
 
+/// Each character's digit; [`NO_DIGIT`] for what is not in the alphabet.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+const NO_DIGIT: u8 = 0xff;
+
 fn encode(prefix: &str, id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = [0_u8; SUFFIX_LEN];
-    for (place, slot) in text.iter_mut().rev().enumerate() {
-        let digit = (id >> (5 * place)) & 0x1f;
-        *slot = ALPHABET[digit as usize];
+    let mut rest = id;
+    for slot in text.iter_mut().rev() {
+        *slot = ALPHABET[(rest & 0x1f) as usize];
+        rest >>= 5;
     }
-    let suffix = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
-    write!(f, "{prefix}_{suffix}")
+    f.write_str(prefix)?;
+    f.write_str("_")?;
+    f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
 }
 
 fn decode(prefix: &'static str, text: &str) -> Result<u128, InvalidId> {
@@ -43,8 +57,8 @@ fn decode(prefix: &'static str, text: &str) -> Result<u128, InvalidId> {
         return Err(invalid);
     }
     suffix.iter().try_fold(0_u128, |id, character| {
-        let digit = ALPHABET.iter().position(|known| known == character).ok_or(invalid)?;
-        Ok((id << 5) | digit as u128)
+        let digit = DIGITS[usize::from(*character)];
+        if digit == NO_DIGIT { Err(invalid) } else { Ok((id << 5) | u128::from(digit)) }
     })
 }
 

@@ -20,10 +20,10 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use super::metrics::Metrics;
 use super::origin::{PublicOrigin, refuse_cross_origin};
 use super::problem::Problem;
-use super::request_id::{RequestId, name_request};
+use super::request_id::{CurrentRequest, RequestId, X_REQUEST_ID};
 use super::sanity::refuse_ambiguous;
 use super::state::Readiness;
-use super::time_limit::{TimeLimit, limit_time};
+use super::time_limit::{BodyWatch, TimeLimit, limit_time};
 use crate::seams::Entropy;
 
 /// Answers smaller than this cost more to compress than they save.
@@ -104,35 +104,45 @@ struct Edge {
 }
 
 impl Edge {
-    async fn answer<S: Inner>(&self, request: Request, inner: S) -> Response {
-        self.metrics.measure(request, |request| self.answer_named(request, inner)).await
-    }
-
-    async fn answer_named<S: Inner>(&self, request: Request, inner: S) -> Response {
-        let guarded = |request| async {
-            let answer = AssertUnwindSafe(self.admit(request, inner)).catch_unwind().await;
-            // The panic has been told by the panic hook, with its place: see [`log_panics`].
-            answer.unwrap_or_else(|_| Problem::internal().into_response())
-        };
-        let mut response = name_request(&*self.entropy, request, guarded).await;
-        self.add_security_headers(response.headers_mut());
-        response
-    }
-
-    async fn admit<S: Inner>(&self, request: Request, mut inner: S) -> Response {
+    /// Answers a request. It is handed to `inner` at once, though the answer is only waited for
+    /// further down: a future that held the request meanwhile would have to be moved with it.
+    fn answer<S: Inner>(
+        self: Arc<Self>,
+        request: Request,
+        mut inner: S,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send {
+        let measurement = self.metrics.begin(&request);
+        let id = RequestId::of(request.headers(), &*self.entropy);
+        let current = CurrentRequest::new(id.clone(), &request);
+        let body = BodyWatch::default();
         let admitted = refuse_ambiguous(&request)
-            .and_then(|()| refuse_cross_origin(self.public_origin.as_deref(), &request));
-        if let Err(problem) = admitted {
-            return problem.into_response();
+            .and_then(|()| refuse_cross_origin(self.public_origin.as_deref(), &request))
+            .map(|()| inner.call(request.map(|bytes| body.watch(bytes))));
+        async move {
+            let answer = async {
+                match limit_time(&self.time, &body, admitted?).await {
+                    Ok(Ok(response)) => Ok(response),
+                    Err(problem) => Err(problem),
+                }
+            };
+            let guarded = async {
+                let answer = AssertUnwindSafe(answer).catch_unwind().await;
+                // The panic has been told by the panic hook, with its place: see [`log_panics`].
+                answer.unwrap_or_else(|_| Err(Problem::internal())).into_response()
+            };
+            let mut response = current.scope(guarded).await;
+            self.decorate(&id, response.headers_mut());
+            self.metrics.count(measurement, response.status());
+            Ok(response)
         }
-        let answer = |request| async move {
-            let Ok(response) = inner.call(request).await;
-            response
-        };
-        limit_time(&self.time, request, answer).await
     }
 
-    fn add_security_headers(&self, headers: &mut HeaderMap) {
+    /// Puts the name on an answer, and what makes a browser careful with it.
+    fn decorate(&self, id: &RequestId, headers: &mut HeaderMap) {
+        headers.reserve(SECURITY_HEADERS.len() + 3);
+        if let Some(id) = id.header() {
+            headers.insert(X_REQUEST_ID, id);
+        }
         for (name, value) in SECURITY_HEADERS {
             headers.entry(name).or_insert(value);
         }
@@ -186,7 +196,7 @@ impl<S: Inner> Service<Request> for EdgeService<S> {
         let ready = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, ready);
         let edge = Arc::clone(&self.edge);
-        Box::pin(async move { Ok(edge.answer(request, inner).await) })
+        Box::pin(edge.answer(request, inner))
     }
 }
 
@@ -239,11 +249,9 @@ fn compression() -> CompressionLayer<impl Predicate + Send + Sync + 'static> {
 /// while answering a request, the request's id. To be called once, by `main`.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
-        let request_id = RequestId::current();
         tracing::error!(
             cause = panic.payload_as_str().unwrap_or("a panic without a message"),
             location = panic.location().map(tracing::field::display),
-            request_id = request_id.as_ref().map(tracing::field::display),
             "panicked",
         );
     }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
-use axum::response::Response;
+use axum::http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -208,24 +208,29 @@ impl Metrics {
         text
     }
 
-    /// Has a request answered, and counts the answer under the route that gave it.
-    pub async fn measure<F: Future<Output = Response>>(
-        &self,
-        request: Request,
-        answer: impl FnOnce(Request) -> F,
-    ) -> Response {
-        let method = known_method(request.method());
-        let route = request
-            .extensions()
-            .get::<MatchedPath>()
-            .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-        let began = Instant::now();
-        let response = answer(request).await;
-        let took = began.elapsed().as_secs_f64();
-        let labels = RequestLabels { method, route, status: response.status().as_u16() };
+    /// Begins to measure a request. What is not counted in the end was given up by its client.
+    pub fn begin(&self, request: &Request) -> Measurement {
+        let route = request.extensions().get::<MatchedPath>();
+        Measurement {
+            method: known_method(request.method()),
+            route: route.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned()),
+            began: Instant::now(),
+        }
+    }
+
+    /// Counts an answer under the route that gave it.
+    pub fn count(&self, Measurement { method, route, began }: Measurement, status: StatusCode) {
+        let labels = RequestLabels { method, route, status: status.as_u16() };
         self.0.requests.get_or_create(&labels).inc();
         let labels = RouteLabels { method, route: labels.route };
-        self.0.latency.get_or_create(&labels).observe(took);
-        response
+        self.0.latency.get_or_create(&labels).observe(began.elapsed().as_secs_f64());
     }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub struct Measurement {
+    method: &'static str,
+    route: String,
+    began: Instant,
 }

@@ -11,9 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
 use super::codes::Code;
@@ -33,69 +31,78 @@ pub struct TimeLimit {
     pub readiness: Readiness,
 }
 
-/// Has a request answered, and gives up on it after the limit: with 408 if the server was waiting
-/// for the rest of its body, else with 503.
+/// What is known of a request's body while it is answered.
+#[derive(Debug, Clone, Default)]
+pub struct BodyWatch(Arc<AtomicBool>);
+
+impl BodyWatch {
+    /// Whether the reader of the body waits for the client.
+    fn waits_for_client(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Watches the body of a request.
+    pub fn watch(&self, body: Body) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        Body::new(WatchedBody { body, watch: self.clone() })
+    }
+}
+
+/// Waits for the answer to a request, and gives up on it after the limit: with 408 if the server
+/// was waiting for the rest of its body, else with 503.
 ///
 /// The handler is dropped. A change it had already asked for may still happen,
 /// so a 503 says nothing about the outcome.
-pub async fn limit_time<F: Future<Output = Response>>(
+pub async fn limit_time<T>(
     TimeLimit { limit, readiness }: &TimeLimit,
-    request: Request,
-    answer: impl FnOnce(Request) -> F,
-) -> Response {
-    let waits_for_client = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| watch(body, &waits_for_client));
-    let mut answer = pin!(tokio::time::timeout(*limit, answer(request)));
-    let mut is_abandoned = pin!(abandoned(readiness, &waits_for_client));
+    body: &BodyWatch,
+    answer: impl Future<Output = T>,
+) -> Result<T, Problem> {
+    let mut answer = pin!(tokio::time::timeout(*limit, answer));
+    let mut is_abandoned = pin!(abandoned(readiness, body));
     let answer = poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(answer.ok());
         }
         // Most requests never wait for their body, and need not know when the server stops.
-        if waits_for_client.load(Ordering::Relaxed) {
+        if body.waits_for_client() {
             return is_abandoned.as_mut().poll(cx).map(|()| None);
         }
         Poll::Pending
     });
     let answer = answer.await;
     match answer {
-        Some(response) => response,
-        None if waits_for_client.load(Ordering::Relaxed) => {
-            Problem::new(Code::RequestTimeout, "The body did not arrive in time.")
+        Some(answer) => Ok(answer),
+        None if body.waits_for_client() => {
+            Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time.")
                 // What arrives later must not be taken for the next request.
-                .header(header::CONNECTION, HeaderValue::from_static("close"))
-                .into_response()
+                .header(header::CONNECTION, HeaderValue::from_static("close")))
         }
         None => {
             tracing::warn!(limit_seconds = limit.as_secs_f64(), "a request took too long");
-            Problem::unavailable(1).into_response()
+            Err(Problem::unavailable(1))
         }
     }
 }
 
 /// Ready once the server has been stopping for a while and still waits for the client. A handler
 /// that has the whole body is left to finish.
-async fn abandoned(readiness: &Readiness, waits_for_client: &AtomicBool) {
+async fn abandoned(readiness: &Readiness, body: &BodyWatch) {
     readiness.stopping().await;
     loop {
         tokio::time::sleep(STOP_WAITING_AFTER).await;
-        if waits_for_client.load(Ordering::Relaxed) {
+        if body.waits_for_client() {
             return;
         }
     }
 }
 
-fn watch(body: Body, waits_for_client: &Arc<AtomicBool>) -> Body {
-    if body.is_end_stream() {
-        return body;
-    }
-    Body::new(WatchedBody { body, waits_for_client: Arc::clone(waits_for_client) })
-}
-
 /// A request body that tells whether its reader is waiting for the client.
 struct WatchedBody {
     body: Body,
-    waits_for_client: Arc<AtomicBool>,
+    watch: BodyWatch,
 }
 
 impl HttpBody for WatchedBody {
@@ -107,7 +114,7 @@ impl HttpBody for WatchedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        self.waits_for_client.store(frame.is_pending(), Ordering::Relaxed);
+        self.watch.0.store(frame.is_pending(), Ordering::Relaxed);
         frame
     }
 
@@ -122,11 +129,14 @@ impl HttpBody for WatchedBody {
 
 #[cfg(test)]
 mod tests {
+
     use std::convert::Infallible;
 
     use axum::Router;
+    use axum::extract::Request;
     use axum::http::StatusCode;
     use axum::middleware::{Next, from_fn};
+    use axum::response::Response;
     use axum::routing::{get, post};
     use futures_util::{StreamExt, stream};
     use http_body_util::BodyExt;
@@ -166,7 +176,9 @@ mod tests {
             )
             .layer(from_fn(move |request: Request, next: Next| {
                 let limit = TimeLimit { limit: LIMIT, readiness: readiness.clone() };
-                async move { limit_time(&limit, request, |request| next.run(request)).await }
+                let body = BodyWatch::default();
+                let request = request.map(|bytes| body.watch(bytes));
+                async move { limit_time(&limit, &body, next.run(request)).await }
             }))
     }
 

@@ -25,7 +25,7 @@ use super::open_orders::OpenOrders;
 use super::postings::Postings;
 use super::reads::{Snapshot, record};
 use super::sources::{ByPrice, Newest, Source, Step};
-use super::tables::{LISTS, MARKET, TICKETS};
+use super::tables::{MARKET, TICKETS};
 use super::words::matches;
 use crate::bugs::{Bug, planted};
 
@@ -66,8 +66,8 @@ struct Search<'q> {
     open_orders: &'q OpenOrders,
     /// Whether the rows are asked as well which tickets are locked.
     asks_rows: bool,
-    lists: ReadOnlyTable<(u128, u128), u64>,
-    tickets: ReadOnlyTable<u128, &'static [u8]>,
+    lists: &'q ReadOnlyTable<(u128, u128), u64>,
+    tickets: &'q ReadOnlyTable<u128, &'static [u8]>,
 }
 
 /// A page of tickets.
@@ -89,8 +89,8 @@ pub async fn page(
         wanted: query.limit.saturating_add(1),
         open_orders,
         asks_rows: false,
-        lists: snapshot.table(LISTS)?,
-        tickets: snapshot.table(TICKETS)?,
+        lists: snapshot.lists()?,
+        tickets: snapshot.tickets()?,
     };
     let mut tickets = search.find(snapshot).await?;
     if !tickets.iter().all(|ticket| search.may_list(ticket)) {
@@ -115,9 +115,9 @@ impl Search<'_> {
         self.list != MARKET || ticket.state == TicketState::Available
     }
 
-    fn plans(&self, snapshot: &Snapshot) -> Result<Vec<Plan>, ReadError> {
-        let walk: Box<dyn Source> = match self.sort {
-            TicketSort::Newest => Box::new(Newest::new(&self.lists, self.list, self.after)?),
+    fn plans<'s>(&self, snapshot: &'s Snapshot) -> Result<Vec<Plan<'s>>, ReadError> {
+        let walk: Box<dyn Source + 's> = match self.sort {
+            TicketSort::Newest => Box::new(Newest::new(self.lists, self.list, self.after)?),
             TicketSort::PriceAscending | TicketSort::PriceDescending => Box::new(ByPrice::new(
                 snapshot,
                 self.list,
@@ -139,7 +139,7 @@ impl Search<'_> {
         Ok(plans)
     }
 
-    async fn race(&self, mut plans: Vec<Plan>) -> Result<BTreeSet<Rank>, ReadError> {
+    async fn race(&self, mut plans: Vec<Plan<'_>>) -> Result<BTreeSet<Rank>, ReadError> {
         loop {
             for plan in &mut plans {
                 if self.advance(plan)? {
@@ -154,7 +154,7 @@ impl Search<'_> {
     }
 
     /// Brings a plan forward by one turn, and says whether it has the page.
-    fn advance(&self, plan: &mut Plan) -> Result<bool, ReadError> {
+    fn advance(&self, plan: &mut Plan<'_>) -> Result<bool, ReadError> {
         let mut spent = 0;
         while spent < TURN {
             let (id, price) = match plan.source.step(&mut spent)? {
@@ -178,7 +178,7 @@ impl Search<'_> {
     /// Where a ticket belongs on the page; `None` if it does not. The cheapest tests come first.
     fn place(
         &self,
-        plan: &Plan,
+        plan: &Plan<'_>,
         id: u128,
         price: Option<u64>,
         spent: &mut usize,
@@ -223,7 +223,7 @@ impl Search<'_> {
 
     /// A ticket that an index says is there.
     fn listed(&self, id: u128) -> Result<Ticket, ReadError> {
-        let row: Option<TicketRow> = record(&self.tickets, TICKETS, id)?;
+        let row: Option<TicketRow> = record(self.tickets, TICKETS, id)?;
         row.and_then(TicketRow::listed).ok_or_else(|| {
             let id = TicketId::from_u128(id);
             ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
@@ -232,14 +232,14 @@ impl Search<'_> {
 }
 
 /// One way to find the page.
-struct Plan {
-    source: Box<dyn Source>,
+struct Plan<'s> {
+    source: Box<dyn Source + 's>,
     /// The best so far, at most as many as are wanted.
     best: BTreeSet<Rank>,
 }
 
-impl Plan {
-    fn new(source: Box<dyn Source>) -> Self {
+impl<'s> Plan<'s> {
+    fn new(source: Box<dyn Source + 's>) -> Self {
         Self { source, best: BTreeSet::new() }
     }
 }
@@ -256,7 +256,7 @@ mod tests {
         /// What each plan finds when nothing races it.
         fn alone(&self, snapshot: &Snapshot) -> Vec<BTreeSet<Rank>> {
             let plans = self.plans(snapshot).expect("plans");
-            let run = |mut plan: Plan| {
+            let run = |mut plan: Plan<'_>| {
                 while !self.advance(&mut plan).expect("a store that can be read") {}
                 plan.best
             };
@@ -288,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn a_lock_that_only_the_row_tells_of_is_seen() {
         let store = a_market(40).await;
-        let snapshot = store.now().expect("a snapshot");
+        let snapshot = store.now();
         let query = |limit| TicketQuery {
             seller: None,
             words: Vec::new(),
@@ -330,10 +330,10 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             runtime.block_on(async {
                 let store = a_market(tickets).await;
-                let snapshot = store.now().expect("a snapshot");
+                let snapshot = store.now();
                 let ids: Vec<u128> = {
                     use redb::ReadableTable as _;
-                    let rows = snapshot.table(TICKETS).expect("a table");
+                    let rows = snapshot.tickets().expect("a table");
                     let ids = rows.iter().expect("rows").map(|row| row.expect("a row").0.value());
                     ids.collect()
                 };
@@ -352,8 +352,8 @@ mod tests {
                         wanted: limit,
                         open_orders: &store.shared.open_orders,
                         asks_rows: false,
-                        lists: snapshot.table(LISTS).expect("a table"),
-                        tickets: snapshot.table(TICKETS).expect("a table"),
+                        lists: snapshot.lists().expect("a table"),
+                        tickets: snapshot.tickets().expect("a table"),
                     };
                     let found = search.alone(&snapshot);
                     assert!(found.len() >= 2, "a filter gives a choice");

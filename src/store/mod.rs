@@ -25,6 +25,7 @@ mod log;
 mod open;
 mod open_orders;
 mod postings;
+mod read_tables;
 mod reads;
 mod redb_store;
 mod sources;

@@ -15,7 +15,6 @@ use redb::{Range, ReadOnlyTable};
 use super::lists::{ENTRY_COST, LOOKUP_COST};
 use super::reads::Snapshot;
 use super::sources::{Source, Step, id_before};
-use super::tables::WORDS;
 use super::{ReadError, TicketPosition, TicketSort, storage_error};
 
 /// The most words that one word of a search is merged from.
@@ -27,8 +26,8 @@ type WordsTable = ReadOnlyTable<(&'static str, u128), ()>;
 type WordsRange = Range<'static, (&'static str, u128), ()>;
 
 /// Tickets whose titles have all words of a search.
-pub struct Postings {
-    table: WordsTable,
+pub struct Postings<'s> {
+    table: &'s WordsTable,
     state: State,
 }
 
@@ -43,10 +42,10 @@ enum State {
     Ended,
 }
 
-impl Postings {
+impl<'s> Postings<'s> {
     /// The tickets older than `after`.
     pub fn new(
-        snapshot: &Snapshot,
+        snapshot: &'s Snapshot,
         words: &[String],
         after: Option<TicketPosition>,
     ) -> Result<Self, ReadError> {
@@ -58,11 +57,11 @@ impl Postings {
             }
             (None, _) | (_, None) => State::Ended,
         };
-        Ok(Self { table: snapshot.table(WORDS)?, state })
+        Ok(Self { table: snapshot.words()?, state })
     }
 }
 
-impl Source for Postings {
+impl Source for Postings<'_> {
     fn step(&mut self, spent: &mut usize) -> Result<Step, ReadError> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Expanding { todo, term, done, broad, last } => {
@@ -90,7 +89,7 @@ impl Source for Postings {
     }
 }
 
-impl Postings {
+impl<'s> Postings<'s> {
     /// Finds one more word that a word of the search stands for.
     fn expand(
         &mut self,
@@ -102,7 +101,7 @@ impl Postings {
         last: u128,
     ) -> Result<Step, ReadError> {
         *spent += 2 * LOOKUP_COST;
-        let is_complete = !term.expand(&self.table, last)?;
+        let is_complete = !term.expand(self.table, last)?;
         if is_complete || term.postings.len() > EXPANSIONS_MAX {
             let next = todo.pop().map(Term::new);
             let expanded = match next {
@@ -157,7 +156,7 @@ impl Postings {
     ) -> Result<Step, ReadError> {
         let count = terms.len();
         let Some(term) = terms.get_mut(turn) else { return Ok(Step::End) };
-        let Some(id) = term.leap(&self.table, bound, spent)? else { return Ok(Step::End) };
+        let Some(id) = term.leap(self.table, bound, spent)? else { return Ok(Step::End) };
         agreeing = if id == bound { agreeing + 1 } else { 1 };
         bound = id;
         let turn = (turn + 1) % count;

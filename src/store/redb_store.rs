@@ -93,7 +93,7 @@ impl RedbStore {
     fn start(db: Database, settings: StoreSettings) -> Result<Self, OpenError> {
         let db = Arc::new(db);
         let (open_orders, tally) = open::read_tally(&db)?;
-        let shared = Arc::new(Shared::new(open_orders, &tally));
+        let shared = Arc::new(Shared::new(Snapshot::of(&db)?, open_orders, &tally));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
         let writer = Writer::new(db.clone(), tally, shared.clone(), settings.observer);
         let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
@@ -115,11 +115,11 @@ impl RedbStore {
     /// Checks that everything fits together, as [`super::verify`] does, while the store is in
     /// use. It reads everything on the calling thread.
     pub fn verify(&self) -> Result<VerifyReport, ReadError> {
-        verify_snapshot(&self.now()?)
+        verify_snapshot(&self.now())
     }
 
-    pub(super) fn now(&self) -> Result<Snapshot, ReadError> {
-        Snapshot::of(&self.db)
+    pub(super) fn now(&self) -> Arc<Snapshot> {
+        self.shared.snapshot()
     }
 }
 
@@ -154,45 +154,45 @@ impl Store for RedbStore {
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
-        self.now()?.user(id)
+        self.now().user(id)
     }
 
     async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
-        self.now()?.user_by_email(email)
+        self.now().user_by_email(email)
     }
 
     async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
-        self.now()?.session(user, id)
+        self.now().session(user, id)
     }
 
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
-        self.now()?.ticket(id)
+        self.now().ticket(id)
     }
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
-        lists::page(&self.now()?, &self.shared.open_orders, query).await
+        lists::page(&self.now(), &self.shared.open_orders, query).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
-        self.now()?.order(id)
+        self.now().order(id)
     }
 
     async fn purchase(&self, id: OrderId) -> Result<Option<Purchase>, ReadError> {
-        self.now()?.purchase(id)
+        self.now().purchase(id)
     }
 
     async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
         // In this order: what is open is asked first, see `open_orders`.
         let open = self.shared.open_orders.of(query.buyer);
-        self.now()?.purchases(query, &open)
+        self.now().purchases(query, &open)
     }
 
     async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
-        self.now()?.charge(id)
+        self.now().charge(id)
     }
 
     async fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError> {
-        self.now()?.charge_by_intent(intent)
+        self.now().charge_by_intent(intent)
     }
 
     async fn remembered(
@@ -201,7 +201,7 @@ impl Store for RedbStore {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<Remembered>, ReadError> {
-        self.now()?.remembered(user, key, now)
+        self.now().remembered(user, key, now)
     }
 
     async fn deadlines(
@@ -209,7 +209,7 @@ impl Store for RedbStore {
         after: Option<Deadline>,
         limit: usize,
     ) -> Result<Vec<Deadline>, ReadError> {
-        self.now()?.deadlines(after, limit)
+        self.now().deadlines(after, limit)
     }
 
     async fn unsettled_charges(
@@ -217,11 +217,11 @@ impl Store for RedbStore {
         after: Option<ChargeId>,
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError> {
-        self.now()?.unsettled_charges(after, limit)
+        self.now().unsettled_charges(after, limit)
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {
-        self.now()?.events(after, limit)
+        self.now().events(after, limit)
     }
 
     fn latest_event(&self) -> watch::Receiver<u64> {

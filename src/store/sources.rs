@@ -6,7 +6,6 @@ use redb::{Range, ReadOnlyTable};
 
 use super::lists::{ENTRY_COST, LOOKUP_COST};
 use super::reads::Snapshot;
-use super::tables::LISTS_BY_PRICE;
 use super::{ReadError, TicketPosition, TicketSort, storage_error};
 use crate::bugs::{Bug, planted};
 
@@ -78,8 +77,8 @@ impl Source for Newest {
 type PriceRange = Range<'static, (u128, u64, u128), ()>;
 
 /// A list by price, equal prices newest first.
-pub struct ByPrice {
-    table: ReadOnlyTable<(u128, u64, u128), ()>,
+pub struct ByPrice<'s> {
+    table: &'s ReadOnlyTable<(u128, u64, u128), ()>,
     list: u128,
     sort: TicketSort,
     /// What is being walked, forwards: all of the list if it is cheapest first, else the
@@ -89,16 +88,16 @@ pub struct ByPrice {
     rest: Option<RangeInclusive<u64>>,
 }
 
-impl ByPrice {
+impl<'s> ByPrice<'s> {
     /// Those of the list within `prices` that follow `after`.
     pub fn new(
-        snapshot: &Snapshot,
+        snapshot: &'s Snapshot,
         list: u128,
         prices: RangeInclusive<u64>,
         sort: TicketSort,
         after: Option<TicketPosition>,
     ) -> Result<Self, ReadError> {
-        let table = snapshot.table(LISTS_BY_PRICE)?;
+        let table = snapshot.lists_by_price()?;
         let mut source = Self { table, list, sort, run: None, rest: None };
         let after = after.map(|after| (after.price_minor, !after.id.as_u128()));
         if sort == TicketSort::PriceDescending {
@@ -176,7 +175,7 @@ fn below(low: u64, price: u64) -> Option<RangeInclusive<u64>> {
     price.checked_sub(1).filter(|high| *high >= low).map(|high| low..=high)
 }
 
-impl Source for ByPrice {
+impl Source for ByPrice<'_> {
     fn step(&mut self, spent: &mut usize) -> Result<Step, ReadError> {
         *spent += ENTRY_COST;
         if let Some(entry) = self.run.as_mut().and_then(Iterator::next) {

@@ -16,8 +16,8 @@
 //! written any more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, Durability};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -27,6 +27,7 @@ use super::apply::{Tally, apply, sweep_keys};
 use super::check::{Failed, Stop, check};
 use super::log::Appender;
 use super::open_orders::OpenOrders;
+use super::reads::Snapshot;
 use super::write_tables::WriteTables;
 use super::{BatchObserver, CommitError};
 use crate::bugs::{Bug, planted};
@@ -44,7 +45,6 @@ pub struct Job {
 }
 
 /// What the writer lets everyone see.
-#[derive(Debug)]
 pub struct Shared {
     /// Why nothing is written any more.
     pub failure: watch::Sender<Option<String>>,
@@ -54,19 +54,36 @@ pub struct Shared {
     pub unsettled_charges: AtomicU64,
     /// The number of the latest durable event.
     pub last_seq: watch::Sender<u64>,
+    /// The store as of the last commit.
+    snapshot: RwLock<Arc<Snapshot>>,
 }
 
 impl Shared {
     /// What a store that works shows.
-    pub fn new(open_orders: OpenOrders, tally: &Tally) -> Self {
+    pub fn new(snapshot: Snapshot, open_orders: OpenOrders, tally: &Tally) -> Self {
         let shared = Self {
             failure: watch::Sender::new(None),
             open_orders,
             unsettled_charges: AtomicU64::new(0),
             last_seq: watch::Sender::new(0),
+            snapshot: RwLock::new(Arc::new(snapshot)),
         };
         shared.show(tally);
         shared
+    }
+
+    /// The store as of the last commit.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets readers see what was just committed. The snapshot before is dropped outside the
+    /// lock, and with it what only it still needed.
+    fn advance(&self, snapshot: Snapshot) {
+        let mut shared = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *shared, Arc::new(snapshot));
+        drop(shared);
+        drop(before);
     }
 
     fn show(&self, tally: &Tally) {
@@ -212,7 +229,11 @@ impl Writer {
         if let Err(redb::CommitError::TransactionPoisoned) = committed {
             self.is_committing = false;
         }
-        committed.map_err(|error| Failed(error.to_string()))
+        committed.map_err(|error| Failed(error.to_string()))?;
+        // Before anything tells of the commit: who is told of it finds it.
+        let snapshot = Snapshot::of(&self.db).map_err(|error| Failed(error.to_string()))?;
+        self.shared.advance(snapshot);
+        Ok(())
     }
 }
 

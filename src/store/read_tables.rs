@@ -1,0 +1,68 @@
+//! The tables of one snapshot, each opened when it is first needed and by one reader for all.
+
+use std::sync::OnceLock;
+
+use redb::{Key, ReadOnlyTable, ReadTransaction, TableDefinition, Value};
+
+use super::{ReadError, storage_error, tables};
+
+/// A table that is opened when it is first asked for.
+pub struct Lazy<K: Key + 'static, V: Value + 'static>(OnceLock<ReadOnlyTable<K, V>>);
+
+impl<K: Key + 'static, V: Value + 'static> Default for Lazy<K, V> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<K: Key + 'static, V: Value + 'static> Lazy<K, V> {
+    fn open(
+        &self,
+        txn: &ReadTransaction,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<&ReadOnlyTable<K, V>, ReadError> {
+        if let Some(table) = self.0.get() {
+            return Ok(table);
+        }
+        let table = txn.open_table(definition).map_err(storage_error)?;
+        Ok(self.0.get_or_init(|| table))
+    }
+}
+
+macro_rules! read_tables {
+    ($($field:ident: $definition:ident, $key:ty => $value:ty;)+) => {
+        /// The tables that requests read.
+        #[derive(Default)]
+        pub struct ReadTables {
+            $($field: Lazy<$key, $value>,)+
+        }
+
+        impl ReadTables {
+            $(#[doc = concat!("[`tables::", stringify!($definition), "`].")]
+            pub fn $field(
+                &self,
+                txn: &ReadTransaction,
+            ) -> Result<&ReadOnlyTable<$key, $value>, ReadError> {
+                self.$field.open(txn, tables::$definition)
+            })+
+        }
+    };
+}
+
+read_tables! {
+    users: USERS, u128 => &'static [u8];
+    emails: EMAILS, &'static str => u128;
+    sessions: SESSIONS, (u128, u128) => i64;
+    tickets: TICKETS, u128 => &'static [u8];
+    lists: LISTS, (u128, u128) => u64;
+    lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
+    words: WORDS, (&'static str, u128) => ();
+    orders: ORDERS, u128 => &'static [u8];
+    ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
+    deadlines: DEADLINES, (i64, u128) => (u128, u128);
+    charges: CHARGES, u128 => &'static [u8];
+    charges_by_intent: CHARGES_BY_INTENT, &'static str => u128;
+    unsettled: UNSETTLED, u128 => ();
+    events: EVENTS, u64 => &'static [u8];
+    idempotency: IDEMPOTENCY, (u128, &'static str) => &'static [u8];
+}
