@@ -286,3 +286,16 @@ fn an_outdated_hash_is_replaced_at_the_next_sign_in() {
         assert_eq!(world.events().await, ["UserCreated"], "nobody sees a difference");
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn everyone_who_changes_an_account_at_once_gets_through() {
+    let world = World::new().await;
+    let ben = world.person("ben").await;
+    let change = async |number: u32| {
+        let email = format!("ben{number}@example.com");
+        let body = json!({"email": email, "currentPassword": PASSWORD});
+        ben.client.patch(ME, &body).await.is(200)
+    };
+    futures_util::future::join_all((0..20).map(change)).await;
+    assert_eq!(world.events().await.len(), 21);
+}

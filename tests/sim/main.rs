@@ -23,13 +23,14 @@ fn seeds_find_nothing() {
 }
 
 /// Seeds that found a defect, by what it was. Their plans may change with the simulator.
-const REGRESSIONS: [(u64, &str); 6] = [
+const REGRESSIONS: [(u64, &str); 7] = [
     (4, "a panic ended the timer of deadlines for good"),
     (9, "a payment's first answer was not kept for its idempotency key"),
     (98, "verify took ids for the order of charges after the clock was set back"),
     (278, "verify refused a declined charge that is voided while its order goes on"),
     (816, "an answer was given that could not be kept for its idempotency key"),
     (1577, "the simulator lost a death during the start of a life, and waited for ever"),
+    (2320, "the slowest of those who changed one account at once was told of a defect"),
 ];
 
 #[test]
