@@ -1,8 +1,8 @@
 //! Runs as many simulations as wanted, on as many cores, and says what they covered.
 //!
 //! ```text
-//! cargo run --profile simulate --example simulate -- --seeds 10000
-//! cargo run --profile simulate --example simulate -- --seed 42 --trace
+//! cargo run --profile simulate --no-default-features --example simulate -- --seeds 10000
+//! cargo run --profile simulate --no-default-features --example simulate -- --seed 42 --trace
 //! ```
 
 #[path = "../tests/sim/world/mod.rs"]

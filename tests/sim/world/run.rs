@@ -266,7 +266,9 @@ pub fn replay(plan: &Plan) -> String {
     let has_bug = Bug::ALL.iter().any(|bug| planted(*bug));
     let features = if has_bug { "--features deliberate-bugs " } else { "" };
     let options = plan.command_line();
-    format!("cargo run --profile simulate {features}--example simulate -- {options} --trace")
+    // The real providers play no part, and take long to build.
+    let build = format!("--profile simulate --no-default-features {features}");
+    format!("cargo run {build}--example simulate -- {options} --trace")
 }
 
 /// What to print about a failing plan.
