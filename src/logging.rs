@@ -19,8 +19,11 @@ use crate::http::request_id::CurrentRequest;
 ///
 /// If the filter of the settings is none.
 pub fn to_standard_error(settings: &LogSettings) -> anyhow::Result<()> {
+    // ractor makes a span for every actor; an actor here lives for one request, and its span
+    // costs more than handling it. Whoever wants them says so in the settings.
+    let filter = format!("ractor=warn,{}", settings.filter);
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&settings.filter)?)
+        .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => {

@@ -7,6 +7,7 @@
 
 mod accounts;
 pub mod admin;
+mod body;
 pub mod codes;
 pub mod conditional;
 mod errors;

@@ -1,14 +1,15 @@
 //! `/api/tickets`: listing, browsing, editing and withdrawing.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Json;
 use super::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::errors::problem;
 use super::idempotency::{Remembered, once};

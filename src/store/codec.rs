@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -101,15 +102,41 @@ pub(super) fn is_sound_price(price: Price) -> bool {
         && Price::from_minor(price.minor(), price.currency()).is_ok()
 }
 
+/// Room for most records, so that few have to be moved while they are written.
+const RECORD_BYTES: usize = 256;
+
 /// The bytes of a record.
 pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, ReadError> {
-    append(vec![VERSION], record)
+    let mut row = Vec::with_capacity(RECORD_BYTES);
+    row.push(VERSION);
+    append(row, record)
 }
 
 /// Adds to a row of several records, which starts as [`encode_start`].
 pub fn append<T: Serialize>(row: Vec<u8>, record: &T) -> Result<Vec<u8>, ReadError> {
-    postcard::to_extend(record, row)
+    postcard::serialize_with_flavor(record, Row(row))
         .map_err(|error| ReadError::Corrupt(format!("a record can't be encoded: {error}")))
+}
+
+/// Where records are written. (`postcard::to_extend` would add a text byte by byte.)
+struct Row(Vec<u8>);
+
+impl Flavor for Row {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// A row of several records, before the first.

@@ -35,6 +35,9 @@ pub struct Appender {
     rows: Vec<(u64, Vec<u8>)>,
 }
 
+/// Room for most events.
+const EVENT_BYTES: usize = 384;
+
 /// Events as bytes, ready to be appended. Made before a commit is applied, so that what can't
 /// be encoded fails it while nothing is written.
 pub struct EncodedEvents(Vec<Vec<u8>>);
@@ -42,7 +45,8 @@ pub struct EncodedEvents(Vec<Vec<u8>>);
 impl EncodedEvents {
     /// Encodes the events of one commit.
     pub fn new(at: Timestamp, events: &[Event]) -> Result<Self, ReadError> {
-        let encode = |event| codec::append(Vec::new(), &EntryRef { at, event });
+        let encode =
+            |event| codec::append(Vec::with_capacity(EVENT_BYTES), &EntryRef { at, event });
         Ok(Self(events.iter().map(encode).collect::<Result<_, _>>()?))
     }
 }
