@@ -8,6 +8,10 @@ serve *flags:
 test:
     cargo test
 
+# Simulates that many seeds with everything that can go wrong.
+simulate seeds="10000":
+    cargo run --profile simulate --no-default-features --example simulate -- --seeds {{seeds}}
+
 # Runs everything that continuous integration checks.
 ci:
     .ci/run

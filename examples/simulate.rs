@@ -1,8 +1,8 @@
 //! Runs as many simulations as wanted, on as many cores, and says what they covered.
 //!
 //! ```text
-//! cargo run --release --example simulate -- --seeds 10000
-//! cargo run --release --example simulate -- --seed 42 --trace
+//! cargo run --profile simulate --no-default-features --example simulate -- --seeds 10000
+//! cargo run --profile simulate --no-default-features --example simulate -- --seed 42 --trace
 //! ```
 
 #[path = "../tests/sim/world/mod.rs"]
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use world::plan::{Fault, Plan};
-use world::record::Record;
+use world::record::{Record, Summary, Violation};
 use world::run;
 
 /// How many runs are spent on making a failing one smaller.
@@ -44,12 +44,21 @@ struct Options {
     /// How often the process may end.
     #[arg(long)]
     lives: Option<u64>,
+    /// At which touch of the outside world the first life of the process ends.
+    #[arg(long)]
+    dies_at: Option<u64>,
     /// Faults to leave out, by name.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
     /// Print everything that happens, and the server's log to standard error.
     #[arg(long)]
     trace: bool,
+    /// Trace in full what else the hash is made of, to find out where two runs differ.
+    #[arg(long, requires = "trace")]
+    notes: bool,
+    /// Print the hash of every run's trace, to be compared with another build or machine.
+    #[arg(long)]
+    hash: bool,
     /// Do not make a failing run smaller.
     #[arg(long)]
     no_shrink: bool,
@@ -65,6 +74,7 @@ impl Options {
         plan.users = self.users.unwrap_or(plan.users);
         plan.steps = self.steps.unwrap_or(plan.steps);
         plan.lives = self.lives.unwrap_or(plan.lives);
+        plan.dies_at = self.dies_at;
         for fault in Fault::ALL {
             if self.without.iter().any(|name| name == fault.name()) {
                 plan.rates = plan.rates.without(*fault);
@@ -152,11 +162,17 @@ fn work(options: &Options, progress: &Progress) {
         if options.trace {
             record.keep_all();
         }
+        if options.notes {
+            record.keep_notes();
+        }
         let summary = run::run_recorded(&plan, record);
         progress.trace.fetch_add(summary.hash, Ordering::Relaxed);
+        if options.hash {
+            println!("seed {} trace {:016x}", plan.seed, summary.hash);
+        }
         progress.done.fetch_add(1, Ordering::Relaxed);
-        if options.trace && options.seeds == 1 {
-            println!("{}", summary.lines.join("\n"));
+        if options.trace {
+            println!("seed {}\n{}", plan.seed, summary.lines.join("\n"));
         }
         {
             let mut counts = progress.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,16 +182,29 @@ fn work(options: &Options, progress: &Progress) {
         }
         if let Some(violation) = &summary.violation {
             progress.stop.store(true, Ordering::Relaxed);
-            let smaller = if options.no_shrink {
-                plan.clone()
-            } else {
-                run::shrink(&plan, violation.rule, SHRINK_RUNS)
-            };
-            let summary = run::run(&smaller);
-            let failure = format!("seed {} fails\n{}", plan.seed, run::report(&smaller, &summary));
+            let failure = tell_failure(options, &plan, &summary, violation);
             progress.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         }
     }
+}
+
+/// What to print about a run that failed. What was traced is not made smaller, for that was asked
+/// for to be seen as it is.
+fn tell_failure(options: &Options, plan: &Plan, summary: &Summary, broken: &Violation) -> String {
+    let seed = plan.seed;
+    if options.trace {
+        let Violation { rule, detail } = broken;
+        return format!("seed {seed} fails\nbroken: {rule}\n  {detail}\n");
+    }
+    if options.no_shrink {
+        return format!("seed {seed} fails\n{}", run::report(plan, summary));
+    }
+    eprintln!("seed {seed} fails: {}; making it smaller", broken.rule);
+    let smaller = run::shrink(plan, broken.rule, SHRINK_RUNS);
+    let summary = run::run(&smaller);
+    let whole = run::replay(plan);
+    let report = run::report(&smaller, &summary);
+    format!("seed {seed} fails\n{report}or in full with:\n  {whole}\n")
 }
 
 /// Says now and then how far it has come.

@@ -1,5 +1,4 @@
-//! Deliberate bugs, to prove that the simulator finds such; [`Bug::NOT_YET_FOUND`] lists those
-//! that it does not find yet.
+//! Deliberate bugs, to prove that the simulator finds such: it has to find every one of them.
 //!
 //! A test plants one of them on its own thread; the code asks [`planted`] at the place where
 //! the bug would be. Without the feature `deliberate-bugs`, which no release has, the answer is
@@ -64,19 +63,12 @@ bugs! {
     NoReconciler "no-reconciler"
     /// The capture is asked for before the decision to capture is durable.
     EarlyCapture "early-capture"
-}
-
-impl Bug {
-    /// Those that the simulator does not find yet within the seeds it is given; the test of its
-    /// teeth leaves them out. It finds all others.
-    pub const NOT_YET_FOUND: &[Self] = &[
-        Self::DroppedVersionCheck,
-        Self::LostRefund,
-        Self::UnknownIsDeclined,
-        Self::AdoptedRefusal,
-        Self::RepeatingPage,
-        Self::NoReconciler,
-    ];
+    /// Who comes back to the event stream misses an event.
+    MissedEvent "missed-event"
+    /// A dispute that was decided is opened again by a late report.
+    ReopenedDispute "reopened-dispute"
+    /// A request is answered although the answer could not be kept for its idempotency key.
+    UnkeptAnswer "unkept-answer"
 }
 
 #[cfg(feature = "deliberate-bugs")]

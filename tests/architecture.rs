@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("payments", &["domain", "seams"]),
     ("actors", &["domain", "seams", "store", "payments", "bugs"]),
     ("auth", &["domain", "seams"]),
-    ("http", &["domain", "seams", "store", "payments", "actors", "auth", "config"]),
+    ("http", &["domain", "seams", "store", "payments", "actors", "auth", "config", "bugs"]),
     // Which keys may go where is the gateway's to say.
     ("config", &["payments"]),
 ];

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorRef, ActorRuntime};
 use tracing::{debug, warn};
 
-use super::context::{Committed, Context, MAX_REDECISIONS, MarketSettings, Peers};
+use super::context::{Committed, Context, MarketSettings, Peers};
 use super::deadlines::{DeadlineActor, DeadlineMessage, Doorbell};
 use super::directory::{Directory, Key, Letter, Presence};
 use super::error::MarketError;
@@ -28,6 +28,9 @@ use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy, IdMint};
 use crate::store::SharedStore;
 
+/// How often a change of an account is decided again because others were faster. Accounts have no
+/// actor, so those who change one at the same time meet here, and one of them always gets through.
+const MAX_ACCOUNT_TRIES: usize = 64;
 /// How often idle actors are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How long the actors may take to end.
@@ -172,7 +175,7 @@ impl Marketplace {
         expires_at: Timestamp,
     ) -> Result<(), MarketError> {
         let mut user = verified.clone();
-        for _ in 0..MAX_REDECISIONS {
+        for _ in 0..MAX_ACCOUNT_TRIES {
             let opened = Session { user: user.id, id: session, expires_at };
             let commit = Commit::at(self.now())
                 .write(Write::OpenSession(opened))
@@ -182,7 +185,7 @@ impl Marketplace {
                 Committed::Stale => user = self.same_password(verified).await?,
             }
         }
-        Err(MarketError::Internal("the account kept changing".to_owned()))
+        Err(MarketError::Overloaded)
     }
 
     /// The account as it is now, if its password is still the one that was compared.
@@ -215,7 +218,7 @@ impl Marketplace {
         password_hash: Option<String>,
     ) -> Result<UserView, MarketError> {
         let mut user = verified.clone();
-        for _ in 0..MAX_REDECISIONS {
+        for _ in 0..MAX_ACCOUNT_TRIES {
             let ends_sessions = password_hash
                 .is_some()
                 .then_some(Write::EndOtherSessions { user: user.id, except: session });
@@ -229,7 +232,7 @@ impl Marketplace {
                 Committed::Stale => user = self.same_password(verified).await?,
             }
         }
-        Err(MarketError::Internal("the account kept changing".to_owned()))
+        Err(MarketError::Overloaded)
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is

@@ -16,10 +16,12 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::codes::Code;
+use super::errors::problem;
 use super::problem::Problem;
 use super::state::{ApiState, SignedIn};
 use super::{orders, payments, tickets};
 use crate::actors::IdempotencyKey;
+use crate::bugs::{Bug, planted};
 use crate::domain::{Answer, UserId};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -168,7 +170,7 @@ async fn replay(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Respons
             // answer that anyone gets.
             let answer = payments::answer_for(state, charge).await;
             let first = IdempotencyKey { expires_at: remembered.expires_at, ..key.clone() };
-            finish(state, &first, answer).await.unwrap_or_else(Problem::into_response)
+            finish(state, &first, answer).await?
         }
         Answer::Verbatim { status, headers, body } => verbatim(status, headers, body),
     };
@@ -217,12 +219,19 @@ async fn finish(
         headers: REMEMBERED_HEADERS.iter().filter_map(kept).collect(),
         body: body.to_vec(),
     };
-    if let Err(error) = state.market.remember(key, answer).await {
-        // The client still gets its answer. Should it ask again, the request is decided
-        // again, or the charge that it began is looked at.
-        warn!(%error, "an answer could not be remembered for its idempotency key");
+    match state.market.remember(key, answer).await {
+        Ok(()) => Ok(Response::from_parts(parts, Body::from(body))),
+        // What is not remembered may be answered otherwise the next time, so it is not told:
+        // the client asks again, and the request is decided again, or the charge that it began
+        // is looked at.
+        Err(error) => {
+            warn!(%error, "an answer could not be remembered for its idempotency key");
+            if planted(Bug::UnkeptAnswer) {
+                return Ok(Response::from_parts(parts, Body::from(body)));
+            }
+            Err(problem(error, state.market.now()))
+        }
     }
-    Ok(Response::from_parts(parts, Body::from(body)))
 }
 
 async fn replay_after_race(

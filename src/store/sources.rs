@@ -7,6 +7,7 @@ use redb::{Range, ReadOnlyTable};
 use super::lists::{ENTRY_COST, LOOKUP_COST};
 use super::reads::Snapshot;
 use super::{ReadError, TicketPosition, TicketSort, storage_error};
+use crate::bugs::{Bug, planted};
 
 /// A way through an index.
 pub trait Source: Send {
@@ -54,7 +55,8 @@ impl Newest {
 
 /// The greatest id that is older than a place; `None` if there is none.
 pub fn id_before(after: Option<TicketPosition>) -> Option<u128> {
-    after.map_or(Some(u128::MAX), |after| after.id.as_u128().checked_sub(1))
+    let step = u128::from(!planted(Bug::RepeatingPage));
+    after.map_or(Some(u128::MAX), |after| after.id.as_u128().checked_sub(step))
 }
 
 impl Source for Newest {
@@ -147,7 +149,12 @@ impl<'s> ByPrice<'s> {
         if start >= end {
             return Ok(None);
         }
-        let keys = (Bound::Excluded(start), Bound::Included(end));
+        let start = if planted(Bug::RepeatingPage) {
+            Bound::Included(start)
+        } else {
+            Bound::Excluded(start)
+        };
+        let keys = (start, Bound::Included(end));
         Ok(Some(self.table.range::<(u128, u64, u128)>(keys).map_err(storage_error)?))
     }
 

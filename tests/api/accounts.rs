@@ -1,10 +1,14 @@
 //! Signing up, in and out, and changing one's account.
 
+use std::time::Duration;
+
+use gittix::domain::Email;
 use serde_json::json;
 
 use crate::support::client::id;
-use crate::support::world::{PASSWORD, token_of};
-use crate::support::{Setup, World};
+use crate::support::faults::{Mishap, Target};
+use crate::support::world::{PASSWORD, seconds, token_of, wait};
+use crate::support::{Setup, World, live};
 
 const SIGN_UP: &str = "/api/users/signup";
 const SIGN_IN: &str = "/api/users/signin";
@@ -235,4 +239,63 @@ async fn no_answer_and_no_event_shows_a_password() {
         assert!(!text.contains("argon2"), "{text}");
     }
     assert_eq!(world.events().await, ["UserCreated", "UserUpdated"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_meets_a_change_of_the_account_is_decided_by_its_password() {
+    let world = World::new().await;
+    let ben = world.person("ben").await;
+    let old = json!({"email": ben.email, "password": PASSWORD});
+    let changes = [
+        (json!({"email": "new@example.com", "currentPassword": PASSWORD}), 200),
+        (json!({"password": "another good one", "currentPassword": PASSWORD}), 401),
+    ];
+    for (change, answer) in changes {
+        world.mishaps.next(Target::SignIn, Mishap::Stalls(seconds(1)));
+        let stranger = world.anyone();
+        let meanwhile = async {
+            wait(Duration::from_millis(500)).await;
+            ben.client.patch(ME, &change).await.is(200);
+            ben.client.patch(ME, &json!({"email": ben.email, "currentPassword": PASSWORD})).await
+        };
+        let (signed_in, _) =
+            futures_util::future::join(stranger.post(SIGN_IN, &old), meanwhile).await;
+        signed_in.is(answer);
+    }
+}
+
+#[test]
+fn an_outdated_hash_is_replaced_at_the_next_sign_in() {
+    let body = json!({"email": "ben@example.com", "password": PASSWORD});
+    let next = live(async {
+        let world = World::new().await;
+        world.person("ben").await;
+        world.killed()
+    });
+    live(async {
+        let world = Setup { password_passes: 2, ..next }.start().await;
+        let key = Email::parse("ben@example.com").expect("an address").key();
+        let found = async || world.store.user_by_email(&key).await.expect("readable").expect("ben");
+        let before = found().await;
+        world.anyone().post(SIGN_IN, &body).await.is(200);
+        let after = found().await;
+        assert_ne!(after.password_hash, before.password_hash);
+        assert!(after.password_hash.contains("t=2"), "{}", after.password_hash);
+        world.anyone().post(SIGN_IN, &body).await.is(200);
+        assert_eq!(found().await.password_hash, after.password_hash);
+        assert_eq!(world.events().await, ["UserCreated"], "nobody sees a difference");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn everyone_who_changes_an_account_at_once_gets_through() {
+    let world = World::new().await;
+    let ben = world.person("ben").await;
+    let change = async |number: u32| {
+        let email = format!("ben{number}@example.com");
+        let body = json!({"email": email, "currentPassword": PASSWORD});
+        ben.client.patch(ME, &body).await.is(200)
+    };
+    futures_util::future::join_all((0..20).map(change)).await;
+    assert_eq!(world.events().await.len(), 21);
 }

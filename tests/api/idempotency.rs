@@ -202,6 +202,21 @@ async fn what_failed_for_a_while_is_not_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_can_not_be_kept_is_not_given() {
+    let world = World::new().await;
+    let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);
+    let ticket = ana.lists("Rock", 40).await;
+    let held = world.buyer("cleo").await.locks(&ticket).await;
+    assert!(held.starts_with("order_"));
+    let order = json!({"ticketId": ticket});
+    world.mishaps.next(Target::KeptAnswer, Mishap::IsFull);
+    let refused = post(&ben, "/api/orders", "k1", &order).await.refused(503, "unavailable");
+    assert_eq!(refused.header("idempotency-replayed"), "");
+    let first = post(&ben, "/api/orders", "k1", &order).await.refused(409, "ticket_locked");
+    replays(&post(&ben, "/api/orders", "k1", &order).await, &first);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_is_free_again_after_a_day() {
     let world = World::new().await;
     let ana = world.seller("ana").await;

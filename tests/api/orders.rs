@@ -167,3 +167,15 @@ async fn an_order_that_has_not_changed_is_304() {
     let answer = ben.client.bare(Method::GET, &path, &ask).await.is(200);
     assert_eq!(answer.header("etag"), "\"1\"");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_has_changed_is_not_cancelled_by_those_who_do_not_know() {
+    let world = World::new().await;
+    let ben = world.buyer("ben").await;
+    let order = ben.locks(&world.ticket().await).await;
+    let path = format!("{ORDERS}/{order}");
+    let stale = ben.client.bare(Method::DELETE, &path, &[("if-match", "\"7\"")]).await;
+    stale.refused(412, "precondition_failed");
+    assert_eq!(ben.order(&order).await["status"], "Created");
+    ben.client.bare(Method::DELETE, &path, &[("if-match", "\"0\"")]).await.is(204);
+}

@@ -1,137 +1,119 @@
-//! Killed under load, again and again: what was answered is there.
+//! Killed under load, again and again, at moments that nobody chose: what was answered is there.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, thread};
 
-use serde_json::{Value, json};
+use crate::shoppers::{Books, Market, Person};
+use crate::support::{Client, Place, Server, pause};
 
-use crate::support::{Client, Place, id, pause};
-
-const ROUNDS: u64 = 4;
-const BUYERS: usize = 6;
-const TICKETS: usize = 40;
-
-/// What buyers were told, for certain.
-#[derive(Default)]
-struct Told {
-    /// The order of every 201, with its buyer.
-    orders: BTreeMap<String, usize>,
-    /// Orders whose payment was answered 201.
-    paid: BTreeSet<String>,
-    /// Orders whose buyer asked to cancel them or to pay, whatever came of it.
-    touched: BTreeSet<String>,
-}
+/// How often the server is killed in an ordinary test run.
+const ROUNDS: u64 = 5;
+/// The same by `scripts/test-crash`, unless it is told otherwise.
+const MANY_ROUNDS: u64 = 60;
+const BUYERS: u64 = 6;
+const SELLERS: u64 = 2;
+/// The longest that a server is left alone under load.
+const LONGEST_LIFE: Duration = Duration::from_millis(400);
+/// How soon after its start a server answers: half of the times, and always. The machine that
+/// runs this may be busy with something else.
+const STARTS_WITHIN: Duration = Duration::from_secs(1);
+const STARTS_AT_LAST: Duration = Duration::from_secs(10);
 
 #[test]
-fn every_order_that_was_answered_holds_its_ticket_and_no_ticket_has_two() {
+fn what_was_answered_survives_kills_at_any_moment() {
+    kill_again_and_again(from_environment("GITTIX_CRASH_SEED", 1), ROUNDS);
+}
+
+/// `scripts/test-crash` runs this; it says how often and with which seed.
+#[test]
+#[ignore = "needs several minutes"]
+fn what_was_answered_survives_dozens_of_kills() {
+    let rounds = from_environment("GITTIX_CRASH_ROUNDS", MANY_ROUNDS);
+    kill_again_and_again(from_environment("GITTIX_CRASH_SEED", 2), rounds);
+}
+
+fn from_environment(name: &str, otherwise: u64) -> u64 {
+    env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+fn kill_again_and_again(seed: u64, rounds: u64) {
+    println!("seed {seed}, {rounds} rounds");
     let place = Place::new().with("GITTIX_ORDERS__MAX_OPEN_PER_USER", 10_000);
-    let mut server = place.start();
-    let ana = server.client().person("ana");
-    let buyers: Vec<Client> =
-        (0..BUYERS).map(|number| server.client().person(&format!("buyer{number}"))).collect();
-    let told = Arc::new(Mutex::new(Told::default()));
-    let mut tickets = Vec::new();
-    for round in 0..ROUNDS {
-        let ana = ana.at(&server);
-        let fresh: Vec<String> =
-            (0..TICKETS).map(|number| ana.lists(&format!("Ticket {round} {number}"))).collect();
-        tickets.extend(fresh.clone());
-        let is_over = Arc::new(AtomicBool::new(false));
-        let threads: Vec<_> = buyers
-            .iter()
-            .enumerate()
-            .map(|(number, buyer)| {
-                let (buyer, fresh) = (buyer.at(&server), fresh.clone());
-                let (told, is_over) = (told.clone(), is_over.clone());
-                thread::spawn(move || shop(&buyer, number, &fresh, &told, &is_over))
-            })
-            .collect();
-        pause(Duration::from_millis(60 + 50 * round));
+    let (mut server, _) = start(&place);
+    let people: Vec<Arc<Person>> = (0..SELLERS + BUYERS)
+        .map(|number| Arc::new(Person::new(&server.client(), seed, number, number < SELLERS)))
+        .collect();
+    let books = Arc::new(Books::default());
+    let mut starts = Vec::new();
+    for round in 0..rounds {
+        let lived = live(&server, &people, &books, seed ^ round);
         server.kill();
-        is_over.store(true, Ordering::SeqCst);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        server = place.start();
-        must_be_as_told(&server.client(), &buyers, &told.lock().unwrap(), &tickets);
+        let (next, took) = start(&place);
+        server = next;
+        starts.push(took);
+        let anyone = server.client();
+        books.repeat_what_got_no_answer(&anyone, &people);
+        books.must_be_true(&anyone, &people);
+        println!("round {round}: killed after {lived:?}, ready again after {took:?}");
     }
-    assert!(told.lock().unwrap().orders.len() > 5, "there was load");
     server.kill();
-    let (ok, said) = place.run(&["verify"]);
-    assert!(ok, "{said}");
+    let (is_sound, said) = place.run(&["verify"]);
+    assert!(is_sound, "{said}");
+    starts.sort();
+    let (middle, longest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
+    println!("{books}\nready after {middle:?} mostly, {longest:?} at worst\n{said}");
+    assert!(books.orders() >= rounds, "there was load: {books}");
+    assert!(middle < STARTS_WITHIN && longest < STARTS_AT_LAST, "{starts:?}");
 }
 
-/// Locks tickets until the server is gone; pays some orders and cancels some.
-fn shop(buyer: &Client, number: usize, tickets: &[String], told: &Mutex<Told>, over: &AtomicBool) {
-    for (place, ticket) in tickets.iter().cycle().skip(number * 7).enumerate() {
-        if over.load(Ordering::SeqCst) || place > 10_000 {
-            return;
-        }
-        let Some(answer) = buyer.tries_to_lock(ticket) else { continue };
-        assert!(answer.status < 500, "{answer:?}");
-        if answer.status != 201 {
-            continue;
-        }
-        let order = id(&answer.json());
-        told.lock().unwrap().orders.insert(order.clone(), number);
-        match place % 3 {
-            0 => {
-                told.lock().unwrap().touched.insert(order.clone());
-                let body = json!({"orderId": order, "token": "tok_visa"}).to_string();
-                let paid = buyer.try_send("POST", "/api/payments", &body);
-                if paid.is_some_and(|answer| answer.status == 201) {
-                    told.lock().unwrap().paid.insert(order);
+/// Starts the server and waits until it says that it is ready.
+fn start(place: &Place) -> (Server, Duration) {
+    let since = Instant::now();
+    let server = place.start();
+    while server.client().get("/readyz").status != 200 {
+        assert!(since.elapsed() < STARTS_AT_LAST, "it does not get ready: {}", server.log());
+        pause(Duration::from_millis(5));
+    }
+    (server, since.elapsed())
+}
+
+/// Lets everybody work for a while that the seed decides. The server is there when it ends, and
+/// so are requests that it has not answered.
+fn live(server: &Server, people: &[Arc<Person>], books: &Arc<Books>, seed: u64) -> Duration {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let answers = Arc::new(AtomicU64::new(0));
+    let market = Arc::new(Market::default());
+    let workers: Vec<_> = people
+        .iter()
+        .map(|person| {
+            let (person, books, market) = (person.clone(), books.clone(), market.clone());
+            let (is_over, answers) = (is_over.clone(), answers.clone());
+            let at: Client = person.client.at(server);
+            thread::spawn(move || {
+                let mut step = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    step += 1;
+                    let answered = person.acts(&at, &market, &books, seed, step);
+                    // The server is gone.
+                    let Some(count) = answered else { return };
+                    answers.fetch_add(count, Ordering::SeqCst);
                 }
-            }
-            1 => {
-                told.lock().unwrap().touched.insert(order.clone());
-                buyer.try_send("DELETE", &format!("/api/orders/{order}"), "");
-            }
-            _ => {}
-        }
+            })
+        })
+        .collect();
+    // Counted in answers, a moment is as early on a slow machine as on a fast one.
+    let since = Instant::now();
+    let wanted = crate::shoppers::chance(seed, "moment", 0) % 400;
+    while answers.load(Ordering::SeqCst) < wanted && since.elapsed() < LONGEST_LIFE * 10 {
+        pause(Duration::from_millis(1));
     }
-}
-
-fn must_be_as_told(anyone: &Client, buyers: &[Client], told: &Told, tickets: &[String]) {
-    let mut holders: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for buyer in buyers {
-        let buyer = Client { address: anyone.address.clone(), ..buyer.clone() };
-        for order in all_orders(&buyer) {
-            let status = order["status"].as_str().unwrap();
-            if status != "Cancelled" {
-                let ticket = order["ticketId"].as_str().unwrap().to_owned();
-                holders.entry(ticket).or_default().push(id(&order));
-            }
-        }
-    }
-    let two: Vec<_> = holders.iter().filter(|(_, orders)| orders.len() > 1).collect();
-    assert!(two.is_empty(), "{two:?}");
-    for ticket in tickets {
-        let shown = anyone.get(&format!("/api/tickets/{ticket}")).is(200).json();
-        let holder = holders.get(ticket).map(|orders| orders[0].as_str());
-        assert_eq!(shown["orderId"].as_str(), holder, "{shown}");
-    }
-    for (order, number) in &told.orders {
-        let buyer = Client { address: anyone.address.clone(), ..buyers[*number].clone() };
-        let shown = buyer.get(&format!("/api/orders/{order}")).is(200).json();
-        let status = shown["status"].as_str().unwrap();
-        if told.paid.contains(order) {
-            assert_eq!(status, "Completed");
-        } else if !told.touched.contains(order) {
-            assert_eq!(status, "Created");
-        }
-    }
-}
-
-fn all_orders(buyer: &Client) -> Vec<Value> {
-    let mut found = Vec::new();
-    let mut path = Some("/api/orders?limit=100".to_owned());
-    while let Some(page) = path {
-        let answer = buyer.get(&page).is(200);
-        found.extend(answer.json().as_array().unwrap().iter().cloned());
-        let link = answer.head.lines().find_map(|line| line.strip_prefix("link: <"));
-        path = link.and_then(|link| link.split('>').next()).map(str::to_owned);
-    }
-    found
+    let within_a_request = crate::shoppers::chance(seed, "moment", 1) % 4_000;
+    pause(Duration::from_micros(within_a_request));
+    let lived = since.elapsed();
+    server.signal("KILL");
+    is_over.store(true, Ordering::SeqCst);
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    lived
 }

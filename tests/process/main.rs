@@ -8,4 +8,5 @@ mod commands;
 mod crashes;
 mod holds;
 mod lifecycle;
+mod shoppers;
 mod sockets;

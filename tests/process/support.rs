@@ -193,7 +193,19 @@ impl Client {
 
     /// `None` if the server went away before it answered whole.
     pub fn try_send(&self, method: &str, path: &str, body: &str) -> Option<Answer> {
-        let request = self.head(method, path, body.len()) + body;
+        self.try_send_with(method, path, body, "")
+    }
+
+    /// The same with more header lines, each with its end.
+    pub fn try_send_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        headers: &str,
+    ) -> Option<Answer> {
+        let head = self.head(method, path, body.len());
+        let request = format!("{}{headers}\r\n{body}", head.strip_suffix("\r\n")?);
         let text = self.raw(request.as_bytes()).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;

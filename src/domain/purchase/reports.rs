@@ -232,7 +232,8 @@ impl Purchase {
             IntentFact::Disputed(status) => match &charge.phase {
                 // A late report must not open again what was decided.
                 ChargePhase::Disputed { status: known, .. }
-                    if known == status || *status == DisputeStatus::Open =>
+                    if known == status
+                        || (*status == DisputeStatus::Open && !planted(Bug::ReopenedDispute)) =>
                 {
                     PurchaseDecision::Unchanged
                 }

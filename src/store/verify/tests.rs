@@ -269,6 +269,35 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         txn.open_table(IDEMPOTENCY_EXPIRY)?.pop_first()?;
         Ok(())
     }),
+    ("a key that is gone expires", "no such key", |txn| {
+        txn.open_table(IDEMPOTENCY_EXPIRY)?.insert((5, 6, "gone"), ())?;
+        Ok(())
+    }),
+    ("an address is not listed", "not in the index of addresses", |txn| {
+        txn.open_table(EMAILS)?.pop_first()?;
+        Ok(())
+    }),
+    ("a charge is another buyer's", "pays the order of", |txn| {
+        change_charge(txn, |charge| {
+            charge.buyer = crate::domain::UserId::from_u128(9);
+            true
+        })
+    }),
+    ("a charge's order is gone", "charges charge_", |txn| {
+        change_charge(txn, |charge| {
+            charge.order = crate::domain::OrderId::from_u128(9);
+            true
+        })
+    }),
+    ("a ticket is sold by an open order", "it was sold by", |txn| {
+        change_ticket(txn, |ticket| match ticket.state {
+            TicketState::Locked { order, .. } => {
+                ticket.state = TicketState::Sold { order };
+                true
+            }
+            _ => false,
+        })
+    }),
     ("events are missing", "should follow", |txn| {
         txn.open_table(EVENTS)?.remove(20)?;
         Ok(())

@@ -36,14 +36,22 @@ pub enum Target {
     Charge,
     /// Those that write an account.
     Account,
+    /// Those that open a session of an account that is there already.
+    SignIn,
+    /// Those that keep an answer for its idempotency key, and nothing else.
+    KeptAnswer,
 }
 
 impl Target {
     fn is_in(self, commit: &Commit) -> bool {
+        let is_alone = commit.writes.len() == 1;
         commit.writes.iter().any(|write| match (self, write) {
             (Self::OpenOrder, Write::Order(order)) => order.is_open(),
             (Self::EndedOrder, Write::Order(order)) => !order.is_open(),
             (Self::Charge, Write::Charge(_)) | (Self::Account, Write::User(_)) => true,
+            (Self::SignIn, Write::OpenSession(_)) | (Self::KeptAnswer, Write::Remember(_)) => {
+                is_alone
+            }
             _ => false,
         })
     }

@@ -39,6 +39,7 @@ pub struct Setup {
     pub client_address_header: Option<String>,
     pub queue: usize,
     pub sandbox: bool,
+    pub password_passes: u32,
 }
 
 impl Default for Setup {
@@ -57,6 +58,7 @@ impl Default for Setup {
             client_address_header: None,
             queue: 4096,
             sandbox: false,
+            password_passes: 1,
         }
     }
 }
@@ -118,7 +120,8 @@ impl Setup {
             Arc::new(self.gateway.clone())
         };
         let seams = Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway };
-        let passwords = Passwords::inline(PasswordSettings::weakest(), entropy).expect("settings");
+        let work = PasswordSettings { passes: self.password_passes, ..PasswordSettings::weakest() };
+        let passwords = Passwords::inline(work, entropy).expect("settings");
         let key = SigningKey::from_bytes(&KEY).expect("a key");
         let app = App::start(self.app_settings(), seams, passwords, &key, Metrics::default());
         World {

@@ -7,7 +7,7 @@ use gittix::domain::{
 };
 use gittix::store::Refusal;
 
-use super::model::{Model, Past, Span};
+use super::model::{Model, Span};
 use super::record::Violation;
 
 /// What was asked.
@@ -19,8 +19,8 @@ pub enum Asked {
     ChangeAddress { user: UserId, address: String },
     /// A listing with a title that no other has.
     List { seller: UserId, title: String },
-    /// Another price.
-    Edit { ticket: TicketId, by: UserId, price: u64, expected: Option<u64> },
+    /// Another price, and perhaps another title.
+    Edit { ticket: TicketId, by: UserId, price: u64, title: Option<String>, expected: Option<u64> },
     /// The end of a listing.
     Withdraw { ticket: TicketId, by: UserId, expected: Option<u64> },
     /// A lock.
@@ -196,11 +196,12 @@ fn is_done(model: &Model, asked: &Asked, answered: &Answered, span: Span) -> boo
                         && ticket.title.as_str() == title)
             })
         }
-        (Asked::Edit { ticket, price, .. }, Answered::Ticket { id, version, whole }) => {
+        (Asked::Edit { ticket, price, title, .. }, Answered::Ticket { id, version, whole }) => {
             ticket == id
                 && model.ticket_during(*id, span).into_iter().flatten().any(|state| {
                     state.version.number() == *version
                         && state.price.minor() == *price
+                        && title.as_ref().is_none_or(|title| state.title.as_str() == title)
                         && whole.as_ref().is_none_or(|whole| **whole == *state)
                 })
         }
@@ -342,9 +343,4 @@ fn explains_order(view: Option<&OrderView>, reason: Reason, by: UserId, asking: 
         (Reason::PaymentFailed, _) => charge == Some(ChargeStatus::Failed),
         _ => false,
     }
-}
-
-/// All the states a thing was in while nothing else was asked of it.
-pub fn stood_still<T: PartialEq>(past: &Past<T>, span: Span) -> bool {
-    past.during(span.from, span.to).count() == 1
 }

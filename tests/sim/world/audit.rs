@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gittix::domain::{
-    ChargeId, ChargePhase, ChargeView, Event, Order, OrderId, OrderState, Ticket, TicketId, UserId,
-    UserView,
+    ChargeId, ChargePhase, ChargeView, DisputeStatus, Event, Order, OrderId, OrderState, RefundId,
+    Ticket, TicketId, UserId, UserView,
 };
 use gittix::store::{ReadError, Store as _};
 
@@ -82,8 +82,8 @@ async fn check_rows(life: &Life) -> Result<(), Violation> {
         let row = life.store.charge(id).await.map_err(|error| unreadable(&error))?;
         let row = row.map(|charge| charge.view());
         let same = row.as_ref().zip(told.as_ref()).is_some_and(|(row, told)| {
-            (row.status, &row.refund, &row.failure_code, row.amount)
-                == (told.status, &told.refund, &told.failure_code, told.amount)
+            (row.status, &row.refund, row.dispute, &row.failure_code, row.amount)
+                == (told.status, &told.refund, told.dispute, &told.failure_code, told.amount)
         });
         if !same {
             return differs(format!("{row:?}, told: {told:?}"));
@@ -108,7 +108,10 @@ async fn check_money(life: &Life) -> Result<(), Violation> {
     for (id, intent) in &intents {
         life.world.record.count(match (&intent.state, intent.refunds.is_empty()) {
             (IntentState::Captured, true) => "money: taken for a sale",
-            (IntentState::Captured, false) => "money: paid back",
+            (IntentState::Captured, false) if intent.refunds.iter().any(is_ours) => {
+                "money: refunded by the marketplace"
+            }
+            (IntentState::Captured, false) => "money: refunded by hand",
             _ => "money: not taken",
         });
         let charge = life.store.charge(intent.charge).await.map_err(|error| unreadable(&error))?;
@@ -119,9 +122,18 @@ async fn check_money(life: &Life) -> Result<(), Violation> {
         };
         let is_sale = order.state == OrderState::Completed && order.charge == Some(charge.id);
         let is_right = match (&intent.state, intent.refunds.len()) {
+            // The bank gave back what was to be refunded.
+            (IntentState::Captured, 0)
+                if intent.dispute == Some(DisputeStatus::Lost) && !is_sale =>
+            {
+                let lost = DisputeStatus::Lost;
+                matches!(charge.phase, ChargePhase::Disputed { status, .. } if status == lost)
+            }
             (IntentState::Captured, 0) => {
+                let is_disputed = matches!(charge.phase, ChargePhase::Disputed { .. });
                 is_sale
-                    && matches!(charge.phase, ChargePhase::Completed { .. })
+                    && (matches!(charge.phase, ChargePhase::Completed { .. })
+                        || (is_disputed && intent.dispute.is_some()))
                     && intent.amount == order.price.minor()
                     && sold.insert(intent.order)
             }
@@ -151,10 +163,14 @@ async fn check_money(life: &Life) -> Result<(), Violation> {
     Ok(())
 }
 
+fn is_ours(refund: &RefundId) -> bool {
+    !refund.0.starts_with("re_hand_")
+}
+
 fn is_hand_refund_sound(intent: &Intent, phase: &ChargePhase, is_sale: bool) -> bool {
-    let was_by_hand = intent.refunds.iter().all(|refund| refund.0.starts_with("re_hand_"));
+    let was_by_hand = !intent.refunds.iter().any(is_ours);
     match phase {
-        ChargePhase::Completed { .. } => is_sale && was_by_hand,
+        ChargePhase::Completed { .. } | ChargePhase::Disputed { .. } => is_sale && was_by_hand,
         ChargePhase::Refunded { .. } => !is_sale || was_by_hand,
         _ => false,
     }

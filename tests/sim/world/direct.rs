@@ -42,9 +42,14 @@ pub async fn direct(
             let title = Title::parse(&title).map_err(|error| wrong(&error))?;
             market.list_ticket(seller, title, price(1250)?, None).await.map(ticket_answer)
         }
-        Asked::Edit { ticket, by, price: minor, expected } => {
+        Asked::Edit { ticket, by, price: minor, title, expected } => {
             let price = Some(price(minor)?);
-            market.edit_ticket(ticket, by, None, price, versions(expected)).await.map(ticket_answer)
+            let title = title.map(|title| Title::parse(&title).map_err(|error| wrong(&error)));
+            let title = title.transpose()?;
+            market
+                .edit_ticket(ticket, by, title, price, versions(expected))
+                .await
+                .map(ticket_answer)
         }
         Asked::Withdraw { ticket, by, expected } => {
             market.withdraw_ticket(ticket, by, versions(expected)).await.map(|()| Answered::Done)

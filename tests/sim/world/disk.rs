@@ -19,7 +19,7 @@ pub struct DiskScript {
     pub fail_write: Option<u64>,
     /// The sync that fails; whether what was written before is kept is open.
     pub fail_sync: Option<u64>,
-    /// How much the file may grow before the disk is full.
+    /// How much can be written before the disk is full. On many it takes room to overwrite, too.
     pub room_bytes: Option<u64>,
     /// The write or sync at which the power goes off; a write is torn.
     pub cut_at: Option<u64>,
@@ -49,7 +49,7 @@ struct State {
     seed: u64,
     writes: u64,
     syncs: u64,
-    size_limit: Option<usize>,
+    room_left: Option<usize>,
     has_failed: bool,
 }
 
@@ -71,7 +71,7 @@ impl SimDisk {
             seed,
             writes: 0,
             syncs: 0,
-            size_limit: None,
+            room_left: None,
             has_failed: false,
         })))
     }
@@ -83,8 +83,7 @@ impl SimDisk {
     /// A life begins.
     pub fn begin_life(&self, power: Power, script: DiskScript) {
         let mut state = self.state();
-        let limit = script.room_bytes.and_then(|room| usize::try_from(room).ok());
-        state.size_limit = limit.map(|room| state.current.len() + room);
+        state.room_left = script.room_bytes.and_then(|room| usize::try_from(room).ok());
         (state.power, state.script) = (power, script);
         (state.writes, state.syncs, state.has_failed) = (0, 0, false);
     }
@@ -104,7 +103,7 @@ impl SimDisk {
         state.durable = state.current.clone();
         state.dirty.clear();
         (state.power, state.script) = (Power::default(), DiskScript::default());
-        state.size_limit = None;
+        state.room_left = None;
     }
 
     /// Whether an operation was made to fail in this life.
@@ -116,7 +115,7 @@ impl SimDisk {
     pub fn heal(&self) {
         let mut state = self.state();
         state.script = DiskScript::default();
-        state.size_limit = None;
+        state.room_left = None;
     }
 
     /// The whole file.
@@ -133,6 +132,15 @@ impl State {
     fn fail(&mut self, kind: ErrorKind) -> Result<()> {
         self.has_failed = true;
         Err(Error::new(kind, "the simulated disk failed"))
+    }
+
+    fn take_room(&mut self, bytes: usize) -> Result<()> {
+        let Some(room) = self.room_left else { return Ok(()) };
+        match room.checked_sub(bytes) {
+            Some(left) => self.room_left = Some(left),
+            None => return self.fail(ErrorKind::StorageFull),
+        }
+        Ok(())
     }
 
     fn is_cut(&self) -> bool {
@@ -183,9 +191,8 @@ impl StorageBackend for SimDisk {
         let mut state = self.state();
         state.check_power()?;
         let len = usize::try_from(len).map_err(Error::other)?;
-        if len > state.current.len() && state.size_limit.is_some_and(|limit| len > limit) {
-            return state.fail(ErrorKind::StorageFull);
-        }
+        let growth = len.saturating_sub(state.current.len());
+        state.take_room(growth)?;
         state.current.resize(len, 0);
         Ok(())
     }
@@ -233,6 +240,7 @@ impl StorageBackend for SimDisk {
         if state.script.fail_write == Some(state.writes) {
             return state.fail(ErrorKind::Other);
         }
+        state.take_room(data.len())?;
         state.put(offset, data);
         Ok(())
     }

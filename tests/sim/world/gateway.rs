@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gittix::domain::{
-    Charge, ChargeId, ClientSecret, FailureCode, GatewayStep, IntentFact, IntentId, IntentReport,
-    OrderId, PaymentToken, RefundId,
+    Charge, ChargeId, ClientSecret, DisputeStatus, FailureCode, GatewayStep, IntentFact, IntentId,
+    IntentReport, OrderId, PaymentToken, RefundId,
 };
 use tokio::sync::Notify;
 
 use super::plan::{Fault, Plan, Rates};
 use super::record::Record;
 use super::rng::Rng;
+use super::tell;
 use super::time::Timeline;
 
 mod line;
@@ -22,6 +23,8 @@ pub use line::{Line, Witness};
 
 /// How long a buyer takes at most before their bank.
 const BUYER_TAKES_MS: u64 = 120_000;
+/// How long a bank takes at most to decide a dispute.
+const LONGEST_DISPUTE_MS: u64 = 3_600_000;
 
 /// A payment intent in the provider's books.
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ pub struct Intent {
     pub refunds: Vec<RefundId>,
     /// Whether somebody at the provider's dashboard took, gave back or refunded it.
     pub by_hand: bool,
+    /// How the cardholder's dispute of it stands.
+    pub dispute: Option<DisputeStatus>,
 }
 
 /// How a payment intent stands.
@@ -74,6 +79,8 @@ enum Appointment {
     BuyerAnswers(IntentId),
     /// Somebody at the dashboard takes, gives back or refunds the money.
     ByHand(IntentId, Fault),
+    /// The bank decides a dispute.
+    BankDecides(IntentId),
 }
 
 /// Something the provider tells by itself.
@@ -235,6 +242,7 @@ impl Books {
                 }
             }
             Appointment::ByHand(id, fault) => self.by_hand(&id, fault, now),
+            Appointment::BankDecides(id) => self.bank_decides(&id, now),
         }
     }
 
@@ -245,7 +253,18 @@ impl Books {
             (Fault::HandCancel, IntentState::Authorised | IntentState::NeedsBuyer) => {
                 IntentState::Voided
             }
-            (Fault::HandRefund, IntentState::Captured) if intent.refunds.is_empty() => {
+            (Fault::Dispute, IntentState::Captured)
+                if intent.refunds.is_empty() && intent.dispute.is_none() =>
+            {
+                intent.dispute = Some(DisputeStatus::Open);
+                self.record.count(fault.name());
+                let at = now + self.rng.pause_ms(LONGEST_DISPUTE_MS);
+                self.appoint(at, Appointment::BankDecides(id.clone()));
+                return self.becomes(id, IntentState::Captured, now);
+            }
+            (Fault::HandRefund, IntentState::Captured)
+                if intent.refunds.is_empty() && intent.dispute.is_none() =>
+            {
                 intent.refunds.push(RefundId(format!("re_hand_{}", id.0)));
                 IntentState::Captured
             }
@@ -254,6 +273,15 @@ impl Books {
         intent.by_hand = true;
         self.record.count(fault.name());
         self.becomes(id, becomes, now);
+    }
+
+    fn bank_decides(&mut self, id: &IntentId, now: u64) {
+        let is_won = self.rng.chance(500);
+        if let Some(intent) = self.intents.get_mut(&id.0) {
+            let decided = if is_won { DisputeStatus::Won } else { DisputeStatus::Lost };
+            intent.dispute = Some(decided);
+            self.becomes(id, IntentState::Captured, now);
+        }
     }
 
     /// A request has arrived: it is done, unless one with its key was done before.
@@ -277,7 +305,10 @@ impl Books {
             GatewayStep::Refund => "gateway: refunds",
             GatewayStep::Retrieve => "gateway: intents retrieved",
         });
-        if step != GatewayStep::Retrieve {
+        // A provider forgets after a day that it refused to refund what was disputed then.
+        let is_refused =
+            step == GatewayStep::Refund && matches!(report.fact, IntentFact::Disputed(_));
+        if step != GatewayStep::Retrieve && !is_refused {
             self.by_key.insert(request.key.clone(), report.clone());
         }
         report
@@ -289,7 +320,8 @@ impl Books {
             let (order, amount) = (charge.order, charge.amount.minor());
             let (state, refunds) = (IntentState::Open, Vec::new());
             let charge = charge.id;
-            let intent = Intent { charge, order, amount, state, refunds, by_hand: false };
+            let (by_hand, dispute) = (false, None);
+            let intent = Intent { charge, order, amount, state, refunds, by_hand, dispute };
             self.intents.insert(id.0.clone(), intent);
             return self.report(&id);
         }
@@ -311,6 +343,13 @@ impl Books {
                     self.becomes(&id, IntentState::Captured, now);
                 }
             }
+            // Somebody at the dashboard was faster and took the money.
+            (GatewayStep::Cancel, IntentState::Authorised) if self.strikes(Fault::HandCapture) => {
+                if let Some(intent) = self.intents.get_mut(&id.0) {
+                    intent.by_hand = true;
+                }
+                self.becomes(&id, IntentState::Captured, now);
+            }
             (
                 GatewayStep::Cancel,
                 IntentState::Open
@@ -320,15 +359,17 @@ impl Books {
             ) => self.becomes(&id, IntentState::Voided, now),
             (GatewayStep::Refund, IntentState::Captured) => {
                 let refund = RefundId(format!("re_{:06}", self.number()));
-                if let Some(intent) = self.intents.get_mut(&id.0) {
-                    // A provider refuses a second refund. Here it is booked, so that the
-                    // audit finds who asked for it.
-                    let is_refunded_by_hand = intent.by_hand && !intent.refunds.is_empty();
-                    if !is_refunded_by_hand {
-                        intent.refunds.push(refund);
-                    }
+                let Some(intent) = self.intents.get_mut(&id.0) else { return self.report(&id) };
+                // A provider refuses a second refund. One of ours is booked here, so that the
+                // audit finds who asked for it. While the bank has the money there is nothing
+                // to pay back.
+                let is_by_hand = intent.refunds.iter().any(|made| made.0.starts_with("re_hand_"));
+                let is_with_bank =
+                    matches!(intent.dispute, Some(DisputeStatus::Open | DisputeStatus::Lost));
+                if !is_by_hand && !is_with_bank {
+                    intent.refunds.push(refund);
+                    self.becomes(&id, IntentState::Captured, now);
                 }
-                self.becomes(&id, IntentState::Captured, now);
             }
             _ => {}
         }
@@ -359,8 +400,15 @@ impl Books {
         let Some(intent) = self.intents.get_mut(&id.0) else { return };
         intent.state = state;
         let (order, charge) = (intent.order, intent.charge);
-        self.record.say(format!("{now} gateway: {} {:?}", id.0, intent.state));
-        for fault in [Fault::HandCapture, Fault::HandCancel, Fault::HandRefund] {
+        let refunds = intent.refunds.iter().map(|refund| format!(", {}", refund.0));
+        let refunds: String = refunds.collect();
+        let dispute = intent.dispute.map(|dispute| format!(", dispute {dispute:?}"));
+        let (dispute, charge_told) = (dispute.unwrap_or_default(), tell::id(&charge));
+        self.record.say(format!(
+            "{now} gateway: {} of {charge_told} {:?}{refunds}{dispute}",
+            id.0, intent.state
+        ));
+        for fault in [Fault::HandCapture, Fault::HandCancel, Fault::HandRefund, Fault::Dispute] {
             if !self.is_calm && self.rng.chance(self.rates.of(fault)) {
                 let at = now + self.rng.pause_ms(60_000);
                 self.appoint(at, Appointment::ByHand(id.clone(), fault));
@@ -388,6 +436,9 @@ impl Books {
     fn report(&self, id: &IntentId) -> IntentReport {
         let fact = match self.intents.get(&id.0) {
             None => IntentFact::Voided,
+            Some(Intent { dispute: Some(status), refunds, .. }) if refunds.is_empty() => {
+                IntentFact::Disputed(*status)
+            }
             Some(intent) => match (&intent.state, intent.refunds.first()) {
                 (_, Some(refund)) => IntentFact::Refunded(refund.clone()),
                 (IntentState::Open, None) => IntentFact::Open,

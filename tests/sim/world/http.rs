@@ -48,9 +48,12 @@ pub fn request(asked: &Asked, card: &str, key: Option<String>) -> Sent {
             let body = json!({"title": title, "price": 12.5});
             (Method::POST, "/api/tickets".to_owned(), Some(body), None)
         }
-        Asked::Edit { ticket, price, expected, .. } => {
-            let price = format!("{}.{:02}", price / 100, price % 100);
-            (Method::PATCH, ticket_path(ticket), Some(json!({"price": price})), *expected)
+        Asked::Edit { ticket, price, title, expected, .. } => {
+            let mut body = json!({"price": format!("{}.{:02}", price / 100, price % 100)});
+            if let Some(title) = title {
+                body["title"] = json!(title);
+            }
+            (Method::PATCH, ticket_path(ticket), Some(body), *expected)
         }
         Asked::Withdraw { ticket, expected, .. } => {
             (Method::DELETE, ticket_path(ticket), None, *expected)
@@ -116,6 +119,42 @@ pub async fn send(router: &Router, token: Option<&str>, sent: &Sent) -> Result<R
     let body = to_bytes(response.into_body(), usize::MAX).await;
     let body = body.map_err(|error| error.to_string())?.to_vec();
     Ok(Received { status, is_replay, body, token })
+}
+
+/// A page of a list.
+pub struct Page {
+    /// Ids and versions.
+    pub items: Vec<(String, u64)>,
+    /// Where the next page is.
+    pub next: Option<String>,
+}
+
+/// Reads a page of a list.
+pub async fn page(router: &Router, token: &str, path: &str) -> Result<Page, String> {
+    let request = Request::builder()
+        .uri(path)
+        .header(header::HOST, "gittix.test")
+        .header("x-request-id", "simulation")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::empty())
+        .map_err(|error| error.to_string())?;
+    let response = match router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let link = response.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+    let next = link.and_then(|link| link.strip_prefix('<')?.split('>').next()).map(str::to_owned);
+    let status = response.status();
+    let body = to_bytes(response.into_body(), usize::MAX).await;
+    let body = body.map_err(|error| error.to_string())?;
+    let strange = || format!("{path} was answered {status} {}", String::from_utf8_lossy(&body));
+    let items: Vec<Value> = serde_json::from_slice(&body).map_err(|_| strange())?;
+    let item = |item: &Value| {
+        let id = item.get("id").and_then(Value::as_str)?;
+        Some((id.to_owned(), item.get("version").and_then(Value::as_u64)?))
+    };
+    let items = items.iter().map(item).collect::<Option<_>>().ok_or_else(strange)?;
+    Ok(Page { items, next })
 }
 
 /// What an answer says; `Err` if the API has no such answer to that request.

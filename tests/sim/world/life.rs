@@ -15,10 +15,12 @@ use gittix::store::{RedbStore, Store as _, StoreSettings, WriterMode};
 
 use super::client::Worker;
 use super::gateway::Line;
+use super::listener::{all_is_heard, listen};
 use super::plan::Fault;
 use super::record::Violation;
 use super::rng::Rng;
 use super::store::WatchedStore;
+use super::tell;
 use super::time::Power;
 use super::world::World;
 
@@ -132,8 +134,8 @@ impl Life {
         match self.store.events(after, usize::MAX).await {
             Ok(events) => {
                 for logged in &events {
-                    let name = logged.event.name();
-                    self.world.record.say(format!("  {} {name} {:?}", logged.seq, logged.event));
+                    self.world.record.note(&format!("{logged:?}"));
+                    self.world.record.say(format!("  {}", tell::event(logged)));
                 }
                 // Its own time stamp could lie; without steps the wall clock does not.
                 let (wall, steps) = (self.world.timeline.now(), self.world.timeline.steps());
@@ -162,6 +164,7 @@ impl Life {
             tokio::spawn(deliver_webhooks(self.clone())),
             tokio::spawn(watch_deadlines(self.clone())),
             tokio::spawn(step_the_clock(self.clone())),
+            tokio::spawn(listen(self.clone())),
         ];
         let workers = (0..self.world.clients()).map(|number| {
             let worker = Worker { life: self.clone(), number };
@@ -225,14 +228,17 @@ impl Life {
             }
             let is_open = world.model().open_now().next().is_some();
             let unsettled = self.store.stats().unsettled_charges;
-            if !is_open && unsettled == 0 && world.provider.is_quiet() {
+            if !is_open && unsettled == 0 && world.provider.is_quiet() && all_is_heard(self) {
                 return;
             }
         }
         let open: Vec<_> = world.model().open_now().map(|view| view.order.clone()).collect();
         let pending = self.app.market.pending_charges().await;
         let quiet = world.provider.is_quiet();
-        let detail = format!("open: {open:?}, unsettled: {pending:?}, gateway quiet: {quiet}");
+        let heard = all_is_heard(self);
+        let detail = format!(
+            "open: {open:?}, unsettled: {pending:?}, gateway quiet: {quiet}, all heard: {heard}"
+        );
         world.record.violate(Violation::new("everything comes to its end", detail));
     }
 }
@@ -271,7 +277,8 @@ async fn deliver_webhooks(life: Arc<Life>) {
         while let Some(webhook) = world.provider.take_webhook(now) {
             life.power.touch_or_die().await;
             let (order, charge) = (webhook.order, webhook.charge);
-            world.record.say(format!("{now} webhook for {charge}: {:?}", webhook.report));
+            let report = tell::report(&webhook.report);
+            world.record.say(format!("{now} webhook for {}: {report}", tell::id(&charge)));
             let told = life.app.market.report(order, charge, webhook.report.clone()).await;
             if told.is_err() {
                 world.provider.send_again(webhook, now);

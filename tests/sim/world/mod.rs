@@ -12,12 +12,16 @@ pub mod disk;
 pub mod gateway;
 pub mod http;
 pub mod life;
+pub mod listener;
 pub mod model;
+pub mod pages;
 pub mod plan;
 pub mod record;
 pub mod rng;
 pub mod run;
 pub mod store;
+pub mod tell;
 pub mod time;
+pub mod watchdog;
 #[expect(clippy::module_inception, reason = "it is the world, in a folder named after it")]
 pub mod world;

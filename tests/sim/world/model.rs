@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gittix::domain::{
-    CancelReason, ChargeId, ChargeStatus, ChargeView, Event, LoggedEvent, OrderId, OrderState,
-    OrderView, Ticket, TicketId, TicketState, UserId, UserView, Version,
+    CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, LoggedEvent, OrderId,
+    OrderState, OrderView, Ticket, TicketId, TicketState, UserId, UserView, Version,
 };
 
 use super::plan::Plan;
@@ -297,7 +297,16 @@ impl Model {
                 (ChargeStatus::Created, _) => after.status != ChargeStatus::Created,
                 (ChargeStatus::Failed, ChargeStatus::Completed) => true,
                 (ChargeStatus::Completed, ChargeStatus::Completed) => {
-                    before.refund.is_none() && after.refund.is_some()
+                    let is_refunded = before.refund.is_none() && after.refund.is_some();
+                    let is_disputed = match (before.dispute, after.dispute) {
+                        (before, Some(DisputeStatus::Open)) => before.is_none(),
+                        (before, Some(_)) => {
+                            matches!(before, None | Some(DisputeStatus::Open))
+                        }
+                        (_, None) => false,
+                    };
+                    let was_refunded = before.refund.is_some();
+                    is_refunded || (is_disputed && !was_refunded)
                 }
                 _ => false,
             };

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use gittix::bugs::{Bug, planted};
+
 use super::rng::Rng;
 
 macro_rules! faults {
@@ -40,9 +42,10 @@ faults! {
     WebhookLate "webhook-late" 600
     WebhookTwice "webhook-twice" 400
     WebhookLost "webhook-lost" 400
-    HandCapture "captured-by-hand" 150
+    HandCapture "captured-by-hand" 400
     HandCancel "cancelled-by-hand" 100
     HandRefund "refunded-by-hand" 100
+    Dispute "disputed" 400
     Panic "actor-panics" 12
     GiveUp "client-gives-up" 80
     ClockStep "clock-steps" 1000
@@ -90,6 +93,8 @@ pub struct Plan {
     pub steps: u64,
     /// How many times the process may end before the world is left to settle.
     pub lives: u64,
+    /// At which touch of the outside world the first life ends, instead of what chance decides.
+    pub dies_at: Option<u64>,
     /// The longest pause between two operations of a client.
     pub longest_pause: Duration,
     /// How long an order holds its ticket.
@@ -128,6 +133,7 @@ impl Plan {
             users: rng.between(2, 6),
             steps: rng.between(20, 120),
             lives: rng.below(5),
+            dies_at: None,
             longest_pause: seconds(rng, &[0, 1, 1, 30, 30, 600, 3600, 86_400]),
             hold: seconds(rng, &[5, 60, 900]),
             max_open_per_user: u32::try_from(rng.between(1, 5)).unwrap_or(1),
@@ -136,7 +142,8 @@ impl Plan {
                 .unwrap_or(0),
             store_queue: usize::try_from(rng.pick(&[2, 4096, 4096]).copied().unwrap_or(2))
                 .unwrap_or(2),
-            http_share: u32::try_from(rng.pick(&[0, 250, 500]).copied().unwrap_or(0)).unwrap_or(0),
+            http_share: u32::try_from(rng.pick(&[0, 250, 500, 800]).copied().unwrap_or(0))
+                .unwrap_or(0),
             latest_webhook: seconds(rng, &[10, 600, 7200, 86_400]),
             rates,
         }
@@ -145,7 +152,11 @@ impl Plan {
     /// What to add to the simulator's command line to run this and not what the seed decides.
     pub fn command_line(&self) -> String {
         let whole = Self::from_seed(self.seed);
-        let mut line = format!("--seed {}", self.seed);
+        let mut line = String::new();
+        if let Some(bug) = Bug::ALL.iter().find(|bug| planted(**bug)) {
+            line.push_str(&format!("--bug {} ", bug.name()));
+        }
+        line.push_str(&format!("--seed {}", self.seed));
         let mut option = |name: &str, own: u64, whole: u64| {
             if own != whole {
                 line.push_str(&format!(" --{name} {own}"));
@@ -154,6 +165,9 @@ impl Plan {
         option("users", self.users, whole.users);
         option("steps", self.steps, whole.steps);
         option("lives", self.lives, whole.lives);
+        if let Some(touch) = self.dies_at {
+            line.push_str(&format!(" --dies-at {touch}"));
+        }
         let gone: Vec<&str> = whole
             .rates
             .active()

@@ -35,6 +35,7 @@ struct Shared {
     pages: Mutex<Pages>,
     broken: Notify,
     keeps_all: AtomicBool,
+    keeps_notes: AtomicBool,
     panics: AtomicU64,
 }
 
@@ -44,6 +45,17 @@ struct Pages {
     lines: VecDeque<String>,
     counts: BTreeMap<String, u64>,
     violation: Option<Violation>,
+}
+
+impl Pages {
+    /// FNV-1a, with an end to each line.
+    fn hash(&mut self, line: &str) {
+        let mut hash = self.hash ^ 0xcbf2_9ce4_8422_2325;
+        for byte in line.bytes().chain([b'\n']) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.hash = hash;
+    }
 }
 
 impl Record {
@@ -56,18 +68,27 @@ impl Record {
         self.0.keeps_all.store(true, Ordering::Relaxed);
     }
 
+    /// Keeps notes as well.
+    pub fn keep_notes(&self) {
+        self.0.keeps_notes.store(true, Ordering::Relaxed);
+    }
+
     /// Something happened.
     pub fn say(&self, line: String) {
         let mut pages = self.pages();
-        // FNV-1a, with an end to each line.
-        let mut hash = pages.hash ^ 0xcbf2_9ce4_8422_2325;
-        for byte in line.bytes().chain([b'\n']) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        pages.hash = hash;
+        pages.hash(&line);
         pages.lines.push_back(line);
         if pages.lines.len() > LINES_KEPT && !self.0.keeps_all.load(Ordering::Relaxed) {
             pages.lines.pop_front();
+        }
+    }
+
+    /// Something happened that is too long to be told, but must be the same every time.
+    pub fn note(&self, what: &str) {
+        let mut pages = self.pages();
+        pages.hash(what);
+        if self.0.keeps_notes.load(Ordering::Relaxed) {
+            pages.lines.push_back(what.to_owned());
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use gittix::bugs::{Bug, planted};
 
 use super::audit::audit;
 use super::disk::{DiskScript, Remains};
@@ -11,7 +14,13 @@ use super::record::{Record, Summary, Violation};
 use super::rng::Rng;
 use super::store::SIMULATED_PANIC;
 use super::time::Power;
+use super::watchdog::Watched;
 use super::world::World;
+
+/// The longest that a life may last: everybody is done long before.
+const LONGEST_LIFE: Duration = Duration::from_secs(400 * 86_400);
+/// What a simulation that does not get on has broken.
+const ENDS: &str = "every simulation ends";
 
 /// How a life is going to end, if it lasts that long.
 struct Fate {
@@ -30,6 +39,7 @@ pub fn run(plan: &Plan) -> Summary {
 /// Runs a plan and leaves the traces in a record.
 pub fn run_recorded(plan: &Plan, record: Record) -> Summary {
     silence_simulated_panics();
+    let _watched = Watched::begin(replay(plan));
     let ran = catch_unwind(AssertUnwindSafe(|| live_through(plan, &record)));
     if let Err(panic) = ran {
         let text = panic.downcast_ref::<String>().cloned();
@@ -47,8 +57,13 @@ fn live_through(plan: &Plan, record: &Record) {
     };
     let world = Arc::new(world);
     let mut rng = Rng::new(plan.seed, "lives");
-    for number in 0.. {
-        let fate = if number < plan.lives { choose_fate(&world, &mut rng) } else { Fate::peace() };
+    // The last life is one of peace, and nothing may end it before all is done.
+    for number in 0..=plan.lives {
+        let fate = match plan.dies_at {
+            Some(touch) if number == 0 && plan.lives > 0 => Fate::death_at(touch),
+            _ if number < plan.lives => choose_fate(&world, &mut rng),
+            _ => Fate::peace(),
+        };
         let ended = live_once(&world, &fate, number);
         let failed_disk = world.disk.has_failed();
         match ended {
@@ -68,7 +83,13 @@ fn live_through(plan: &Plan, record: &Record) {
         record.count(name);
         record.count("lives ended");
         world.disk.end_life(remains, &mut rng);
+        if fate.power.is_exhausted() {
+            record.violate(Violation::new(ENDS, format!("life {number} went round in circles")));
+            return;
+        }
     }
+    let detail = format!("life {} ended although nothing went wrong in it", plan.lives);
+    record.violate(Violation::new(ENDS, detail));
 }
 
 fn live_once(world: &Arc<World>, fate: &Fate, number: u64) -> Option<Ended> {
@@ -83,41 +104,47 @@ fn live_once(world: &Arc<World>, fate: &Fate, number: u64) -> Option<Ended> {
     let ended = runtime.block_on(async {
         world.timeline.begin_life();
         world.disk.begin_life(fate.power.clone(), fate.script);
-        // Who dies while starting waits for an answer that nobody gives any more.
-        let life = tokio::select! {
-            biased;
-            life = Life::start(world, fate.power.clone(), number) => life,
-            () = fate.power.gone() => None,
+        let Ok(ended) =
+            tokio::time::timeout(LONGEST_LIFE, start_and_live(world, fate, number)).await
+        else {
+            let detail = format!("life {number} waits for what never comes");
+            world.record.violate(Violation::new(ENDS, detail));
+            return Some(Ended::Broken);
         };
-        let ended = match &life {
-            Some(life) => Some(life.live(fate.ends_at).await),
-            None => None,
-        };
-        if let Some(life) = life {
-            if ended == Some(Ended::Done) {
-                life.settle().await;
-                if !world.record.is_broken() {
-                    world.record.check(audit(&life).await);
-                }
-            }
-            let failures = life.app.market.stats().failures;
-            let panics = world.record.panics();
-            if failures > panics {
-                let detail = format!("{failures} actors failed, {panics} were made to");
-                world.record.violate(Violation::new("no actor fails by itself", detail));
-            }
-            if fate.fault == Some(Fault::Restart) && ended == Some(Ended::Stopped) {
-                life.app.market.stop().await;
-            } else {
-                fate.power.switch_off();
-            }
-        }
         let down = Rng::new(world.plan.seed ^ number, "downtime").pause_ms(3_600_000);
         world.timeline.end_life(down);
         ended
     });
     drop(runtime);
     ended
+}
+
+async fn start_and_live(world: &Arc<World>, fate: &Fate, number: u64) -> Option<Ended> {
+    // Who dies while starting waits for an answer that nobody gives any more.
+    let life = tokio::select! {
+        biased;
+        life = Life::start(world, fate.power.clone(), number) => life?,
+        () = fate.power.gone() => return None,
+    };
+    let ended = life.live(fate.ends_at).await;
+    if ended == Ended::Done {
+        life.settle().await;
+        if !world.record.is_broken() {
+            world.record.check(audit(&life).await);
+        }
+    }
+    let failures = life.app.market.stats().failures;
+    let panics = world.record.panics();
+    if failures > panics {
+        let detail = format!("{failures} actors failed, {panics} were made to");
+        world.record.violate(Violation::new("no actor fails by itself", detail));
+    }
+    if fate.fault == Some(Fault::Restart) && ended == Ended::Stopped {
+        life.app.market.stop().await;
+    } else {
+        fate.power.switch_off();
+    }
+    Some(ended)
 }
 
 fn finish(world: &World) {
@@ -136,6 +163,11 @@ impl Fate {
             ends_at: None,
             remains: Remains::All,
         }
+    }
+
+    fn death_at(touch: u64) -> Self {
+        let power = Power::lasting(touch);
+        Self { fault: Some(Fault::Kill), power, ..Self::peace() }
     }
 }
 
@@ -168,7 +200,7 @@ fn choose_fate(world: &World, rng: &mut Rng) -> Fate {
         }
         Some(Fault::WriteError) => fate.script.fail_write = Some(operation),
         Some(Fault::SyncError) => fate.script.fail_sync = Some(operation / 6 + 1),
-        Some(Fault::DiskFull) => fate.script.room_bytes = Some(rng.below(200_000)),
+        Some(Fault::DiskFull) => fate.script.room_bytes = Some(rng.below(1_500_000)),
         Some(Fault::Restart) => fate.ends_at = Some(some_time),
         _ => {}
     }
@@ -229,15 +261,25 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     all
 }
 
+/// The command that repeats a plan.
+pub fn replay(plan: &Plan) -> String {
+    let has_bug = Bug::ALL.iter().any(|bug| planted(*bug));
+    let features = if has_bug { "--features deliberate-bugs " } else { "" };
+    let options = plan.command_line();
+    // The real providers play no part, and take long to build.
+    let build = format!("--profile simulate --no-default-features {features}");
+    format!("cargo run {build}--example simulate -- {options} --trace")
+}
+
 /// What to print about a failing plan.
 pub fn report(plan: &Plan, summary: &Summary) -> String {
     let Some(violation) = &summary.violation else { return String::new() };
-    format!(
-        "broken: {}\n  {}\nthe last steps:\n{}\nreplay with:\n  cargo run --release --example \
-         simulate -- {} --trace\n",
-        violation.rule,
-        violation.detail,
-        summary.lines.join("\n"),
-        plan.command_line(),
-    )
+    let mut text = String::from("the last steps, each with its millisecond:\n");
+    for line in &summary.lines {
+        text.push_str("  ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    let Violation { rule, detail } = violation;
+    format!("{text}broken: {rule}\n  {detail}\nreplay with:\n  {}\n", replay(plan))
 }

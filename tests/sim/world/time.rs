@@ -13,6 +13,9 @@ use super::rng::Rng;
 /// When every simulation begins on the wall clock: 2026-01-01.
 const EPOCH_MS: i64 = 1_767_225_600_000;
 
+/// How often one life may touch the outside world: far more often than any does that gets on.
+const MOST_TOUCHES: u64 = 5_000_000;
+
 /// Time over all lives of the process.
 #[derive(Default)]
 pub struct Timeline {
@@ -100,6 +103,8 @@ struct Supply {
     is_off: AtomicBool,
     /// How many more times the code may touch the outside world; 0 for ever.
     touches_left: AtomicU64,
+    /// How many times it has.
+    touches: AtomicU64,
     off: Notify,
 }
 
@@ -114,6 +119,10 @@ impl Power {
     /// The code touches the outside world. False if the power is off.
     pub fn touch(&self) -> bool {
         if self.is_off() {
+            return false;
+        }
+        if self.0.touches.fetch_add(1, Ordering::Relaxed) >= MOST_TOUCHES {
+            self.switch_off();
             return false;
         }
         let left = self.0.touches_left.load(Ordering::Relaxed);
@@ -137,6 +146,11 @@ impl Power {
     /// From now on it does not go off by itself.
     pub fn last_for_ever(&self) {
         self.0.touches_left.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it went off because the code went round in circles.
+    pub fn is_exhausted(&self) -> bool {
+        self.0.touches.load(Ordering::Relaxed) > MOST_TOUCHES
     }
 
     /// Ends this life.

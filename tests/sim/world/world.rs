@@ -9,11 +9,13 @@ use gittix::store::{RedbStore, Store as _, StoreSettings, WriterMode};
 use super::client::Client;
 use super::disk::{DiskScript, Remains, SimDisk};
 use super::gateway::Provider;
+use super::listener::Listener;
 use super::model::{Model, check_tail};
 use super::plan::Plan;
 use super::record::{Record, Violation};
 use super::rng::Rng;
 use super::store::Writes;
+use super::tell;
 use super::time::{Power, SeededEntropy, Timeline};
 
 /// Everything but the server.
@@ -36,6 +38,7 @@ pub struct World {
     pub currency: Currency,
     model: Mutex<Model>,
     clients: Vec<Mutex<Client>>,
+    listener: Mutex<Listener>,
     steps_left: AtomicU64,
     calm: AtomicBool,
 }
@@ -54,6 +57,7 @@ impl World {
             currency: "usd".parse().ok()?,
             model: Mutex::new(Model::new(plan)),
             clients: (0..clients).map(|n| Mutex::new(Client::new(plan.seed, n))).collect(),
+            listener: Mutex::new(Listener::new(plan.seed)),
             steps_left: AtomicU64::new(plan.steps),
             calm: AtomicBool::new(false),
             record,
@@ -68,6 +72,11 @@ impl World {
     /// A client.
     pub fn client(&self, number: usize) -> MutexGuard<'_, Client> {
         self.clients[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who listens to the event stream.
+    pub fn listener(&self) -> MutexGuard<'_, Listener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many clients there are.
@@ -124,7 +133,7 @@ impl World {
         }
         self.record.add("commits found after a crash that nobody was told of", tail.len() as u64);
         for logged in &tail {
-            self.record.say(format!("  found {} {:?}", logged.seq, logged.event));
+            self.record.say(format!("  found {}", tell::event(logged)));
         }
         self.model().take_up(tail)?;
         let report = store.verify().map_err(|error| unreadable(&error))?;
