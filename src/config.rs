@@ -332,7 +332,7 @@ impl OrderSettings {
 
 impl ActorSettings {
     fn read(from: &mut Reader) -> Self {
-        Self { max_live: number(from, "actors.max_live", 4096, 1..=10_000_000) }
+        Self { max_live: number(from, "actors.max_live", 512, 1..=10_000_000) }
     }
 }
 

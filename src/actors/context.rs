@@ -45,7 +45,7 @@ impl Default for MarketSettings {
             max_open_per_user: 10,
             max_attempts: 1,
             answer_within: Duration::from_secs(10),
-            max_live_actors: 4096,
+            max_live_actors: 512,
             max_pending_per_actor: 20_000,
             max_gateway_calls: 256,
             gateway_timeout: Duration::from_secs(30),

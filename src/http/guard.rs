@@ -2,20 +2,22 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tower::layer::layer_fn;
 use tower::{Layer, Service, ServiceBuilder};
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
-use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::compression::{Compression, CompressionLayer, CompressionLevel};
 
 use super::metrics::Metrics;
 use super::origin::{PublicOrigin, refuse_cross_origin};
@@ -73,6 +75,7 @@ pub fn harden_with_fallback(
     });
     router.method_not_allowed_fallback(method_not_allowed).layer(
         ServiceBuilder::new()
+            .layer(layer_fn(ForThoseWhoAsk))
             .layer(compression())
             .layer(EdgeLayer(edge))
             .layer(DefaultBodyLimit::max(settings.body_limit_bytes)),
@@ -117,19 +120,21 @@ impl Edge {
         let body = BodyWatch::default();
         let admitted = refuse_ambiguous(&request)
             .and_then(|()| refuse_cross_origin(self.public_origin.as_deref(), &request))
-            .map(|()| inner.call(request.map(|bytes| body.watch(bytes))));
+            .map(|()| Box::pin(inner.call(request.map(|bytes| body.watch(bytes)))));
+        // Each layer is pinned where it is made and handed on by reference: by value they would
+        // be copied into each other, 11 KB in all.
         async move {
-            let answer = async {
+            let answer = pin!(async {
                 match limit_time(&self.time, &body, admitted?).await {
                     Ok(Ok(response)) => Ok(response),
                     Err(problem) => Err(problem),
                 }
-            };
-            let guarded = async {
+            });
+            let guarded = pin!(async {
                 let answer = AssertUnwindSafe(answer).catch_unwind().await;
                 // The panic has been told by the panic hook, with its place: see [`log_panics`].
                 answer.unwrap_or_else(|_| Err(Problem::internal())).into_response()
-            };
+            });
             let mut response = current.scope(guarded).await;
             self.decorate(&id, response.headers_mut());
             self.metrics.count(measurement, response.status());
@@ -151,6 +156,8 @@ impl Edge {
         }
     }
 }
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// What is behind the edge: a route, which is always ready.
 trait Inner:
@@ -186,7 +193,7 @@ struct EdgeService<S> {
 impl<S: Inner> Service<Request> for EdgeService<S> {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -197,6 +204,32 @@ impl<S: Inner> Service<Request> for EdgeService<S> {
         let inner = std::mem::replace(&mut self.inner, ready);
         let edge = Arc::clone(&self.edge);
         Box::pin(edge.answer(request, inner))
+    }
+}
+
+/// Compresses for clients that say what they take. Others need not pay for the question.
+#[derive(Clone)]
+struct ForThoseWhoAsk<S, P>(Compression<S, P>);
+
+impl<S, P> Service<Request> for ForThoseWhoAsk<S, P>
+where
+    S: Inner + Service<Request, Future = Answering>,
+    P: Predicate + Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.get_mut().poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if !request.headers().contains_key(header::ACCEPT_ENCODING) {
+            return self.0.get_mut().call(request);
+        }
+        let compressed = self.0.call(request);
+        Box::pin(async move { compressed.await.map(|response| response.map(Body::new)) })
     }
 }
 
@@ -234,7 +267,7 @@ const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age
 
 /// Compresses what is large enough, not a picture, and not an event stream,
 /// whose events would wait in the compressor.
-fn compression() -> CompressionLayer<impl Predicate + Send + Sync + 'static> {
+fn compression() -> CompressionLayer<impl Predicate + Clone + Send + Sync + 'static> {
     let worthwhile = SizeAbove::new(COMPRESS_FROM_BYTES)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);

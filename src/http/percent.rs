@@ -18,6 +18,11 @@ pub fn decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+/// Whether [`decode`] gives something, found without an allocation for what has no `%` in it.
+pub fn is_decodable(text: &str) -> bool {
+    !text.contains('%') || decode(text).is_some()
+}
+
 /// Encodes everything that is not unreserved.
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

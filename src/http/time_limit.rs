@@ -58,17 +58,18 @@ impl BodyWatch {
 pub async fn limit_time<T>(
     TimeLimit { limit, readiness }: &TimeLimit,
     body: &BodyWatch,
-    answer: impl Future<Output = T>,
+    answer: impl Future<Output = T> + Unpin,
 ) -> Result<T, Problem> {
     let mut answer = pin!(tokio::time::timeout(*limit, answer));
-    let mut is_abandoned = pin!(abandoned(readiness, body));
+    let mut is_abandoned = None;
     let answer = poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(answer.ok());
         }
         // Most requests never wait for their body, and need not know when the server stops.
         if body.waits_for_client() {
-            return is_abandoned.as_mut().poll(cx).map(|()| None);
+            let abandoned = || Box::pin(abandoned(readiness, body));
+            return is_abandoned.get_or_insert_with(abandoned).as_mut().poll(cx).map(|()| None);
         }
         Poll::Pending
     });
@@ -178,7 +179,7 @@ mod tests {
                 let limit = TimeLimit { limit: LIMIT, readiness: readiness.clone() };
                 let body = BodyWatch::default();
                 let request = request.map(|bytes| body.watch(bytes));
-                async move { limit_time(&limit, &body, next.run(request)).await }
+                async move { limit_time(&limit, &body, Box::pin(next.run(request))).await }
             }))
     }
 
