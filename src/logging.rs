@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
@@ -21,10 +22,11 @@ use crate::http::request_id::CurrentRequest;
 pub fn to_standard_error(settings: &LogSettings) -> anyhow::Result<()> {
     // ractor makes a span for every actor; an actor here lives for one request, and its span
     // costs more than handling it. Whoever wants them says so in the settings.
-    let filter = format!("ractor=warn,{}", settings.filter);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
-        .with_writer(std::io::stderr);
+    let mut filter = EnvFilter::try_new(&settings.filter)?;
+    if filter.max_level_hint() > Some(LevelFilter::WARN) && !settings.filter.contains("ractor") {
+        filter = filter.add_directive("ractor=warn".parse()?);
+    }
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Text => {
             lines.with_ansi(std::io::stderr().is_terminal()).with_timer(TimeAndRequest).init();
@@ -44,7 +46,11 @@ impl FormatTime for TimeAndRequest {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
         SystemTime.format_time(w)?;
         match CurrentRequest::get() {
-            Some(request) => write!(w, " {} {} {}", request.id, request.method, request.path()),
+            // A path may hold characters that a terminal takes for commands.
+            Some(request) => {
+                let path = request.path().escape_debug();
+                write!(w, " {} {} {path}", request.id, request.method)
+            }
             None => Ok(()),
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! The store's index of deadlines is the timer queue: it is ordered by time, it is durable, and
 //! an open order is in it from the commit that made it to the commit that ended it. So there is
-//! nothing to arm, to cancel or to restore after a restart, an open order costs no memory, and
-//! what is due can't be forgotten. This actor sleeps until the earliest deadline and then asks
-//! every order that is due to look at the clock.
+//! nothing to arm, to cancel or to restore after a restart, and what is due can't be forgotten.
+//! This actor sleeps until the earliest deadline and then asks every order that is due to look at
+//! the clock.
 //!
 //! The wall clock may step, and a deadline is a point on it. Therefore no sleep is longer than
 //! [`LOOK_AT_LEAST_EVERY`] while any order is open; while none is, the actor sleeps until

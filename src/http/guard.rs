@@ -1,7 +1,7 @@
 //! Everything that holds for all routes, put around the router by [`harden`].
 
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, PanicHookInfo};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -118,9 +118,12 @@ impl Edge {
         let id = RequestId::of(request.headers(), &*self.entropy);
         let current = CurrentRequest::new(id.clone(), &request);
         let body = BodyWatch::default();
-        let admitted = refuse_ambiguous(&request)
-            .and_then(|()| refuse_cross_origin(self.public_origin.as_deref(), &request))
-            .map(|()| Box::pin(inner.call(request.map(|bytes| body.watch(bytes)))));
+        let admit = AssertUnwindSafe(|| {
+            refuse_ambiguous(&request)?;
+            refuse_cross_origin(self.public_origin.as_deref(), &request)?;
+            Ok(Box::pin(inner.call(request.map(|bytes| body.watch(bytes)))))
+        });
+        let admitted = catch_unwind(admit).unwrap_or_else(|_| Err(Problem::internal()));
         // Each layer is pinned where it is made and handed on by reference: by value they would
         // be copied into each other, 11 KB in all.
         async move {
@@ -207,6 +210,22 @@ impl<S: Inner> Service<Request> for EdgeService<S> {
     }
 }
 
+/// Whether a client says what encodings it takes and rules none out. One that rules some out is
+/// answered without any: the compressor would answer 406, after the change was made, where
+/// nothing is left, and sending what is not wanted is allowed (RFC 9110, section 12.5.3).
+fn takes_compressed(headers: &HeaderMap) -> bool {
+    let is_ruled_out = |coding: &str| {
+        let weight = coding.split(';').find_map(|part| part.trim().strip_prefix("q="));
+        weight.is_some_and(|weight| weight.trim_matches(['0', '.', ' ']).is_empty())
+    };
+    let mut lines = headers.get_all(header::ACCEPT_ENCODING).iter().peekable();
+    lines.peek().is_some()
+        && lines.all(|line| {
+            let line = line.to_str().map(str::to_ascii_lowercase).unwrap_or_default();
+            !line.split(',').any(is_ruled_out)
+        })
+}
+
 /// Compresses for clients that say what they take. Others need not pay for the question.
 #[derive(Clone)]
 struct ForThoseWhoAsk<S, P>(Compression<S, P>);
@@ -225,7 +244,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        if !request.headers().contains_key(header::ACCEPT_ENCODING) {
+        if !takes_compressed(request.headers()) {
             return self.0.get_mut().call(request);
         }
         let compressed = self.0.call(request);
@@ -267,7 +286,7 @@ const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age
 
 /// Compresses what is large enough, not a picture, and not an event stream,
 /// whose events would wait in the compressor.
-fn compression() -> CompressionLayer<impl Predicate + Clone + Send + Sync + 'static> {
+fn compression() -> CompressionLayer<impl Predicate + Send + Sync + 'static> {
     let worthwhile = SizeAbove::new(COMPRESS_FROM_BYTES)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);

@@ -18,11 +18,13 @@ use tracing::warn;
 use super::codes::Code;
 use super::errors::problem;
 use super::problem::Problem;
+use super::request_id::CurrentRequest;
 use super::state::{ApiState, SignedIn};
 use super::{orders, payments, tickets};
-use crate::actors::IdempotencyKey;
+use crate::actors::{IdempotencyKey, MarketError};
 use crate::bugs::{Bug, planted};
 use crate::domain::{Answer, UserId};
+use crate::store::Refusal;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -109,11 +111,16 @@ where
     // In a task of its own the request is brought to its end even if its client goes away,
     // and the key is held until then.
     let state = state.clone();
-    let answered = tokio::spawn(async move {
+    let answer = async move {
         let _in_flight = in_flight;
         let answer = work(state.clone(), Some(key.clone())).await;
         finish(&state, &key, answer).await
-    });
+    };
+    let answered = match CurrentRequest::get() {
+        // What it logs is about this request all the same.
+        Some(current) => tokio::spawn(current.scope(answer)),
+        None => tokio::spawn(answer),
+    };
     answered.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a request with an idempotency key failed");
         Err(Problem::internal())
@@ -224,6 +231,12 @@ async fn finish(
         // What is not remembered may be answered otherwise the next time, so it is not told:
         // the client asks again, and the request is decided again, or the charge that it began
         // is looked at.
+        Err(MarketError::Refused(Refusal::KeyUsed)) => {
+            // A replay of the same request was quicker to find out how its charge ended.
+            let code = Code::IdempotencyInProgress;
+            let problem = Problem::new(code, "The first request is still being answered.");
+            replay_after_race(state, key, problem).await
+        }
         Err(error) => {
             warn!(%error, "an answer could not be remembered for its idempotency key");
             if planted(Bug::UnkeptAnswer) {

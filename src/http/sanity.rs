@@ -67,7 +67,8 @@ fn is_plain_host(host: &[u8]) -> bool {
     let mut parts = host.splitn(2, |byte| *byte == b':');
     let (name, port) = (parts.next().unwrap_or_default(), parts.next());
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    let is_port = |port: &[u8]| (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
+    let is_port =
+        |port: &[u8]| (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
     !name.is_empty() && name.iter().all(is_name) && port.is_none_or(is_port)
 }
 

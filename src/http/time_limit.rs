@@ -71,6 +71,7 @@ pub async fn limit_time<T>(
             let abandoned = || Box::pin(abandoned(readiness, body));
             return is_abandoned.get_or_insert_with(abandoned).as_mut().poll(cx).map(|()| None);
         }
+        is_abandoned = None;
         Poll::Pending
     });
     let answer = answer.await;

@@ -1,7 +1,8 @@
 //! Pages of tickets, found without reading what is not on them.
 //!
 //! Two indexes hold every list in the two orders there are, newest first and by price, so an
-//! unfiltered page costs what is on it. A filter that the order's own index can't serve can be
+//! unfiltered page costs what is on it, and a look into memory for each locked ticket that it
+//! passes over. A filter that the order's own index can't serve can be
 //! answered in two or three ways: walk the list in its order and test each ticket, or read all
 //! that passes a selective filter and keep the best. Which is cheaper depends on how many
 //! tickets pass, which nobody knows beforehand. So the ways race, a little of each in turn,

@@ -1,5 +1,6 @@
 //! Opening a store's file: creating it, refusing what it is not, bringing it up to date.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use redb::{
 use thiserror::Error;
 
 use super::apply::Tally;
-use super::open_orders::{Holding, OpenOrders};
+use super::open_orders::OpenOrders;
 use super::reads::Snapshot;
 use super::tables::{self, DEADLINES, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
 use super::{ReadError, files, log, storage_error};
@@ -263,20 +264,19 @@ fn migrate(
 /// these.
 pub fn read_tally(db: &Database) -> Result<(OpenOrders, Tally), ReadError> {
     let snapshot = Snapshot::of(db)?;
-    let mut open = Vec::new();
-    for entry in snapshot.table(DEADLINES)?.iter().map_err(storage_error)? {
+    let deadlines = snapshot.table(DEADLINES)?;
+    let count = usize::try_from(deadlines.len().map_err(storage_error)?).unwrap_or_default();
+    let (mut by_buyer, mut locked) = (Vec::with_capacity(count), HashSet::with_capacity(count));
+    for entry in deadlines.iter().map_err(storage_error)? {
         let (deadline, holding) = entry.map_err(storage_error)?;
         let (buyer, ticket) = holding.value();
-        open.push(Holding {
-            buyer: UserId::from_u128(buyer),
-            order: OrderId::from_u128(deadline.value().1),
-            ticket: TicketId::from_u128(ticket),
-        });
+        by_buyer.push((UserId::from_u128(buyer), OrderId::from_u128(deadline.value().1)));
+        locked.insert(TicketId::from_u128(ticket));
     }
     let tally = Tally {
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         ..Tally::default()
     };
-    Ok((OpenOrders::of_all(open), tally))
+    Ok((OpenOrders::of_all(by_buyer, locked), tally))
 }

@@ -21,19 +21,30 @@ pub struct OpenOrders(RwLock<Published>);
 
 #[derive(Debug, Default)]
 struct Published {
+    /// The number of the last batch that counts here; see [`super::reads::Snapshot::batch`].
+    batch: u64,
     by_buyer: BTreeSet<(UserId, OrderId)>,
     locked: HashSet<TicketId>,
 }
 
+/// A buyer's open orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenOf {
+    /// As of which batch.
+    pub batch: u64,
+    /// The orders, the newest first.
+    pub orders: Vec<OrderId>,
+}
+
 /// What identifies an open order here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
+struct Holding {
     /// Who has it open.
-    pub buyer: UserId,
+    buyer: UserId,
     /// The order.
-    pub order: OrderId,
+    order: OrderId,
     /// The ticket it holds.
-    pub ticket: TicketId,
+    ticket: TicketId,
 }
 
 impl From<&Order> for Holding {
@@ -44,10 +55,10 @@ impl From<&Order> for Holding {
 
 impl OpenOrders {
     /// Those that the file tells of when the store is opened.
-    pub fn of_all(holdings: Vec<Holding>) -> Self {
-        let by_buyer = holdings.iter().map(|open| (open.buyer, open.order)).collect();
-        let locked = holdings.iter().map(|open| open.ticket).collect();
-        Self(RwLock::new(Published { by_buyer, locked }))
+    pub fn of_all(by_buyer: Vec<(UserId, OrderId)>, locked: HashSet<TicketId>) -> Self {
+        // Collected at once they are sorted first, which fills the nodes of the tree.
+        let by_buyer = by_buyer.into_iter().collect();
+        Self(RwLock::new(Published { batch: 0, by_buyer, locked }))
     }
 
     /// How many there are.
@@ -56,8 +67,10 @@ impl OpenOrders {
     }
 
     /// Those of a buyer, the newest first.
-    pub fn of(&self, buyer: UserId) -> Vec<OrderId> {
-        self.published().of(buyer).rev().map(|(_, order)| *order).collect()
+    pub fn of(&self, buyer: UserId) -> OpenOf {
+        let published = self.published();
+        let orders = published.of(buyer).rev().map(|(_, order)| *order).collect();
+        OpenOf { batch: published.batch, orders }
     }
 
     /// Whether an order holds the ticket.
@@ -113,13 +126,11 @@ impl Openings {
         published.published().of(buyer).take(room).count() < room
     }
 
-    /// Publishes what the batch, which is durable now, has opened and closed.
-    pub fn publish(&mut self, to: &OpenOrders) {
+    /// Publishes what the batch of that number, which is durable now, has opened and closed.
+    pub fn publish(&mut self, to: &OpenOrders, batch: u64) {
         self.surplus.clear();
-        if self.changes.is_empty() {
-            return;
-        }
         let mut published = to.0.write().unwrap_or_else(PoisonError::into_inner);
+        published.batch = batch;
         for change in self.changes.drain(..) {
             match change {
                 Change::Opened(Holding { buyer, order, ticket }) => {
@@ -154,15 +165,18 @@ mod tests {
     fn a_ticket_that_is_locked_again_within_a_batch_is_locked() {
         let (open, mut batch) = (OpenOrders::default(), Openings::default());
         batch.open(&order(1, 10, 100));
-        batch.publish(&open);
+        batch.publish(&open, 1);
         batch.close(&order(1, 10, 100));
         batch.open(&order(2, 11, 100));
-        assert!(open.of(UserId::from_u128(2)).is_empty(), "nothing shows before it is durable");
-        batch.publish(&open);
+        assert!(
+            open.of(UserId::from_u128(2)).orders.is_empty(),
+            "nothing shows before it is durable"
+        );
+        batch.publish(&open, 1);
         assert!(open.hold(TicketId::from_u128(100)));
         assert_eq!(open.total(), 1);
         batch.close(&order(2, 11, 100));
-        batch.publish(&open);
+        batch.publish(&open, 1);
         assert!(!open.hold(TicketId::from_u128(100)));
         assert_eq!(open.total(), 0);
     }
@@ -173,14 +187,14 @@ mod tests {
         let buyer = UserId::from_u128(1);
         batch.open(&order(1, 10, 100));
         batch.open(&order(2, 11, 101));
-        batch.publish(&open);
+        batch.publish(&open, 1);
         assert!(batch.leave_room(&open, buyer, 2));
         batch.open(&order(1, 12, 102));
         assert!(!batch.leave_room(&open, buyer, 2));
         batch.close(&order(1, 10, 100));
         assert!(batch.leave_room(&open, buyer, 2));
         assert!(!batch.leave_room(&open, buyer, 0));
-        batch.publish(&open);
-        assert_eq!(open.of(buyer), [OrderId::from_u128(12)]);
+        batch.publish(&open, 1);
+        assert_eq!(open.of(buyer).orders, [OrderId::from_u128(12)]);
     }
 }

@@ -20,6 +20,7 @@ use crate::domain::{
 /// share until the next: beginning a transaction and opening its tables takes several times as
 /// long as finding a row.
 pub struct Snapshot {
+    batch: u64,
     txn: ReadTransaction,
     tables: ReadTables,
 }
@@ -27,7 +28,22 @@ pub struct Snapshot {
 impl Snapshot {
     /// The store as it is now.
     pub fn of(db: &Database) -> Result<Self, ReadError> {
-        Ok(Self { txn: db.begin_read().map_err(storage_error)?, tables: ReadTables::default() })
+        Ok(Self {
+            batch: 0,
+            txn: db.begin_read().map_err(storage_error)?,
+            tables: ReadTables::default(),
+        })
+    }
+
+    /// How many batches were written before, since the store was opened.
+    pub fn batch(&self) -> u64 {
+        self.batch
+    }
+
+    /// This snapshot as the one that follows another.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { batch: before.batch + 1, ..self }
     }
 
     /// A table, opened for the caller alone.
@@ -122,7 +138,7 @@ impl Snapshot {
 
     /// A page of one buyer's orders, of which `open`, newest first, were open just before this
     /// snapshot. Each status that an order can end in has a run of its own in the index, so a
-    /// page costs what is on it and, for all statuses, one more entry of each run.
+    /// page costs what is on it, one more entry of each run, and the buyer's open orders.
     pub fn purchases(
         &self,
         query: &PurchaseQuery,
@@ -143,6 +159,8 @@ impl Snapshot {
                 run.rev().map(|entry| entry.map(|(key, _)| key.value().2).map_err(storage_error));
             runs.push((Box::new(ids) as Run<'_>).peekable());
         }
+        // A list of those that have ended has no use for them.
+        let open = if runs.len() == 1 { &[] } else { open };
         let open = open.iter().map(|id| id.as_u128()).filter(move |id| *id <= last);
         let open_run = runs.len();
         runs.push((Box::new(open.map(Ok)) as Run<'_>).peekable());
@@ -151,7 +169,7 @@ impl Snapshot {
             let Some((run, id)) = newest(&mut runs)? else { break };
             let id = OrderId::from_u128(id);
             let purchase = self.purchase(id)?.ok_or_else(|| {
-                ReadError::Corrupt(format!("ended_orders {id}: the order is missing"))
+                ReadError::Corrupt(format!("orders {id}: it is listed, but missing"))
             })?;
             // One that has ended since it was open is in the index as well.
             let is_twice = run == open_run && !purchase.order.is_open();
@@ -270,7 +288,7 @@ mod tests {
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let ticket = world.lists(ana, "Rock", 100).await;
         let ended = world.locks(bob, ticket).await;
-        let open_before = store.shared.open_orders.of(bob);
+        let open_before = store.shared.open_orders.of(bob).orders;
         world.cancels(ended).await;
         let snapshot = store.now();
         for (status, expected) in [

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use redb::{Database, StorageBackend};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::open_orders::OpenOf;
 use super::reads::Snapshot;
 use super::verify::{VerifyReport, verify_snapshot};
 use super::writer::{Job, Shared, Writer};
@@ -21,6 +22,10 @@ use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
+
+/// How often a reader tries to see memory and file as of one batch. Should a batch come between
+/// every time, each order is still shown as it was at some moment of the request.
+const SAME_MOMENT_ATTEMPTS: usize = 8;
 
 /// How a store is run.
 #[derive(Clone)]
@@ -66,8 +71,9 @@ impl Default for StoreSettings {
 /// store waits until everything queued is written, then closes the file; with
 /// [`WriterMode::Inline`] the runtime does that at the writer's next turn.
 pub struct RedbStore {
-    db: Arc<Database>,
+    /// Before the database, whose last snapshot it holds: fields are dropped in this order.
     pub(super) shared: Arc<Shared>,
+    db: Arc<Database>,
     mode: WriterMode,
     /// `None` only while the store is being dropped.
     queue: Option<mpsc::Sender<Job>>,
@@ -125,6 +131,12 @@ impl RedbStore {
     /// use. It reads everything on the calling thread.
     pub fn verify(&self) -> Result<VerifyReport, ReadError> {
         verify_snapshot(&self.now())
+    }
+
+    /// In this order, for a snapshot that is later misses nothing that is named here.
+    fn open_orders_and_rows(&self, buyer: UserId) -> (OpenOf, Arc<Snapshot>) {
+        let open = self.shared.open_orders.of(buyer);
+        (open, self.now())
     }
 
     pub(super) fn now(&self) -> Arc<Snapshot> {
@@ -191,9 +203,14 @@ impl Store for RedbStore {
     }
 
     async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
-        // In this order: what is open is asked first, see `open_orders`.
-        let open = self.shared.open_orders.of(query.buyer);
-        self.now().purchases(query, &open)
+        let (mut open, mut snapshot) = self.open_orders_and_rows(query.buyer);
+        for _ in 1..SAME_MOMENT_ATTEMPTS {
+            if open.batch == snapshot.batch() {
+                break;
+            }
+            (open, snapshot) = self.open_orders_and_rows(query.buyer);
+        }
+        snapshot.purchases(query, &open.orders)
     }
 
     async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {

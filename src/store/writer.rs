@@ -78,6 +78,7 @@ impl Shared {
     /// lock, and with it what only it still needed.
     fn advance(&self, snapshot: Snapshot) {
         let mut shared = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = snapshot.after(&shared);
         let before = std::mem::replace(&mut *shared, Arc::new(snapshot));
         drop(shared);
         drop(before);
@@ -170,7 +171,8 @@ impl Writer {
                 let _ = job.answer.send(Err(CommitError::Unavailable));
             }
         } else {
-            self.tally.openings.publish(&self.shared.open_orders);
+            let batch = self.shared.snapshot().batch();
+            self.tally.openings.publish(&self.shared.open_orders, batch);
             self.shared.show(&self.tally);
         }
         for (job, outcome) in jobs.drain(..).zip(outcomes) {

@@ -145,10 +145,14 @@ async fn large_answers_are_compressed_but_no_small_ones_and_no_event_streams() {
         ("/large", "gzip", Some("gzip")),
         ("/large", "gzip, br", Some("br")),
         ("/large", "identity", None),
+        ("/large", "gzip;q=0.5", Some("gzip")),
+        ("/large", "identity;q=0", None),
+        ("/large", "*; q=0.000", None),
         ("/", "gzip", None),
         ("/events", "gzip", None),
     ] {
         let response = answer("GET", path, &[("accept-encoding", accepted)], "").await;
+        assert_eq!(response.status(), StatusCode::OK, "{path} {accepted}");
         let used = response.headers().get(header::CONTENT_ENCODING);
         assert_eq!(used.map(|value| value.to_str().unwrap()), encoding, "{path} {accepted}");
     }
