@@ -91,3 +91,30 @@ tables! {
     /// The same keys by when they expire, in milliseconds since the epoch.
     IDEMPOTENCY_EXPIRY: "idempotency_expiry", (i64, u128, &str) => ();
 }
+
+/// Hands each table that requests read, under the name it goes by in code, to a macro, and after
+/// them what the macro's caller adds. Whoever opens tables for reading or writing gets its list
+/// here.
+macro_rules! requested {
+    ($make:ident { $($more:tt)* }) => {
+        $make! {
+            users: USERS, u128 => &'static [u8];
+            emails: EMAILS, &'static str => u128;
+            sessions: SESSIONS, (u128, u128) => i64;
+            tickets: TICKETS, u128 => &'static [u8];
+            lists: LISTS, (u128, u128) => u64;
+            lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
+            words: WORDS, (&'static str, u128) => ();
+            orders: ORDERS, u128 => &'static [u8];
+            ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
+            deadlines: DEADLINES, (i64, u128) => (u128, u128);
+            charges: CHARGES, u128 => &'static [u8];
+            charges_by_intent: CHARGES_BY_INTENT, &'static str => u128;
+            unsettled: UNSETTLED, u128 => ();
+            events: EVENTS, u64 => &'static [u8];
+            idempotency: IDEMPOTENCY, (u128, &'static str) => &'static [u8];
+            $($more)*
+        }
+    };
+}
+pub(super) use requested;

@@ -44,21 +44,7 @@ macro_rules! write_tables {
     };
 }
 
-write_tables! {
-    users: USERS, u128 => &'static [u8];
-    emails: EMAILS, &'static str => u128;
-    sessions: SESSIONS, (u128, u128) => i64;
-    tickets: TICKETS, u128 => &'static [u8];
-    lists: LISTS, (u128, u128) => u64;
-    lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
-    words: WORDS, (&'static str, u128) => ();
-    orders: ORDERS, u128 => &'static [u8];
-    ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
-    deadlines: DEADLINES, (i64, u128) => (u128, u128);
-    charges: CHARGES, u128 => &'static [u8];
-    charges_by_intent: CHARGES_BY_INTENT, &'static str => u128;
-    unsettled: UNSETTLED, u128 => ();
-    events: EVENTS, u64 => &'static [u8];
-    idempotency: IDEMPOTENCY, (u128, &'static str) => &'static [u8];
+// What only commits touch is added to what requests read as well.
+tables::requested!(write_tables {
     idempotency_expiry: IDEMPOTENCY_EXPIRY, (i64, u128, &'static str) => ();
-}
+});
