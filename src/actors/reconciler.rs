@@ -5,7 +5,7 @@
 //! with growing pauses under the same idempotency key. At every start, and every
 //! [`SWEEP_EVERY`] in case a message was lost, the index is read and what it holds is taken up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Reconciler {
 pub struct ReconcilerState {
     pending: BTreeMap<ChargeId, Pending>,
     /// The same by time, so that the next is found at once.
-    schedule: BTreeMap<(Instant, ChargeId), ()>,
+    schedule: BTreeSet<(Instant, ChargeId)>,
     /// The one tick that is on its way, and when it comes.
     tick: Option<(Instant, AbortHandle)>,
 }
@@ -208,7 +208,7 @@ impl ReconcilerState {
 
     fn schedule(&mut self, charge: ChargeId, pending: Pending) {
         self.forget(charge);
-        self.schedule.insert((pending.next_try, charge), ());
+        self.schedule.insert((pending.next_try, charge));
         self.pending.insert(charge, pending);
     }
 
@@ -222,7 +222,7 @@ impl ReconcilerState {
     /// again until somebody reports on it or the longest pause is over.
     fn take_due(&mut self, now: Instant) -> Vec<(ChargeId, OrderId)> {
         let mut due = Vec::new();
-        while let Some((&(at, charge), ())) = self.schedule.first_key_value() {
+        while let Some(&(at, charge)) = self.schedule.first() {
             if at > now {
                 break;
             }
@@ -230,14 +230,14 @@ impl ReconcilerState {
             if let Some(pending) = self.pending.get_mut(&charge) {
                 due.push((charge, pending.order));
                 pending.next_try = now + LONGEST_PAUSE;
-                self.schedule.insert((pending.next_try, charge), ());
+                self.schedule.insert((pending.next_try, charge));
             }
         }
         due
     }
 
     fn schedule_tick(&mut self, myself: &ActorRef<ReconcilerMessage>) {
-        let Some((&(at, _), ())) = self.schedule.first_key_value() else { return };
+        let Some(&(at, _)) = self.schedule.first() else { return };
         if self.tick.as_ref().is_some_and(|(coming_at, _)| *coming_at <= at) {
             return;
         }

@@ -69,9 +69,6 @@ macro_rules! typed_id {
         pub struct $name(u128);
 
         impl $name {
-            /// What the text form starts with.
-            pub const PREFIX: &'static str = $prefix;
-
             /// Wraps a number that [`crate::seams::IdMint`] minted or the store kept.
             pub const fn from_u128(id: u128) -> Self {
                 Self(id)

@@ -312,6 +312,24 @@ impl Purchase {
         changed(after, Some(TicketDemand::Release), events)
     }
 
+    /// The money was given back before there was a sale.
+    fn end_refunded(
+        &self,
+        charge: &Charge,
+        intent: IntentId,
+        refund: &RefundId,
+        now: Timestamp,
+    ) -> PurchaseDecision {
+        let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
+        self.end_by_gateway(charge, phase, now)
+    }
+
+    /// Money was taken for an order that is over.
+    fn pay_back(&self, charge: &Charge, intent: IntentId, now: Timestamp) -> PurchaseDecision {
+        let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
+        self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
+    }
+
     fn refunded(
         &self,
         charge: &Charge,

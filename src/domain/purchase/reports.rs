@@ -127,10 +127,7 @@ impl Purchase {
             // Somebody captured it by hand while the order still holds its ticket. A dispute is
             // seen when the gateway is looked at next.
             IntentFact::Captured | IntentFact::Disputed(_) => self.complete(charge, intent, now),
-            IntentFact::Refunded(refund) => {
-                let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
-                self.end_by_gateway(charge, phase, now)
-            }
+            IntentFact::Refunded(refund) => self.end_refunded(charge, intent, refund, now),
         }
     }
 
@@ -157,10 +154,7 @@ impl Purchase {
                 let code = FailureCode::cancelled_at_gateway();
                 self.end_by_gateway(charge, ChargePhase::Failed { intent: Some(intent), code }, now)
             }
-            IntentFact::Refunded(refund) => {
-                let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
-                self.end_by_gateway(charge, phase, now)
-            }
+            IntentFact::Refunded(refund) => self.end_refunded(charge, intent, refund, now),
         }
     }
 
@@ -179,10 +173,7 @@ impl Purchase {
                 let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
                 self.move_charge(charge, phase, now)
             }
-            IntentFact::Captured | IntentFact::Disputed(_) => {
-                let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
-                self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
-            }
+            IntentFact::Captured | IntentFact::Disputed(_) => self.pay_back(charge, intent, now),
             IntentFact::Refunded(refund) => self.refunded(charge, intent, refund, now),
             // Not given back yet: the cancelling is asked for again. A declined intent holds
             // nothing but could still be confirmed by whoever has its client secret.
@@ -265,10 +256,7 @@ impl Purchase {
             IntentFact::Open | IntentFact::NeedsBuyer(_) | IntentFact::Authorised => {
                 PurchaseDecision::Tidy(intent)
             }
-            IntentFact::Captured | IntentFact::Disputed(_) => {
-                let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
-                self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
-            }
+            IntentFact::Captured | IntentFact::Disputed(_) => self.pay_back(charge, intent, now),
             IntentFact::Declined(_)
             | IntentFact::Refused(_)
             | IntentFact::Voided
