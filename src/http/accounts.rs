@@ -1,6 +1,5 @@
 //! `/api/users`: signing up, in and out, and changing one's account.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Json;
 use super::codes::Code;
 use super::errors::problem;
 use super::input::{Faults, email_field};

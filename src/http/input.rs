@@ -52,8 +52,9 @@ pub enum TitleFault {
 pub fn price_field(field: Field<'_>, currency: Currency) -> Result<Price, PriceError> {
     match field {
         Field::Missing | Field::Null => Err(PriceError::NotPositive),
-        Field::Number(text) | Field::Text(text) => Price::parse(text, currency),
-        Field::Other(_) => Err(PriceError::NotANumber),
+        given => {
+            given.numeral().map_or(Err(PriceError::NotANumber), |text| Price::parse(text, currency))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::idempotency::{Remembered, once};
 use super::input::{Faults, PathId, id_field};
 use super::json::StrictJson;
 use super::openapi::Refusals;
-use super::paging::{Cursor, PageRequest, Query, next_link};
+use super::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, SignedIn};
 use super::views::{OrderJson, OrderStatusJson};
@@ -125,33 +125,28 @@ async fn list(
     who: SignedIn,
     query: Query,
 ) -> Result<Response, Problem> {
-    let page = PageRequest::from_query(&query);
+    let wanted = PageRequest::from_query(&query);
     let status = read_status(&query);
-    let after = match &page {
+    let after = match &wanted {
         Ok(PageRequest { after: Some(cursor), .. }) => position(cursor).map(Some),
         _ => Ok(None),
     };
-    let (Ok(page), Ok(status), Ok(after)) = (&page, &status, &after) else {
-        let mut errors: Vec<FieldError> = page.err().unwrap_or_default();
+    let (Ok(wanted), Ok(status), Ok(after)) = (&wanted, &status, &after) else {
+        let mut errors: Vec<FieldError> = wanted.err().unwrap_or_default();
         errors.extend(status.err());
         errors.extend(after.err());
         return Err(Problem::validation(errors));
     };
     // One more than shown tells whether more follow.
     let asked =
-        PurchaseQuery { buyer: who.user, status: *status, after: *after, limit: page.limit + 1 };
+        PurchaseQuery { buyer: who.user, status: *status, after: *after, limit: wanted.limit + 1 };
     let mut purchases = state.store.purchases(&asked).await?;
-    let has_more = purchases.len() > page.limit;
-    purchases.truncate(page.limit);
+    let has_more = purchases.len() > wanted.limit;
+    purchases.truncate(wanted.limit);
     let next = purchases.last().filter(|_| has_more).map(|last| cursor(last.order.id));
-    let link = next.and_then(|cursor| next_link(PATH, &query, &cursor));
     let orders: Vec<OrderJson> =
         purchases.iter().map(|purchase| OrderJson::from(&purchase.view())).collect();
-    let mut response = ([(header::CACHE_CONTROL, NO_STORE)], Json(orders)).into_response();
-    if let Some(link) = link {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    Ok(page(PATH, &query, orders, next, NO_STORE))
 }
 
 fn read_status(query: &Query) -> Result<Option<OrderStatus>, FieldError> {
@@ -169,9 +164,7 @@ fn cursor(last: OrderId) -> Cursor {
 
 fn position(cursor: &Cursor) -> Result<OrderId, FieldError> {
     let bytes = cursor.payload().strip_prefix(b"o").and_then(|id| id.try_into().ok());
-    bytes
-        .map(|bytes| OrderId::from_u128(u128::from_be_bytes(bytes)))
-        .ok_or_else(|| FieldError::on("after", "after must be the cursor of an earlier page"))
+    bytes.map(|bytes| OrderId::from_u128(u128::from_be_bytes(bytes))).ok_or_else(not_a_cursor)
 }
 
 /// Shows an order of the signed-in user's.

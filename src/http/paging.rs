@@ -1,12 +1,15 @@
 //! Query strings and pages: `limit`, `after` and the `link` to the next page.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::body::Json;
 use super::percent;
 use super::problem::{FieldError, Problem};
 
@@ -171,25 +174,36 @@ impl PageRequest {
     }
 
     fn after(query: &Query) -> Result<Option<Cursor>, FieldError> {
-        let refuse = || FieldError::on("after", "after must be the cursor of an earlier page");
-        query.one("after")?.map(|text| Cursor::decode(text).ok_or_else(refuse)).transpose()
+        query.one("after")?.map(|text| Cursor::decode(text).ok_or_else(not_a_cursor)).transpose()
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
-    type Rejection = Problem;
+/// What is said of a cursor that is garbage, or another list's.
+pub fn not_a_cursor() -> FieldError {
+    FieldError::on("after", "after must be the cursor of an earlier page")
+}
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::from_request_parts(parts, state).await?;
-        Self::from_query(&query).map_err(Problem::validation)
+/// The answer to a request for a page of the list at this path. `next` is its last place if more
+/// follow.
+pub fn page<T: Serialize>(
+    path: &str,
+    query: &Query,
+    items: Vec<T>,
+    next: Option<Cursor>,
+    caching: HeaderValue,
+) -> Response {
+    let mut response = ([(header::CACHE_CONTROL, caching)], Json(items)).into_response();
+    if let Some(link) = next.and_then(|cursor| next_link(path, query, &cursor)) {
+        response.headers_mut().insert(header::LINK, link);
     }
+    response
 }
 
 /// The value of the `link` header that leads to the next page of the list at
 /// this path (RFC 8288). Everything else the client asked for stays.
 ///
 /// `path` is one of our own routes, in characters that a URI may hold.
-pub fn next_link(path: &str, query: &Query, next: &Cursor) -> Option<HeaderValue> {
+fn next_link(path: &str, query: &Query, next: &Cursor) -> Option<HeaderValue> {
     let target = query.with("after", &next.encode());
     HeaderValue::try_from(format!("<{path}?{target}>; rel=\"next\"")).ok()
 }

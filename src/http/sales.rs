@@ -3,7 +3,6 @@
 //! Buyers see refunds and disputes on their charge. The charge is theirs alone, so sellers have
 //! this page, which says no more of the buyer than the ticket itself does.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Json;
 use super::input::PathId;
 use super::openapi::Refusals;
 use super::problem::Problem;

@@ -1,6 +1,5 @@
 //! `/api/sandbox`: playing the buyer's bank. The routes exist only with the sandbox provider.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -9,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Json;
 use super::codes::Code;
 use super::errors::problem;
 use super::input::Faults;

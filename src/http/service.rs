@@ -1,6 +1,5 @@
 //! The server about itself: whether it lives, whether it takes work.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -8,6 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Json;
 use super::openapi::Refusals;
 use super::problem::Problem;
 use super::state::ApiState;

@@ -16,7 +16,7 @@ use super::idempotency::{Remembered, once};
 use super::input::{Faults, PathId, price_field, title_field};
 use super::json::{JsonObject, StrictJson};
 use super::openapi::Refusals;
-use super::paging::{Cursor, PageRequest, Query, next_link};
+use super::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::views::TicketJson;
@@ -173,18 +173,11 @@ async fn list(
     query: Query,
 ) -> Result<Response, Problem> {
     let filters = read_filters(&query, state.currency, who)?;
-    let page = state.store.tickets(&filters).await?;
-    let tickets: Vec<TicketJson> = page.tickets.iter().map(TicketJson::from).collect();
-    let next = page.tickets.last().filter(|_| page.more).map(|last| cursor(filters.sort, last));
-    let link = next.and_then(|cursor| next_link(PATH, &query, &cursor));
+    let found = state.store.tickets(&filters).await?;
+    let tickets: Vec<TicketJson> = found.tickets.iter().map(TicketJson::from).collect();
+    let next = found.tickets.last().filter(|_| found.more).map(|last| cursor(filters.sort, last));
     let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
-    let mut response =
-        ([(header::CACHE_CONTROL, HeaderValue::from_static(caching))], Json(tickets))
-            .into_response();
-    if let Some(link) = link {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    Ok(page(PATH, &query, tickets, next, HeaderValue::from_static(caching)))
 }
 
 fn read_filters(
@@ -206,8 +199,7 @@ fn read_filters(
     let words = query.one("q").map(|text| text.map(search_words).unwrap_or_default());
     let after = match (&sort, &page) {
         (Ok(sort), Ok(PageRequest { after: Some(cursor), .. })) => {
-            let garbage = FieldError::on("after", "after must be the cursor of an earlier page");
-            position(*sort, cursor).ok_or(garbage).map(Some)
+            position(*sort, cursor).ok_or_else(not_a_cursor).map(Some)
         }
         _ => Ok(None),
     };

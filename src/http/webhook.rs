@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use tracing::{debug, info};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::Json;
 use super::codes::Code;
 use super::errors::problem;
 use super::json::read_body;
