@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,6 +108,11 @@ impl IntoResponse for Failure {
     }
 }
 
+/// An id, or what is answered to text that is none.
+fn named<T: FromStr>(text: &str, otherwise: StatusCode) -> Result<T, Failure> {
+    text.parse().map_err(|_| Failure::Status(otherwise))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NewOrder {
@@ -119,8 +125,7 @@ async fn lock(
     Json(body): Json<NewOrder>,
 ) -> Result<Response, Failure> {
     let buyer = service.signed_in(&headers)?;
-    let bad = |_| Failure::Status(StatusCode::BAD_REQUEST);
-    let ticket: TicketId = body.ticket_id.parse().map_err(bad)?;
+    let ticket: TicketId = named(&body.ticket_id, StatusCode::BAD_REQUEST)?;
     let order = OrderId::from_u128(service.ids.mint());
     let now = SystemClock.now().as_millis();
     let locked = match service.variant {
@@ -289,8 +294,7 @@ async fn pay(
     Json(body): Json<Payment>,
 ) -> Result<Response, Failure> {
     let buyer = service.signed_in(&headers)?;
-    let bad = |_| Failure::Status(StatusCode::BAD_REQUEST);
-    let order: OrderId = body.order_id.parse().map_err(bad)?;
+    let order: OrderId = named(&body.order_id, StatusCode::BAD_REQUEST)?;
     let charge = Uuid::from_u128(service.ids.mint());
     let now = SystemClock.now().as_millis();
     let row = sqlx::query(PAY)
@@ -313,13 +317,12 @@ async fn pay(
 }
 
 async fn show(State(service): Shared, Path(id): Path<String>) -> Result<Response, Failure> {
-    let missing = || Failure::Status(StatusCode::NOT_FOUND);
-    let id: TicketId = id.parse().map_err(|_| missing())?;
+    let id: TicketId = named(&id, StatusCode::NOT_FOUND)?;
     let row = sqlx::query(AssertSqlSafe(service.ticket_sql.as_str()))
         .bind(Uuid::from_u128(id.as_u128()))
         .fetch_optional(&service.pool)
         .await?;
-    let ticket = Ticket::from_row(&row.ok_or_else(missing)?)?;
+    let ticket = Ticket::from_row(&row.ok_or(Failure::Status(StatusCode::NOT_FOUND))?)?;
     Ok(Json(ticket).into_response())
 }
 

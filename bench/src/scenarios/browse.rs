@@ -149,13 +149,28 @@ pub async fn pages(bench: &Bench) -> anyhow::Result<Outcome> {
 
 /// A hundred looks for one lock.
 pub async fn browse(bench: &Bench) -> anyhow::Result<Outcome> {
+    together(bench, BROWSE, Some(Variant::Statement)).await
+}
+
+/// Everything at once. The peer can't do all of it.
+pub async fn mixed(bench: &Bench) -> anyhow::Result<Outcome> {
+    together(bench, MIXED, None).await
+}
+
+async fn together(
+    bench: &Bench,
+    weights: Weights,
+    beside: Option<Variant>,
+) -> anyhow::Result<Outcome> {
     let store = bench.store().await?;
     let mut browsing = Browsing::new(bench, &store.world);
     bench.measure_ceiling(bench.load(), &mut browsing.outcome).await?;
-    let ours = browsing.measure(GITTIX, &bench.gittix(&store, &[]).await?, BROWSE).await?;
+    let ours = browsing.measure(GITTIX, &bench.gittix(&store, &[]).await?, weights).await?;
     let mut theirs = None;
-    if let Some(server) = bench.peer(&store.world, Variant::Statement).await? {
-        theirs = Some(browsing.measure(STATEMENT, &server, BROWSE).await?);
+    if let Some(variant) = beside
+        && let Some(server) = bench.peer(&store.world, variant).await?
+    {
+        theirs = Some(browsing.measure(STATEMENT, &server, weights).await?);
     }
     let mut outcome = browsing.outcome;
     let ceiling = outcome.value(CEILING, "POST /echo", "answers/s").unwrap_or(f64::NAN);
@@ -163,18 +178,6 @@ pub async fn browse(bench: &Bench) -> anyhow::Result<Outcome> {
     if let Some(theirs) = theirs {
         outcome.ratio("times PostgreSQL, all requests together", ours / theirs, "");
     }
-    Ok(outcome)
-}
-
-/// Everything at once.
-pub async fn mixed(bench: &Bench) -> anyhow::Result<Outcome> {
-    let store = bench.store().await?;
-    let mut browsing = Browsing::new(bench, &store.world);
-    bench.measure_ceiling(bench.load(), &mut browsing.outcome).await?;
-    let ours = browsing.measure(GITTIX, &bench.gittix(&store, &[]).await?, MIXED).await?;
-    let mut outcome = browsing.outcome;
-    let ceiling = outcome.value(CEILING, "POST /echo", "answers/s").unwrap_or(f64::NAN);
-    outcome.ratio("of the ceiling, all requests together", ours / ceiling, "");
     Ok(outcome)
 }
 
