@@ -5,28 +5,22 @@ import { price } from "../format.js";
 import { listen } from "../live.js";
 import { currentUser } from "../session.js";
 import { badge, empty } from "../tickets.js";
-import { pagedList } from "./orders.js";
+import { liveRow, pagedList } from "./orders.js";
 
 export function mine({ signal }) {
-  const rows = new Map();
   const shown = pagedList({
     label: "My tickets",
     path: "/api/tickets?seller=me",
     signal,
-    row(ticket) {
-      const it = row(ticket);
-      rows.set(ticket.id, it);
-      return it.node;
-    },
-    reset: () => rows.clear(),
+    row,
     empty: () => empty("You aren't selling anything", "List a ticket you can't use. It's for sale the moment you submit it.",
       h("a.button.primary", { href: "/tickets/new" }, "Sell a ticket")),
   });
   listen(signal, ({ type, data }) => {
-    const known = rows.get(data.id);
+    const known = shown.rows.get(data.id);
     if (type === "TicketDeleted") {
       known?.node.remove();
-      rows.delete(data.id);
+      shown.rows.delete(data.id);
     } else if (known) known.update(data);
     else if (type === "TicketCreated" && data.userId === currentUser()?.id) shown.reload();
   }, shown.reload);
@@ -43,16 +37,11 @@ function row(ticket) {
   const amount = h("span.row-price");
   const state = h("span.row-state");
   const node = h("li", {}, h("a.row", { href: `/tickets/${ticket.id}` }, title, state, amount));
-  let version = -1;
-  const update = (next) => {
-    if (next.version < version) return;
-    version = next.version;
+  return liveRow(node, ticket, (next) => {
     say(title, next.title);
     say(amount, price(next.price, next.currency));
     fill(state, badge(next.status));
-  };
-  update(ticket);
-  return { node, update };
+  });
 }
 
 /** The way between what I buy and what I sell. */

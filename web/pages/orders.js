@@ -9,23 +9,17 @@ import { badge, empty } from "../tickets.js";
 import { tabs } from "./mine.js";
 
 export function orders({ signal }) {
-  const rows = new Map();
   const shown = pagedList({
     label: "My orders",
     path: "/api/orders",
     signal,
-    row(order) {
-      const it = row(order);
-      rows.set(order.id, it);
-      return it.node;
-    },
-    reset: () => rows.clear(),
+    row,
     empty: () => empty("No orders yet", "When you choose a ticket, it's held for you here while you pay.",
       h("a.button.primary", { href: "/" }, "Browse tickets")),
   });
   listen(signal, ({ type, data }) => {
     if (!type.startsWith("Order")) return;
-    const known = rows.get(data.id);
+    const known = shown.rows.get(data.id);
     if (known) known.update(data);
     else shown.reload();
   }, shown.reload);
@@ -49,20 +43,28 @@ function row(order) {
   const state = h("span.row-state");
   const when = h("span.row-when", {}, moment(order.createdAt));
   const node = h("li", {}, h("a.row", { href: `/orders/${order.id}` }, title, when, state, amount));
+  return liveRow(node, order, (next) => {
+    say(title, next.ticket.title);
+    say(amount, price(next.price, next.currency));
+    fill(state, badge(next.status, orderState(next)));
+  });
+}
+
+/** A row that shows an item, and each newer version of it that it is updated with. */
+export function liveRow(node, item, show) {
   let version = -1;
   const update = (next) => {
     if (next.version < version) return;
     version = next.version;
-    say(title, next.ticket.title);
-    say(amount, price(next.price, next.currency));
-    fill(state, badge(next.status, orderState(next)));
+    show(next);
   };
-  update(order);
+  update(item);
   return { node, update };
 }
 
-/** A list that is read page by page. */
-export function pagedList({ label, path, signal, row, reset, empty }) {
+/** A list that is read page by page. `rows` has those that are there, by the id of their item. */
+export function pagedList({ label, path, signal, row, empty }) {
+  const rows = new Map();
   const list = h("ul.rows", { "aria-label": label });
   const nothing = h("div");
   const more = h("button.button.more", { type: "button", hidden: true }, "Show more");
@@ -70,13 +72,17 @@ export function pagedList({ label, path, signal, row, reset, empty }) {
   const append = (page) => {
     next = page.next;
     more.hidden = next === null;
-    list.append(...page.items.map(row));
+    for (const item of page.items) {
+      const shown = row(item);
+      rows.set(item.id, shown);
+      list.append(shown.node);
+    }
     fill(nothing, list.children.length === 0 ? empty() : null);
   };
   const reload = async () => {
     try {
       const first = await api.page(path, { signal });
-      reset();
+      rows.clear();
       fill(list);
       append(first);
     } catch (error) {
@@ -97,5 +103,5 @@ export function pagedList({ label, path, signal, row, reset, empty }) {
   });
   fill(list, Array.from({ length: 3 }, () => h("li", { "aria-hidden": "true" }, h("span.row.placeholder"))));
   reload();
-  return { node: h("div", {}, list, nothing, more), reload };
+  return { node: h("div", {}, list, nothing, more), reload, rows };
 }
