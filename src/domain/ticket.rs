@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{OrderId, Price, TicketId, Timestamp, Title, UserId, Version};
+use super::{Order, OrderId, Price, TicketId, Timestamp, Title, UserId, Version};
 
 /// A listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +189,14 @@ impl Ticket {
             TicketState::Available => None,
             TicketState::Locked { order, .. } | TicketState::Sold { order } => Some(order),
         }
+    }
+
+    /// What an available ticket is from the moment on at which the order was made that holds it:
+    /// all of the lock follows from the order. `None` if it could not have been locked.
+    pub fn locked_by(&self, order: &Order) -> Option<Self> {
+        let state = TicketState::Locked { order: order.id, until: order.expires_at };
+        let is_held = self.state == TicketState::Available && order.ticket == self.id;
+        is_held.then(|| self.next(order.created_at, state))
     }
 
     /// Decides one command.

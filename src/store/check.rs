@@ -15,7 +15,7 @@ use super::{CommitError, ReadError, Refusal, tables};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
-    Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version, Write,
+    Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User, UserId, Version, Write,
 };
 
 /// A commit that may be written: each change with what is stored now, so that the indexes
@@ -33,7 +33,7 @@ pub struct Checked<'c> {
 pub enum Change<'c> {
     /// A new account or its next version.
     User { before: Option<User>, after: &'c User, row: Vec<u8> },
-    /// A new ticket or its next version.
+    /// A new ticket or its next version; `before` is its row, and tells nothing of a lock.
     Ticket { before: Option<Ticket>, after: &'c Ticket, row: Vec<u8> },
     /// A ticket's end.
     Withdrawal { before: Ticket, row: Vec<u8> },
@@ -49,6 +49,21 @@ pub enum Change<'c> {
     EndOtherSessions { user: UserId, except: SessionId },
     /// An idempotency key is used; `replaces` is when its last use expired.
     Remember { replaces: Option<Timestamp>, after: &'c Remembered, row: Vec<u8> },
+}
+
+/// The open orders as the next commit of a batch finds them.
+#[derive(Clone, Copy)]
+pub struct OpenNow<'b> {
+    /// Those before the batch.
+    pub published: &'b OpenOrders,
+    /// What the batch has done since.
+    pub batch: &'b Openings,
+}
+
+impl OpenNow<'_> {
+    fn holder(self, ticket: TicketId) -> Option<OrderId> {
+        self.batch.holder(self.published, ticket)
+    }
 }
 
 /// The database failed, and nothing of the transaction may be kept.
@@ -109,8 +124,7 @@ const CONFLICT: Stop = Stop::Refused(CommitError::Conflict);
 /// before; then stale versions, for a decision on stale state says nothing about rules.
 pub fn check<'c>(
     tables: &mut WriteTables<'_>,
-    published: &OpenOrders,
-    openings: &Openings,
+    open: OpenNow<'_>,
     commit: &'c Commit,
 ) -> Result<Checked<'c>, Stop> {
     let mut changes = Vec::with_capacity(commit.writes.len());
@@ -123,13 +137,13 @@ pub fn check<'c>(
         return Err(CONFLICT);
     }
     for write in &commit.writes {
-        changes.extend(check_version(tables, write)?);
+        changes.extend(check_version(tables, open, write, &commit.writes)?);
     }
     for precondition in &commit.requires {
         match precondition {
             Precondition::OpenOrdersBelow { user, limit } => {
                 let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
-                if !openings.leave_room(published, *user, limit) {
+                if !open.batch.leave_room(open.published, *user, limit) {
                     return Err(Refusal::TooManyOpenOrders.into());
                 }
             }
@@ -219,10 +233,12 @@ fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
     claims.into_iter().flatten()
 }
 
-/// `None` for what was checked already.
+/// `None` for what was checked already, and for a lock, which is not written: its order is.
 fn check_version<'c>(
     tables: &mut WriteTables<'_>,
+    open: OpenNow<'_>,
     write: &'c Write,
+    all: &[Write],
 ) -> Result<Option<Change<'c>>, Stop> {
     Ok(Some(match write {
         Write::User(after) => {
@@ -233,10 +249,18 @@ fn check_version<'c>(
         }
         Write::Ticket(after) => {
             let before = stored_ticket(tables, after.id)?;
-            must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            let holder = open.holder(after.id);
+            if let TicketState::Locked { order, .. } = after.state {
+                check_lock(before, holder, after, written_order(all, order))?;
+                return Ok(None);
+            }
+            let version = before.as_ref().map(|before| before.version);
+            must_follow(version.map(|v| holder.map_or(v, |_| v.next())), after.version)?;
+            check_ends(holder, all)?;
             Change::Ticket { before, after, row: codec::encode(&TicketRowRef::Listed(after))? }
         }
         Write::WithdrawTicket { id, last } => {
+            check_ends(open.holder(*id), all)?;
             let before = stored_ticket(tables, *id)?.filter(|ticket| ticket.version == *last);
             let row = codec::encode(&TicketRowRef::Withdrawn { last: last.next() })?;
             Change::Withdrawal { before: before.ok_or(CONFLICT)?, row }
@@ -245,6 +269,7 @@ fn check_version<'c>(
             let before: Option<Order> =
                 stored(tables.orders.open()?, tables::ORDERS, after.id.as_u128())?;
             must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            check_takes_its_ticket_along(before.as_ref(), after, all)?;
             Change::Order { before, after, row: codec::encode(after)? }
         }
         Write::Charge(after) => {
@@ -262,6 +287,50 @@ fn check_version<'c>(
         }
         Write::Remember(_) => return Ok(None),
     }))
+}
+
+/// A ticket is locked by the order that is made in the same commit, and by nothing else.
+fn check_lock(
+    row: Option<Ticket>,
+    holder: Option<OrderId>,
+    after: &Ticket,
+    order: Option<&Order>,
+) -> Result<(), Stop> {
+    let is_free = holder.is_none() || planted(Bug::DroppedVersionCheck);
+    let locked = row.filter(|_| is_free).and_then(|row| row.locked_by(order?));
+    if locked.as_ref() == Some(after) { Ok(()) } else { Err(CONFLICT) }
+}
+
+/// The row of a ticket changes while an order holds it only along with the end of that order.
+fn check_ends(holder: Option<OrderId>, all: &[Write]) -> Result<(), Stop> {
+    let ends = |holder| written_order(all, holder).is_some_and(|order| !order.is_open());
+    if holder.is_none_or(ends) { Ok(()) } else { Err(CONFLICT) }
+}
+
+/// An order is made with the lock of its ticket, and ends with its release or sale.
+fn check_takes_its_ticket_along(
+    before: Option<&Order>,
+    after: &Order,
+    all: &[Write],
+) -> Result<(), Stop> {
+    let ticket = all.iter().find_map(|write| match write {
+        Write::Ticket(ticket) if ticket.id == after.ticket => Some(ticket),
+        _ => None,
+    });
+    let was_open = before.is_some_and(Order::is_open);
+    let is_right = match (was_open, after.is_open()) {
+        (false, true) => ticket.is_some_and(|ticket| ticket.order() == Some(after.id)),
+        (true, false) => ticket.is_some(),
+        (true, true) | (false, false) => true,
+    };
+    if is_right { Ok(()) } else { Err(CONFLICT) }
+}
+
+fn written_order(writes: &[Write], id: OrderId) -> Option<&Order> {
+    writes.iter().find_map(|write| match write {
+        Write::Order(order) if order.id == id => Some(order),
+        _ => None,
+    })
 }
 
 /// A first version follows nothing, any other the one before it.

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ReadError;
-use crate::domain::{Answer, Charge, Order, Price, Remembered, Ticket, User, Version};
+use crate::domain::{Answer, Charge, Order, Price, Remembered, Ticket, TicketState, User, Version};
 
 /// The version of every record, so far.
 const VERSION: u8 = 1;
@@ -53,7 +53,8 @@ impl Record for Remembered {
     }
 }
 
-/// What stands under a ticket's id.
+/// What stands under a ticket's id. A ticket that is locked stands there as it was before: see
+/// [`super::open_orders`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TicketRow {
     /// The ticket.
@@ -68,7 +69,9 @@ pub enum TicketRow {
 impl Record for TicketRow {
     fn is_sound(&self) -> bool {
         match self {
-            Self::Listed(ticket) => is_sound_price(ticket.price),
+            Self::Listed(ticket) => {
+                is_sound_price(ticket.price) && !matches!(ticket.state, TicketState::Locked { .. })
+            }
             Self::Withdrawn { .. } => true,
         }
     }

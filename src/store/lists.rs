@@ -16,13 +16,12 @@
 //! Sold tickets are not in the index of words, so a search among a seller's own walks their
 //! list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
 use redb::ReadOnlyTable;
 
 use super::codec::TicketRow;
-use super::open_orders::OpenOrders;
 use super::postings::Postings;
 use super::reads::{Snapshot, record};
 use super::sources::{ByPrice, Newest, Source, Step};
@@ -31,7 +30,7 @@ use super::words::matches;
 use crate::bugs::{Bug, planted};
 
 use super::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
-use crate::domain::{Ticket, TicketId, TicketState};
+use crate::domain::{Ticket, TicketId, TicketState, Title};
 
 /// What following an index by one entry costs, in units of which a plan gets [`TURN`].
 pub(super) const ENTRY_COST: usize = 1;
@@ -63,24 +62,19 @@ struct Search<'q> {
     after: Option<TicketPosition>,
     /// The page, and one ticket to tell whether more follow.
     wanted: usize,
-    /// Which tickets of the market are locked, and passed over.
-    open_orders: &'q OpenOrders,
-    /// Whether the rows are asked as well which tickets are locked.
-    asks_rows: bool,
+    snapshot: &'q Snapshot,
+    /// Tickets of the market that are free by now, but not as of the snapshot.
+    released: HashSet<u128>,
     lists: &'q ReadOnlyTable<(u128, u128), u64>,
     tickets: &'q ReadOnlyTable<u128, &'static [u8]>,
 }
 
 /// A page of tickets.
 ///
-/// `open_orders` tells of the locks of now, the snapshot of those when it was made. A ticket
-/// that was released in between is on the page by the one and locked by the other: then the
-/// page is put together again with a look at every row.
-pub async fn page(
-    snapshot: &Snapshot,
-    open_orders: &OpenOrders,
-    query: &TicketQuery,
-) -> Result<TicketPage, ReadError> {
+/// Locked tickets are passed over as of now, for that is a look into memory. A ticket that was
+/// released after the snapshot was made is then on the page, though locked there: it is noted, and
+/// the page is put together again without it.
+pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage, ReadError> {
     let mut search = Search {
         list: query.seller.map_or(MARKET, |seller| seller.as_u128()),
         sort: query.sort,
@@ -88,15 +82,14 @@ pub async fn page(
         prices: query.min_price_minor.unwrap_or(0)..=query.max_price_minor.unwrap_or(u64::MAX),
         after: query.after,
         wanted: query.limit.saturating_add(1),
-        open_orders,
-        asks_rows: false,
+        snapshot,
+        released: HashSet::new(),
         lists: snapshot.lists()?,
         tickets: snapshot.tickets()?,
     };
-    let mut tickets = search.find(snapshot).await?;
-    if !tickets.iter().all(|ticket| search.may_list(ticket)) {
-        search.asks_rows = true;
-        tickets = search.find(snapshot).await?;
+    let mut tickets = search.find().await?;
+    while search.passes_over_released(&tickets) {
+        tickets = search.find().await?;
     }
     let more = tickets.len() > query.limit;
     tickets.truncate(query.limit);
@@ -105,19 +98,30 @@ pub async fn page(
 
 impl Search<'_> {
     /// The page, and one ticket more if more follow.
-    async fn find(&self, snapshot: &Snapshot) -> Result<Vec<Ticket>, ReadError> {
-        let plans = if self.prices.is_empty() { Vec::new() } else { self.plans(snapshot)? };
+    async fn find(&self) -> Result<Vec<Ticket>, ReadError> {
+        let plans = if self.prices.is_empty() { Vec::new() } else { self.plans()? };
         let found = self.race(plans).await?;
-        found.into_iter().map(|(_, complement)| self.listed(!complement)).collect()
+        let ticket = |(_, complement): Rank| {
+            let id = TicketId::from_u128(!complement);
+            self.snapshot.ticket(id)?.ok_or_else(|| missing(id))
+        };
+        found.into_iter().map(ticket).collect()
     }
 
-    /// Whether a ticket belongs on the list by its row: the market's has none that is locked.
-    fn may_list(&self, ticket: &Ticket) -> bool {
-        self.list != MARKET || ticket.state == TicketState::Available
+    /// Notes the tickets on a page of the market that are locked, and says whether there are
+    /// any. Those that are locked by now were passed over already.
+    fn passes_over_released(&mut self, page: &[Ticket]) -> bool {
+        let known = self.released.len();
+        if self.list == MARKET {
+            let locked = page.iter().filter(|ticket| ticket.state != TicketState::Available);
+            self.released.extend(locked.map(|ticket| ticket.id.as_u128()));
+        }
+        self.released.len() > known
     }
 
-    fn plans<'s>(&self, snapshot: &'s Snapshot) -> Result<Vec<Plan<'s>>, ReadError> {
-        let walk: Box<dyn Source + 's> = match self.sort {
+    fn plans(&self) -> Result<Vec<Plan<'_>>, ReadError> {
+        let snapshot = self.snapshot;
+        let walk: Box<dyn Source + '_> = match self.sort {
             TicketSort::Newest => Box::new(Newest::new(self.lists, self.list, self.after)?),
             TicketSort::PriceAscending | TicketSort::PriceDescending => Box::new(ByPrice::new(
                 snapshot,
@@ -204,32 +208,37 @@ impl Search<'_> {
         if !self.prices.contains(&price) || is_past || is_too_late {
             return Ok(None);
         }
-        if self.list == MARKET && self.open_orders.hold(TicketId::from_u128(id)) {
+        if self.list == MARKET && (self.is_held(id) || self.released.contains(&id)) {
             return Ok(None);
         }
-        let tests_words = !self.words.is_empty() && !plan.source.has_tested_words();
-        if tests_words || self.asks_rows {
+        if !self.words.is_empty() && !plan.source.has_tested_words() {
             *spent += ROW_COST;
-            let ticket = self.listed(id)?;
-            if !self.may_list(&ticket) || (tests_words && !matches(&ticket.title, self.words)) {
+            if !matches(&self.title(id)?, self.words) {
                 return Ok(None);
             }
         }
         Ok(Some(rank))
     }
 
+    /// Whether an order holds the ticket by now.
+    fn is_held(&self, id: u128) -> bool {
+        self.snapshot.open_orders().holder(TicketId::from_u128(id)).is_some()
+    }
+
     fn rank_of(&self, position: TicketPosition) -> Rank {
         rank(self.sort, position.price_minor, position.id.as_u128())
     }
 
-    /// A ticket that an index says is there.
-    fn listed(&self, id: u128) -> Result<Ticket, ReadError> {
+    fn title(&self, id: u128) -> Result<Title, ReadError> {
         let row: Option<TicketRow> = record(self.tickets, TICKETS, id)?;
-        row.and_then(TicketRow::listed).ok_or_else(|| {
-            let id = TicketId::from_u128(id);
-            ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
-        })
+        let ticket = row.and_then(TicketRow::listed);
+        ticket.map(|ticket| ticket.title).ok_or_else(|| missing(TicketId::from_u128(id)))
     }
+}
+
+/// An index says that it is there.
+fn missing(id: TicketId) -> ReadError {
+    ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
 }
 
 /// One way to find the page.
@@ -255,8 +264,8 @@ mod tests {
 
     impl Search<'_> {
         /// What each plan finds when nothing races it.
-        fn alone(&self, snapshot: &Snapshot) -> Vec<BTreeSet<Rank>> {
-            let plans = self.plans(snapshot).expect("plans");
+        fn alone(&self) -> Vec<BTreeSet<Rank>> {
+            let plans = self.plans().expect("plans");
             let run = |mut plan: Plan<'_>| {
                 while !self.advance(&mut plan).expect("a store that can be read") {}
                 plan.best
@@ -287,25 +296,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lock_that_only_the_row_tells_of_is_seen() {
-        let store = a_market(40).await;
+    async fn a_page_is_of_one_moment_though_locks_come_and_go_since() {
+        let store = in_memory();
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let mut tickets = Vec::new();
+        for price in 1..=6 {
+            tickets.push(world.lists(ana, "Rock", price).await);
+        }
+        let held = [world.locks(bob, tickets[0]).await, world.locks(bob, tickets[2]).await];
         let snapshot = store.now();
-        let query = |limit| TicketQuery {
-            seller: None,
+        for order in held {
+            world.cancels(order).await;
+        }
+        world.locks(bob, tickets[2]).await;
+        let of = |seller| TicketQuery {
+            seller,
             words: Vec::new(),
             min_price_minor: None,
             max_price_minor: None,
             sort: TicketSort::PriceAscending,
             after: None,
-            limit,
+            limit: 3,
         };
-        let expected =
-            page(&snapshot, &store.shared.open_orders, &query(20)).await.expect("a page");
-        // As if every lock had been released since the snapshot was made.
-        let found = page(&snapshot, &OpenOrders::default(), &query(20)).await.expect("a page");
-        assert_eq!(found, expected);
-        assert_eq!(found.tickets.len(), 20);
-        assert!(found.tickets.iter().all(|ticket| ticket.state == TicketState::Available));
+        let found = page(&snapshot, &of(None)).await.expect("a page");
+        let ids: Vec<TicketId> = found.tickets.iter().map(|ticket| ticket.id).collect();
+        assert_eq!(ids, [tickets[1], tickets[3], tickets[4]], "what was locked is passed over");
+        assert!(found.more);
+        let own = page(&snapshot, &of(Some(ana))).await.expect("a page").tickets;
+        let holders: Vec<_> = own.iter().map(Ticket::order).collect();
+        assert_eq!(holders, [Some(held[0]), None, Some(held[1])]);
+        let now = page(&store.now(), &of(None)).await.expect("a page").tickets;
+        let ids: Vec<TicketId> = now.iter().map(|ticket| ticket.id).collect();
+        assert_eq!(ids, [tickets[0], tickets[1], tickets[3]]);
     }
 
     proptest! {
@@ -351,12 +374,12 @@ mod tests {
                         prices: min..=max.max(min),
                         after,
                         wanted: limit,
-                        open_orders: &store.shared.open_orders,
-                        asks_rows: false,
+                        snapshot: &snapshot,
+                        released: HashSet::new(),
                         lists: snapshot.lists().expect("a table"),
                         tickets: snapshot.tickets().expect("a table"),
                     };
-                    let found = search.alone(&snapshot);
+                    let found = search.alone();
                     assert!(found.len() >= 2, "a filter gives a choice");
                     for other in &found {
                         assert_eq!(*other, found[0], "{words:?} {sort:?} {after:?}");

@@ -1,23 +1,20 @@
 //! Opening a store's file: creating it, refusing what it is not, bringing it up to date.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Database, DatabaseError, Key, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, TableError, Value, WriteTransaction,
+    Database, DatabaseError, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition,
+    TableError, Value, WriteTransaction,
 };
 use thiserror::Error;
 
 use super::apply::Tally;
-use super::open_orders::OpenOrders;
 use super::reads::Snapshot;
-use super::tables::{self, DEADLINES, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
+use super::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
 use super::{ReadError, files, log, storage_error};
-use crate::domain::{OrderId, TicketId, UserId};
 
 /// What a redb file starts with.
 const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -260,23 +257,11 @@ fn migrate(
     Ok(())
 }
 
-/// Learns what the writer knows by heart, and the open orders. It reads an entry for each of
-/// these.
-pub fn read_tally(db: &Database) -> Result<(OpenOrders, Tally), ReadError> {
-    let snapshot = Snapshot::of(db)?;
-    let deadlines = snapshot.table(DEADLINES)?;
-    let count = usize::try_from(deadlines.len().map_err(storage_error)?).unwrap_or_default();
-    let (mut by_buyer, mut locked) = (Vec::with_capacity(count), HashSet::with_capacity(count));
-    for entry in deadlines.iter().map_err(storage_error)? {
-        let (deadline, holding) = entry.map_err(storage_error)?;
-        let (buyer, ticket) = holding.value();
-        by_buyer.push((UserId::from_u128(buyer), OrderId::from_u128(deadline.value().1)));
-        locked.insert(TicketId::from_u128(ticket));
-    }
-    let tally = Tally {
+/// Learns what the writer knows by heart.
+pub fn read_tally(snapshot: &Snapshot) -> Result<Tally, ReadError> {
+    Ok(Tally {
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         ..Tally::default()
-    };
-    Ok((OpenOrders::of_all(by_buyer, locked), tally))
+    })
 }

@@ -1,17 +1,18 @@
 //! The open orders, in memory: which ones a buyer has, and which tickets they hold.
 //!
-//! An order is open for minutes and a ticket is locked as often as it is wanted, so keeping
-//! this in the indexes of the file would cost every lock three writes at random places, each a
-//! page of its own, to be undone soon after. The file has what it takes to know it again: the
-//! table of deadlines, which is ordered by time.
+//! An order is open for minutes and a ticket is locked as often as it is wanted. Kept in the
+//! rows of tickets and in indexes of the file, every lock would write at four random places,
+//! each a page of its own, to be undone soon after. So an order's row is its ticket's lock (see
+//! [`crate::domain::Ticket::locked_by`]); the ticket's row stays as it is until the order has
+//! ended. The file has what it takes to know the open orders again: the table of deadlines,
+//! which is ordered by time.
 //!
-//! A change is published after its commit is durable and before it is answered. So whoever
-//! looks here first and then takes a snapshot misses nothing that was acknowledged before, and
-//! finds in the snapshot every order that is named here. An order that has ended since is still
-//! named; its row says so.
+//! What is here is as of the last durable commit, and readers look at snapshots, which are
+//! older by a bit. So each batch that opens or closes orders is a [`Link`] of a chain that a
+//! snapshot holds the end of, as it was then: what the chain tells of since is undone.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::domain::{Order, OrderId, TicketId, UserId};
 
@@ -21,30 +22,29 @@ pub struct OpenOrders(RwLock<Published>);
 
 #[derive(Debug, Default)]
 struct Published {
-    /// The number of the last batch that counts here; see [`super::reads::Snapshot::batch`].
-    batch: u64,
     by_buyer: BTreeSet<(UserId, OrderId)>,
-    locked: HashSet<TicketId>,
+    holders: HashMap<TicketId, OrderId>,
+    latest: Arc<Link>,
 }
 
-/// A buyer's open orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenOf {
-    /// As of which batch.
-    pub batch: u64,
-    /// The orders, the newest first.
-    pub orders: Vec<OrderId>,
+/// A moment of the store, and what was opened and closed after it. It costs memory only as long
+/// as somebody looks at that moment.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// What led to this moment.
+    changes: Vec<Change>,
+    next: OnceLock<Arc<Link>>,
 }
 
 /// What identifies an open order here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Holding {
+pub struct Holding {
     /// Who has it open.
-    buyer: UserId,
+    pub buyer: UserId,
     /// The order.
-    order: OrderId,
+    pub order: OrderId,
     /// The ticket it holds.
-    ticket: TicketId,
+    pub ticket: TicketId,
 }
 
 impl From<&Order> for Holding {
@@ -53,12 +53,28 @@ impl From<&Order> for Holding {
     }
 }
 
+#[derive(Debug)]
+enum Change {
+    Opened(Holding),
+    Closed(Holding),
+}
+
 impl OpenOrders {
     /// Those that the file tells of when the store is opened.
-    pub fn of_all(by_buyer: Vec<(UserId, OrderId)>, locked: HashSet<TicketId>) -> Self {
+    pub fn of_all<E>(
+        count: usize,
+        holdings: impl Iterator<Item = Result<Holding, E>>,
+    ) -> Result<Self, E> {
+        let mut holders = HashMap::with_capacity(count);
+        let mut by_buyer = Vec::with_capacity(count);
+        for holding in holdings {
+            let Holding { buyer, order, ticket } = holding?;
+            by_buyer.push((buyer, order));
+            holders.insert(ticket, order);
+        }
         // Collected at once they are sorted first, which fills the nodes of the tree.
         let by_buyer = by_buyer.into_iter().collect();
-        Self(RwLock::new(Published { batch: 0, by_buyer, locked }))
+        Ok(Self(RwLock::new(Published { by_buyer, holders, latest: Arc::default() })))
     }
 
     /// How many there are.
@@ -66,16 +82,46 @@ impl OpenOrders {
         self.published().by_buyer.len()
     }
 
-    /// Those of a buyer, the newest first.
-    pub fn of(&self, buyer: UserId) -> OpenOf {
-        let published = self.published();
-        let orders = published.of(buyer).rev().map(|(_, order)| *order).collect();
-        OpenOf { batch: published.batch, orders }
+    /// The moment of the last durable commit.
+    pub fn latest(&self) -> Arc<Link> {
+        self.published().latest.clone()
     }
 
-    /// Whether an order holds the ticket.
-    pub fn hold(&self, ticket: TicketId) -> bool {
-        self.published().locked.contains(&ticket)
+    /// The order that holds a ticket, as of now.
+    pub fn holder(&self, ticket: TicketId) -> Option<OrderId> {
+        self.published().holders.get(&ticket).copied()
+    }
+
+    /// The order that held a ticket at that moment.
+    pub fn holder_at(&self, moment: &Arc<Link>, ticket: TicketId) -> Option<OrderId> {
+        let now = self.holder(ticket);
+        // What happened first since then tells how it was before. If nothing did, it is as now:
+        // a change is in the chain before it is in memory.
+        let since = moment.changes_since().find_map(|change| match change {
+            Change::Opened(holding) => (holding.ticket == ticket).then_some(None),
+            Change::Closed(holding) => (holding.ticket == ticket).then_some(Some(holding.order)),
+        });
+        since.unwrap_or(now)
+    }
+
+    /// The orders that a buyer had open at that moment, the newest first.
+    pub fn of(&self, moment: &Arc<Link>, buyer: UserId) -> Vec<OrderId> {
+        let published = self.published();
+        let mut orders: BTreeSet<OrderId> = published.of(buyer).copied().collect();
+        // While the lock is held, the chain ends with what is published.
+        let changes: Vec<&Change> = moment.changes_since().collect();
+        for change in changes.into_iter().rev() {
+            match change {
+                Change::Opened(holding) if holding.buyer == buyer => {
+                    orders.remove(&holding.order);
+                }
+                Change::Closed(holding) if holding.buyer == buyer => {
+                    orders.insert(holding.order);
+                }
+                Change::Opened(_) | Change::Closed(_) => {}
+            }
+        }
+        orders.into_iter().rev().collect()
     }
 
     fn published(&self) -> RwLockReadGuard<'_, Published> {
@@ -84,9 +130,27 @@ impl OpenOrders {
 }
 
 impl Published {
-    fn of(&self, buyer: UserId) -> impl DoubleEndedIterator<Item = &(UserId, OrderId)> {
+    fn of(&self, buyer: UserId) -> impl Iterator<Item = &OrderId> {
         let (first, last) = (OrderId::from_u128(0), OrderId::from_u128(u128::MAX));
-        self.by_buyer.range((buyer, first)..=(buyer, last))
+        self.by_buyer.range((buyer, first)..=(buyer, last)).map(|(_, order)| order)
+    }
+}
+
+impl Link {
+    /// What was opened and closed after this moment, in order.
+    fn changes_since(&self) -> impl Iterator<Item = &Change> {
+        let later = std::iter::successors(self.next.get(), |link| link.next.get());
+        later.flat_map(|link| &link.changes)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // One by one: a long chain that is dropped as it is linked would need a stack as long.
+        let mut next = self.next.take();
+        while let Some(mut link) = next.and_then(Arc::into_inner) {
+            next = link.next.take();
+        }
     }
 }
 
@@ -95,27 +159,31 @@ impl Published {
 pub struct Openings {
     /// In the order it happened: a ticket can be released and locked again in one batch.
     changes: Vec<Change>,
+    /// The tickets among these, and who holds them by now.
+    holders: HashMap<TicketId, Option<OrderId>>,
     /// How many more, or fewer, a buyer has open than is published.
     surplus: HashMap<UserId, i64>,
-}
-
-#[derive(Debug)]
-enum Change {
-    Opened(Holding),
-    Closed(Holding),
 }
 
 impl Openings {
     /// Notes an order that became open.
     pub fn open(&mut self, order: &Order) {
         *self.surplus.entry(order.buyer).or_default() += 1;
+        self.holders.insert(order.ticket, Some(order.id));
         self.changes.push(Change::Opened(order.into()));
     }
 
     /// Notes an order that is open no more.
     pub fn close(&mut self, order: &Order) {
         *self.surplus.entry(order.buyer).or_default() -= 1;
+        self.holders.insert(order.ticket, None);
         self.changes.push(Change::Closed(order.into()));
+    }
+
+    /// The order that holds a ticket, what the batch has done included.
+    pub fn holder(&self, published: &OpenOrders, ticket: TicketId) -> Option<OrderId> {
+        let of_batch = self.holders.get(&ticket).copied();
+        of_batch.unwrap_or_else(|| published.holder(ticket))
     }
 
     /// Whether a buyer has fewer open orders than `limit`, those of the batch included.
@@ -126,20 +194,28 @@ impl Openings {
         published.published().of(buyer).take(room).count() < room
     }
 
-    /// Publishes what the batch of that number, which is durable now, has opened and closed.
-    pub fn publish(&mut self, to: &OpenOrders, batch: u64) {
+    /// Publishes what the batch, which is durable now, has opened and closed.
+    pub fn publish(&mut self, to: &OpenOrders) {
+        if self.changes.is_empty() {
+            return;
+        }
         self.surplus.clear();
+        self.holders.clear();
+        let changes = std::mem::take(&mut self.changes);
         let mut published = to.0.write().unwrap_or_else(PoisonError::into_inner);
-        published.batch = batch;
-        for change in self.changes.drain(..) {
-            match change {
+        let link = Arc::new(Link { changes, next: OnceLock::new() });
+        // Only the latest link gets a next one, and only here.
+        let _ = published.latest.next.set(link.clone());
+        published.latest = link.clone();
+        for change in &link.changes {
+            match *change {
                 Change::Opened(Holding { buyer, order, ticket }) => {
                     published.by_buyer.insert((buyer, order));
-                    published.locked.insert(ticket);
+                    published.holders.insert(ticket, order);
                 }
                 Change::Closed(Holding { buyer, order, ticket }) => {
                     published.by_buyer.remove(&(buyer, order));
-                    published.locked.remove(&ticket);
+                    published.holders.remove(&ticket);
                 }
             }
         }
@@ -161,23 +237,28 @@ mod tests {
         Order::new(OrderId::from_u128(order), UserId::from_u128(buyer), &ticket, AT, AT)
     }
 
+    fn id(order: u128) -> OrderId {
+        OrderId::from_u128(order)
+    }
+
     #[test]
     fn a_ticket_that_is_locked_again_within_a_batch_is_locked() {
         let (open, mut batch) = (OpenOrders::default(), Openings::default());
+        let ticket = TicketId::from_u128(100);
         batch.open(&order(1, 10, 100));
-        batch.publish(&open, 1);
+        assert_eq!(open.holder(ticket), None, "nothing shows before it is durable");
+        assert_eq!(batch.holder(&open, ticket), Some(id(10)), "but to the batch itself");
+        batch.publish(&open);
         batch.close(&order(1, 10, 100));
+        assert_eq!(batch.holder(&open, ticket), None);
         batch.open(&order(2, 11, 100));
-        assert!(
-            open.of(UserId::from_u128(2)).orders.is_empty(),
-            "nothing shows before it is durable"
-        );
-        batch.publish(&open, 1);
-        assert!(open.hold(TicketId::from_u128(100)));
+        assert_eq!(batch.holder(&open, ticket), Some(id(11)));
+        batch.publish(&open);
+        assert_eq!(open.holder(ticket), Some(id(11)));
         assert_eq!(open.total(), 1);
         batch.close(&order(2, 11, 100));
-        batch.publish(&open, 1);
-        assert!(!open.hold(TicketId::from_u128(100)));
+        batch.publish(&open);
+        assert_eq!(open.holder(ticket), None);
         assert_eq!(open.total(), 0);
     }
 
@@ -186,15 +267,56 @@ mod tests {
         let (open, mut batch) = (OpenOrders::default(), Openings::default());
         let buyer = UserId::from_u128(1);
         batch.open(&order(1, 10, 100));
-        batch.open(&order(2, 11, 101));
-        batch.publish(&open, 1);
-        assert!(batch.leave_room(&open, buyer, 2));
-        batch.open(&order(1, 12, 102));
+        batch.open(&order(1, 11, 101));
+        batch.publish(&open);
         assert!(!batch.leave_room(&open, buyer, 2));
+        assert!(batch.leave_room(&open, buyer, 3));
+        batch.open(&order(1, 12, 102));
+        assert!(!batch.leave_room(&open, buyer, 3));
         batch.close(&order(1, 10, 100));
-        assert!(batch.leave_room(&open, buyer, 2));
+        assert!(batch.leave_room(&open, buyer, 3));
         assert!(!batch.leave_room(&open, buyer, 0));
-        batch.publish(&open, 1);
-        assert_eq!(open.of(buyer).orders, [OrderId::from_u128(12)]);
+        batch.publish(&open);
+        assert_eq!(open.of(&open.latest(), buyer), [id(12), id(11)]);
+    }
+
+    #[test]
+    fn a_moment_is_known_as_it_was_whatever_happened_since() {
+        let (open, mut batch) = (OpenOrders::default(), Openings::default());
+        let (ticket, buyer) = (TicketId::from_u128(100), UserId::from_u128(1));
+        let mut moments = vec![(open.latest(), None)];
+        for round in 0..4 {
+            let held = order(1, 10 + round, 100);
+            batch.open(&held);
+            batch.publish(&open);
+            moments.push((open.latest(), Some(held.id)));
+            batch.close(&held);
+            if round == 2 {
+                // Locked again at once, so that nobody ever sees it free.
+                batch.open(&order(1, 20, 100));
+                batch.publish(&open);
+                moments.push((open.latest(), Some(id(20))));
+                batch.close(&order(1, 20, 100));
+            }
+            batch.publish(&open);
+            moments.push((open.latest(), None));
+        }
+        for (moment, holder) in &moments {
+            assert_eq!(open.holder_at(moment, ticket), *holder);
+            assert_eq!(open.of(moment, buyer), Vec::from_iter(*holder));
+        }
+    }
+
+    #[test]
+    fn a_moment_that_is_long_past_is_forgotten_without_a_deep_stack() {
+        let (open, mut batch) = (OpenOrders::default(), Openings::default());
+        let first = open.latest();
+        for _ in 0..200_000 {
+            batch.open(&order(1, 10, 100));
+            batch.close(&order(1, 10, 100));
+            batch.publish(&open);
+        }
+        drop(first);
+        assert!(open.latest().changes_since().next().is_none());
     }
 }

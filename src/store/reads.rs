@@ -1,13 +1,16 @@
 //! Reading single rows and short runs of them, as of one moment.
 
 use std::iter::Peekable;
+use std::sync::Arc;
 
 use redb::{
-    Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, Value,
+    AccessGuard, Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableDefinition, Value,
 };
 
 use super::codec::{self, Record, TicketRow};
 use super::index::{END_STATUSES, status_code};
+use super::open_orders::{Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
 use super::tables::{CHARGES, ORDERS, TICKETS, USERS};
 use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
@@ -20,30 +23,51 @@ use crate::domain::{
 /// share until the next: beginning a transaction and opening its tables takes several times as
 /// long as finding a row.
 pub struct Snapshot {
-    batch: u64,
     txn: ReadTransaction,
     tables: ReadTables,
+    open_orders: Arc<OpenOrders>,
+    /// Of when it is.
+    moment: Arc<Link>,
 }
 
 impl Snapshot {
-    /// The store as it is now.
-    pub fn of(db: &Database) -> Result<Self, ReadError> {
+    /// The store as it is now, at the latest moment of its open orders. It is for the writer, or
+    /// while there is none.
+    pub fn of(db: &Database, open_orders: Arc<OpenOrders>) -> Result<Self, ReadError> {
         Ok(Self {
-            batch: 0,
             txn: db.begin_read().map_err(storage_error)?,
             tables: ReadTables::default(),
+            moment: open_orders.latest(),
+            open_orders,
         })
     }
 
-    /// How many batches were written before, since the store was opened.
-    pub fn batch(&self) -> u64 {
-        self.batch
+    /// The store as its file tells it.
+    pub fn of_file(db: &Database) -> Result<Self, ReadError> {
+        let snapshot = Self::of(db, Arc::default())?;
+        let open_orders = snapshot.open_orders_of_file()?;
+        Ok(Self { moment: open_orders.latest(), open_orders: Arc::new(open_orders), ..snapshot })
     }
 
-    /// This snapshot as the one that follows another.
-    #[must_use]
-    pub fn after(self, before: &Self) -> Self {
-        Self { batch: before.batch + 1, ..self }
+    fn open_orders_of_file(&self) -> Result<OpenOrders, ReadError> {
+        let holding = |entry: redb::Result<(AccessGuard<'_, (i64, u128)>, _)>| {
+            let (deadline, held): (_, AccessGuard<'_, (u128, u128)>) =
+                entry.map_err(storage_error)?;
+            let (buyer, ticket) = held.value();
+            Ok(Holding {
+                buyer: UserId::from_u128(buyer),
+                order: OrderId::from_u128(deadline.value().1),
+                ticket: TicketId::from_u128(ticket),
+            })
+        };
+        let deadlines = self.tables.deadlines(&self.txn)?;
+        let count = usize::try_from(deadlines.len().map_err(storage_error)?).unwrap_or_default();
+        OpenOrders::of_all(count, deadlines.iter().map_err(storage_error)?.map(holding))
+    }
+
+    /// See [`super::open_orders`].
+    pub fn open_orders(&self) -> &Arc<OpenOrders> {
+        &self.open_orders
     }
 
     /// A table, opened for the caller alone.
@@ -100,7 +124,24 @@ impl Snapshot {
     /// A ticket.
     pub fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         let row: Option<TicketRow> = record(self.tickets()?, TICKETS, id.as_u128())?;
-        Ok(row.and_then(TicketRow::listed))
+        let Some(ticket) = row.and_then(TicketRow::listed) else { return Ok(None) };
+        match self.holder(id) {
+            None => Ok(Some(ticket)),
+            Some(holder) => self.locked(&ticket, holder).map(Some),
+        }
+    }
+
+    /// The open order that holds a ticket.
+    pub fn holder(&self, ticket: TicketId) -> Option<OrderId> {
+        self.open_orders.holder_at(&self.moment, ticket)
+    }
+
+    /// A ticket that an open order holds.
+    pub fn locked(&self, ticket: &Ticket, holder: OrderId) -> Result<Ticket, ReadError> {
+        let order = self.order(holder)?.filter(Order::is_open);
+        order.and_then(|order| ticket.locked_by(&order)).ok_or_else(|| {
+            ReadError::Corrupt(format!("tickets {}: order {holder} can't hold it", ticket.id))
+        })
     }
 
     /// An order.
@@ -136,14 +177,10 @@ impl Snapshot {
         Ok(Some(Purchase { order, charge }))
     }
 
-    /// A page of one buyer's orders, of which `open`, newest first, were open just before this
-    /// snapshot. Each status that an order can end in has a run of its own in the index, so a
-    /// page costs what is on it, one more entry of each run, and the buyer's open orders.
-    pub fn purchases(
-        &self,
-        query: &PurchaseQuery,
-        open: &[OrderId],
-    ) -> Result<Vec<Purchase>, ReadError> {
+    /// A page of one buyer's orders. Each status that an order can end in has a run of its own in
+    /// the index, so a page costs what is on it, one more entry of each run, and the buyer's open
+    /// orders.
+    pub fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
         let buyer = query.buyer.as_u128();
         let Some(last) = query.after.map_or(Some(u128::MAX), |id| id.as_u128().checked_sub(1))
         else {
@@ -159,22 +196,21 @@ impl Snapshot {
                 run.rev().map(|entry| entry.map(|(key, _)| key.value().2).map_err(storage_error));
             runs.push((Box::new(ids) as Run<'_>).peekable());
         }
-        // A list of those that have ended has no use for them.
-        let open = if runs.len() == 1 { &[] } else { open };
-        let open = open.iter().map(|id| id.as_u128()).filter(move |id| *id <= last);
-        let open_run = runs.len();
-        runs.push((Box::new(open.map(Ok)) as Run<'_>).peekable());
+        // A list of those that have ended has no use for the open ones.
+        if runs.len() != 1 {
+            let open = self.open_orders.of(&self.moment, query.buyer);
+            let open = open.into_iter().map(OrderId::as_u128).filter(move |id| *id <= last);
+            runs.push((Box::new(open.map(Ok)) as Run<'_>).peekable());
+        }
         let mut found = Vec::new();
         while found.len() < query.limit {
-            let Some((run, id)) = newest(&mut runs)? else { break };
+            let Some(id) = newest(&mut runs)? else { break };
             let id = OrderId::from_u128(id);
             let purchase = self.purchase(id)?.ok_or_else(|| {
                 ReadError::Corrupt(format!("orders {id}: it is listed, but missing"))
             })?;
-            // One that has ended since it was open is in the index as well.
-            let is_twice = run == open_run && !purchase.order.is_open();
             let status = purchase.order.state.status();
-            if !is_twice && query.status.is_none_or(|wanted| wanted == status) {
+            if query.status.is_none_or(|wanted| wanted == status) {
                 found.push(purchase);
             }
         }
@@ -257,8 +293,8 @@ pub fn record<T: Record>(
 /// Ids, newest first.
 type Run<'r> = Box<dyn Iterator<Item = Result<u128, ReadError>> + 'r>;
 
-/// Takes the newest of what the runs, each newest first, have left, and says which had it.
-fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<(usize, u128)>, ReadError> {
+/// Takes the newest of what the runs, each newest first, have left.
+fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<u128>, ReadError> {
     let mut best: Option<(usize, u128)> = None;
     for (place, run) in runs.iter_mut().enumerate() {
         match run.peek() {
@@ -272,34 +308,49 @@ fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<(usize, u128)>, ReadE
     if let Some(run) = best.and_then(|(place, _)| runs.get_mut(place)) {
         run.next();
     }
-    Ok(best)
+    Ok(best.map(|(_, id)| id))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{World, in_memory};
     use super::*;
-    use crate::domain::OrderStatus;
+    use crate::domain::{OrderStatus, TicketState};
 
     #[tokio::test]
-    async fn an_order_that_ended_since_it_was_named_open_is_listed_once() {
+    async fn a_snapshot_shows_orders_and_tickets_as_they_were() {
         let store = in_memory();
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let ticket = world.lists(ana, "Rock", 100).await;
-        let ended = world.locks(bob, ticket).await;
-        let open_before = store.shared.open_orders.of(bob).orders;
-        world.cancels(ended).await;
-        let snapshot = store.now();
-        for (status, expected) in [
-            (None, vec![ended]),
-            (Some(OrderStatus::Cancelled), vec![ended]),
-            (Some(OrderStatus::Created), vec![]),
-        ] {
+        let before = store.now();
+        let order = world.locks(bob, ticket).await;
+        let while_open = store.now();
+        let locked = world.ticket(ticket).await;
+        assert!(matches!(locked.state, TicketState::Locked { order: by, .. } if by == order));
+        world.cancels(order).await;
+        // Locked again, so that what is in memory now is another lock.
+        world.locks(bob, ticket).await;
+
+        let orders = |snapshot: &Snapshot, status| -> Vec<OrderId> {
             let query = PurchaseQuery { buyer: bob, status, after: None, limit: 5 };
-            let found = snapshot.purchases(&query, &open_before).expect("a page");
-            let found: Vec<OrderId> = found.iter().map(|purchase| purchase.order.id).collect();
-            assert_eq!(found, expected, "{status:?}");
-        }
+            let found = snapshot.purchases(&query).expect("a page");
+            found.iter().map(|purchase| purchase.order.id).collect()
+        };
+        let (created, cancelled) = (Some(OrderStatus::Created), Some(OrderStatus::Cancelled));
+        assert_eq!(orders(&before, None), []);
+        assert_eq!(orders(&while_open, None), [order]);
+        assert_eq!(orders(&while_open, created), [order]);
+        assert_eq!(orders(&while_open, cancelled), []);
+        let now = store.now();
+        assert_eq!(orders(&now, None).len(), 2);
+        assert_eq!(orders(&now, cancelled), [order]);
+
+        let state = |snapshot: &Snapshot| {
+            snapshot.ticket(ticket).expect("a row").map(|ticket| ticket.state)
+        };
+        assert_eq!(state(&before), Some(TicketState::Available));
+        assert_eq!(while_open.ticket(ticket), Ok(Some(locked)));
+        assert!(matches!(state(&now), Some(TicketState::Locked { order: by, .. }) if by != order));
     }
 }

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use redb::{Database, StorageBackend};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::open_orders::OpenOf;
 use super::reads::Snapshot;
 use super::verify::{VerifyReport, verify_snapshot};
 use super::writer::{Job, Shared, Writer};
@@ -22,10 +21,6 @@ use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
-
-/// How often a reader tries to see memory and file as of one batch. Should a batch come between
-/// every time, each order is still shown as it was at some moment of the request.
-const SAME_MOMENT_ATTEMPTS: usize = 8;
 
 /// How a store is run.
 #[derive(Clone)]
@@ -101,8 +96,9 @@ impl RedbStore {
 
     fn start(db: Database, settings: StoreSettings) -> Result<Self, OpenError> {
         let db = Arc::new(db);
-        let (open_orders, tally) = open::read_tally(&db)?;
-        let shared = Arc::new(Shared::new(Snapshot::of(&db)?, open_orders, &tally));
+        let snapshot = Snapshot::of_file(&db)?;
+        let tally = open::read_tally(&snapshot)?;
+        let shared = Arc::new(Shared::new(snapshot, &tally));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
         let writer = Writer::new(
             db.clone(),
@@ -131,12 +127,6 @@ impl RedbStore {
     /// use. It reads everything on the calling thread.
     pub fn verify(&self) -> Result<VerifyReport, ReadError> {
         verify_snapshot(&self.now())
-    }
-
-    /// In this order, for a snapshot that is later misses nothing that is named here.
-    fn open_orders_and_rows(&self, buyer: UserId) -> (OpenOf, Arc<Snapshot>) {
-        let open = self.shared.open_orders.of(buyer);
-        (open, self.now())
     }
 
     pub(super) fn now(&self) -> Arc<Snapshot> {
@@ -191,7 +181,7 @@ impl Store for RedbStore {
     }
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
-        lists::page(&self.now(), &self.shared.open_orders, query).await
+        lists::page(&self.now(), query).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
@@ -203,14 +193,7 @@ impl Store for RedbStore {
     }
 
     async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
-        let (mut open, mut snapshot) = self.open_orders_and_rows(query.buyer);
-        for _ in 1..SAME_MOMENT_ATTEMPTS {
-            if open.batch == snapshot.batch() {
-                break;
-            }
-            (open, snapshot) = self.open_orders_and_rows(query.buyer);
-        }
-        snapshot.purchases(query, &open.orders)
+        self.now().purchases(query)
     }
 
     async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {

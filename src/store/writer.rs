@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::apply::{Tally, apply, sweep_keys};
-use super::check::{Failed, Stop, check};
+use super::check::{Failed, OpenNow, Stop, check};
 use super::log::Appender;
 use super::open_orders::OpenOrders;
 use super::reads::Snapshot;
@@ -46,7 +46,7 @@ pub struct Shared {
     /// Why nothing is written any more.
     pub failure: watch::Sender<Option<String>>,
     /// See [`super::open_orders`].
-    pub open_orders: OpenOrders,
+    pub open_orders: Arc<OpenOrders>,
     /// See [`super::StoreStats`].
     pub unsettled_charges: AtomicU64,
     /// The number of the latest durable event.
@@ -57,10 +57,10 @@ pub struct Shared {
 
 impl Shared {
     /// What a store that works shows.
-    pub fn new(snapshot: Snapshot, open_orders: OpenOrders, tally: &Tally) -> Self {
+    pub fn new(snapshot: Snapshot, tally: &Tally) -> Self {
         let shared = Self {
             failure: watch::Sender::new(None),
-            open_orders,
+            open_orders: snapshot.open_orders().clone(),
             unsettled_charges: AtomicU64::new(0),
             last_seq: watch::Sender::new(0),
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -77,9 +77,9 @@ impl Shared {
     /// Lets readers see what was just committed. The snapshot before is dropped outside the
     /// lock, and with it what only it still needed.
     fn advance(&self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
         let mut shared = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = snapshot.after(&shared);
-        let before = std::mem::replace(&mut *shared, Arc::new(snapshot));
+        let before = std::mem::replace(&mut *shared, snapshot);
         drop(shared);
         drop(before);
     }
@@ -171,8 +171,6 @@ impl Writer {
                 let _ = job.answer.send(Err(CommitError::Unavailable));
             }
         } else {
-            let batch = self.shared.snapshot().batch();
-            self.tally.openings.publish(&self.shared.open_orders, batch);
             self.shared.show(&self.tally);
         }
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
@@ -204,8 +202,8 @@ impl Writer {
         let mut newest = None;
         let mut keys_added = 0;
         for Job { commit, .. } in jobs {
-            let (open_orders, openings) = (&self.shared.open_orders, &self.tally.openings);
-            match check(&mut tables, open_orders, openings, commit) {
+            let open = OpenNow { published: &self.shared.open_orders, batch: &self.tally.openings };
+            match check(&mut tables, open, commit) {
                 Ok(checked) => {
                     apply(&mut tables, &mut self.tally, &mut log, checked)?;
                     newest = newest.max(Some(commit.at));
@@ -231,8 +229,11 @@ impl Writer {
             self.is_committing = false;
         }
         committed.map_err(|error| Failed(error.to_string()))?;
-        // Before anything tells of the commit: who is told of it finds it.
-        let snapshot = Snapshot::of(&self.db).map_err(|error| Failed(error.to_string()))?;
+        // Before anything tells of the commit: who is told of it finds it. The open orders come
+        // first, for a snapshot can undo what is new to it, but not miss what is old.
+        self.tally.openings.publish(&self.shared.open_orders);
+        let snapshot = Snapshot::of(&self.db, self.shared.open_orders.clone());
+        let snapshot = snapshot.map_err(|error| Failed(error.to_string()))?;
         self.shared.advance(snapshot);
         Ok(())
     }

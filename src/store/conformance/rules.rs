@@ -6,9 +6,9 @@ use super::super::testing::{World, a_title, created, listed, read, ticket_change
 use super::super::{CommitError, Refusal};
 use super::stores;
 use crate::domain::{
-    Answer, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, OrderId, PaymentToken,
-    Precondition, Remembered, Session, Ticket, TicketState, Timestamp, User, UserId, Version,
-    Write,
+    Answer, CancelReason, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, Order,
+    OrderId, OrderState, PaymentToken, Precondition, Remembered, Session, Ticket, TicketState,
+    Timestamp, User, UserId, Version, Write,
 };
 
 const CONFLICT: Result<(), CommitError> = Err(CommitError::Conflict);
@@ -129,6 +129,50 @@ async fn two_changes_of_one_row_in_one_commit_are_refused() {
         let twice = listed(v0.clone()).write(Write::Ticket(v1));
         assert_eq!(store.commit(twice).await, CONFLICT);
         assert_eq!(read(store.ticket(v0.id).await), None);
+    }
+}
+
+#[tokio::test]
+async fn an_order_and_the_ticket_it_holds_change_together_or_not_at_all() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let cyd = world.user("cyd").await;
+        let (id, other) = (world.lists(ana, "Rock", 100).await, world.lists(ana, "Pop", 100).await);
+        let (order, lock) = world.locking(bob, id).await;
+        let is_order = |write: &Write| matches!(write, Write::Order(_));
+        let only = |commit: &Commit, orders: bool| {
+            let writes = commit.writes.iter().filter(|write| is_order(write) == orders);
+            Commit { writes: writes.cloned().collect(), ..commit.clone() }
+        };
+        assert_eq!(store.commit(only(&lock, true)).await, CONFLICT, "an order without its lock");
+        assert_eq!(store.commit(only(&lock, false)).await, CONFLICT, "a lock without its order");
+        let longer = Order { expires_at: order.expires_at.plus(SECOND), ..order.clone() };
+        let longer = only(&lock, false).write(Write::Order(longer));
+        assert_eq!(store.commit(longer).await, CONFLICT, "a lock that ends before its order");
+        let elsewhere = Order { ticket: other, ..order.clone() };
+        let elsewhere = only(&lock, false).write(Write::Order(elsewhere));
+        assert_eq!(store.commit(elsewhere).await, CONFLICT, "a lock of another ticket");
+        assert_eq!(world.ticket(id).await.state, TicketState::Available);
+
+        let (_, second) = world.locking(cyd, id).await;
+        world.commit(lock).await;
+        let locked = world.ticket(id).await;
+        assert_eq!(store.commit(second).await, CONFLICT, "a second lock");
+        let state = TicketState::Available;
+        let released = Ticket { state, version: locked.version.next(), ..locked.clone() };
+        let release = ticket_changed(released.clone(), world.now());
+        assert_eq!(store.commit(release.clone()).await, CONFLICT, "a release without its order");
+        let withdrawal = Write::WithdrawTicket { id, last: locked.version };
+        let withdrawal = Commit::at(world.now()).write(withdrawal);
+        assert_eq!(store.commit(withdrawal).await, CONFLICT, "a withdrawal under a lock");
+        let state = OrderState::Cancelled(CancelReason::Buyer);
+        let ended = Order { state, version: order.version.next(), ..order.clone() };
+        let end = Commit::at(world.now()).write(Write::Order(ended.clone()));
+        assert_eq!(store.commit(end).await, CONFLICT, "an end without its release");
+        assert_eq!(world.ticket(id).await, locked);
+        assert_eq!(store.commit(release.write(Write::Order(ended))).await, Ok(()));
+        assert_eq!(world.ticket(id).await, released);
     }
 }
 

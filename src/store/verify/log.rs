@@ -183,21 +183,29 @@ fn compare(
     pass: Pass,
     replay: &mut Replay,
 ) -> Result<(), ReadError> {
-    each(inspection, pass, replay, Kind::User, USERS, |user: &User| Told {
+    each(inspection, pass, replay, Kind::User, USERS, |_, user: User| Told {
         version: None,
         digest: digest(&user.view()),
     })?;
-    each(inspection, pass, replay, Kind::Ticket, TICKETS, |row: &TicketRow| match row {
-        TicketRow::Listed(ticket) => {
-            Told { version: Some(ticket.version.number()), digest: digest(ticket) }
-        }
-        TicketRow::Withdrawn { last } => Told { version: Some(last.number()), digest: GONE },
-    })?;
-    each(inspection, pass, replay, Kind::Order, ORDERS, |order: &Order| Told {
+    each(
+        inspection,
+        pass,
+        replay,
+        Kind::Ticket,
+        TICKETS,
+        |inspection, row: TicketRow| match row {
+            TicketRow::Listed(ticket) => {
+                let ticket = inspection.as_it_is(ticket);
+                Told { version: Some(ticket.version.number()), digest: digest(&ticket) }
+            }
+            TicketRow::Withdrawn { last } => Told { version: Some(last.number()), digest: GONE },
+        },
+    )?;
+    each(inspection, pass, replay, Kind::Order, ORDERS, |_, order: Order| Told {
         version: Some(order.version.number()),
-        digest: digest(order),
+        digest: digest(&order),
     })?;
-    each(inspection, pass, replay, Kind::Charge, CHARGES, |charge: &Charge| Told {
+    each(inspection, pass, replay, Kind::Charge, CHARGES, |_, charge: Charge| Told {
         version: None,
         digest: digest_of_charge(&charge.view()),
     })
@@ -209,13 +217,13 @@ fn each<T: Record>(
     replay: &mut Replay,
     kind: Kind,
     definition: RowsDefinition,
-    told: impl Fn(&T) -> Told,
+    told: impl Fn(&Inspection<'_>, T) -> Told,
 ) -> Result<(), ReadError> {
     inspection.each_sound::<T>(definition, |inspection, id, record| {
         if !pass.takes(id) {
             return Ok(());
         }
-        let is_same = replay.last.remove(&(kind, id)) == Some(told(&record));
+        let is_same = replay.last.remove(&(kind, id)) == Some(told(inspection, record));
         inspection.expect(is_same, || {
             let (table, named) = (definition.name(), name(kind, id));
             format!("{table} {named}: it is not what its latest event tells")

@@ -27,7 +27,7 @@ use super::open::{self, OpenError};
 use super::reads::{self, Snapshot};
 use super::tables::FORMAT;
 use super::{ReadError, storage_error};
-use crate::domain::Timestamp;
+use crate::domain::{Ticket, Timestamp};
 
 /// The most findings that are listed.
 const FINDINGS_MAX: usize = 100;
@@ -126,7 +126,7 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
     if found < FORMAT {
         return Err(OpenError::TooOld { found, supported: FORMAT });
     }
-    Ok(verify_snapshot(&Snapshot::of(&db)?)?)
+    Ok(verify_snapshot(&Snapshot::of_file(&db)?)?)
 }
 
 /// Checks a store as it was at one moment.
@@ -178,6 +178,12 @@ impl Inspection<'_> {
             }
             Err(error @ ReadError::Storage(_)) => Err(error),
         }
+    }
+
+    /// The ticket of a row, locked if an open order holds it. That none can is found with orders.
+    fn as_it_is(&self, row: Ticket) -> Ticket {
+        let holder = self.snapshot.holder(row.id);
+        holder.and_then(|holder| self.snapshot.locked(&row, holder).ok()).unwrap_or(row)
     }
 
     /// Shows every record of a table; damaged ones are findings.

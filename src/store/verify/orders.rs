@@ -61,7 +61,7 @@ fn holds_its_ticket(
         inspection.wrong(format!("orders {id}: its ticket {} is missing", order.ticket));
         return Ok(());
     };
-    let state = row.listed().map(|ticket| ticket.state);
+    let state = row.listed().map(|ticket| inspection.as_it_is(ticket).state);
     let is_right = match order.state {
         OrderState::Created | OrderState::AwaitingPayment => {
             matches!(state, Some(TicketState::Locked { order, .. }) if order == id)

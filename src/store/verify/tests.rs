@@ -4,7 +4,9 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction
 use tempfile::TempDir;
 
 use super::{VerifyReport, verify};
-use crate::domain::{Charge, ChargePhase, Order, OrderState, Ticket, TicketState};
+use crate::domain::{
+    Charge, ChargePhase, Order, OrderId, OrderState, Ticket, TicketId, TicketState,
+};
 use crate::store::codec::{self, TicketRow};
 use crate::store::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
@@ -111,26 +113,45 @@ fn change_charge(
     Ok(())
 }
 
-fn is_locked(ticket: &Ticket) -> bool {
-    matches!(ticket.state, TicketState::Locked { .. })
+/// The first open order to run out, and the ticket it holds.
+fn a_lock(txn: &WriteTransaction) -> Result<(OrderId, TicketId), redb::Error> {
+    let deadlines = txn.open_table(DEADLINES)?;
+    let (deadline, holding) = deadlines.first()?.expect("an open order");
+    Ok((OrderId::from_u128(deadline.value().1), TicketId::from_u128(holding.value().1)))
 }
 
 /// Each kind of damage, with words that its findings must contain.
 const DAMAGE: &[(&str, &str, Damage)] = &[
-    ("a locked ticket is free", "orders order_", |txn| {
+    ("the row of a ticket tells of a lock", "out of bounds", |txn| {
+        let (order, held) = a_lock(txn)?;
         change_ticket(txn, |ticket| {
-            let is = is_locked(ticket);
-            ticket.state = TicketState::Available;
-            is
+            let until = ticket.created_at;
+            ticket.state = TicketState::Locked { order, until };
+            ticket.id == held
         })
     }),
-    ("a ticket is held past its order's deadline", "its order until", |txn| {
-        change_ticket(txn, |ticket| match &mut ticket.state {
-            TicketState::Locked { until, .. } => {
-                *until = until.plus(std::time::Duration::from_secs(1));
-                true
-            }
-            _ => false,
+    ("two orders hold a ticket", "orders order_", |txn| {
+        let (_, held) = a_lock(txn)?;
+        change_order(txn, |order| {
+            let is_other = order.is_open() && order.ticket != held;
+            order.ticket = held;
+            is_other
+        })
+    }),
+    ("an order holds another ticket than its deadline says", "its ticket", |txn| {
+        let mut deadlines = txn.open_table(DEADLINES)?;
+        let (deadline, (buyer, ticket)) = {
+            let (deadline, holding) = deadlines.first()?.expect("an open order");
+            (deadline.value(), holding.value())
+        };
+        deadlines.insert(deadline, (buyer, ticket + 1))?;
+        Ok(())
+    }),
+    ("a ticket was sold to another than who holds it", "orders order_", |txn| {
+        let (_, held) = a_lock(txn)?;
+        change_ticket(txn, |ticket| {
+            ticket.state = TicketState::Sold { order: OrderId::from_u128(9) };
+            ticket.id == held
         })
     }),
     ("a title changed without its words", "is not found by", |txn| {
@@ -180,7 +201,7 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         txn.open_table(WORDS)?.insert(("surplus", 5), ())?;
         Ok(())
     }),
-    ("an open order is cancelled", "it is locked by", |txn| {
+    ("an open order is cancelled", "no open order has that deadline", |txn| {
         change_order(txn, |order| {
             let is = order.state == OrderState::Created;
             order.state = OrderState::Cancelled(crate::domain::CancelReason::Buyer);
@@ -290,12 +311,10 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         })
     }),
     ("a ticket is sold by an open order", "it was sold by", |txn| {
-        change_ticket(txn, |ticket| match ticket.state {
-            TicketState::Locked { order, .. } => {
-                ticket.state = TicketState::Sold { order };
-                true
-            }
-            _ => false,
+        let (order, held) = a_lock(txn)?;
+        change_ticket(txn, |ticket| {
+            ticket.state = TicketState::Sold { order };
+            ticket.id == held
         })
     }),
     ("events are missing", "should follow", |txn| {
