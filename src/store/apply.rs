@@ -28,6 +28,8 @@ pub struct Tally {
     pub unsettled: u64,
     /// The number of the last event.
     pub last_seq: u64,
+    /// The number of the last batch.
+    pub batch: u64,
 }
 
 /// Writes one commit.

@@ -13,6 +13,8 @@ use redb::{
 use thiserror::Error;
 
 use super::open::{self, OpenError};
+use super::recovery::recover;
+use super::redb_store::JOURNAL_BYTES;
 use super::verify::{self, VerifyReport};
 use super::{BackupError, ReadError, files, storage_error, tables};
 
@@ -52,10 +54,15 @@ pub fn backup_file(store: &Path, to: &Path) -> Result<(), BackupError> {
         OpenError::InUse(path) => BackupError::InUse(path),
         error => BackupError::Failed(error.to_string()),
     };
-    let db = open::open_existing(store, &mut Database::builder()).map_err(failed)?;
-    let found = open::read_format(&db, store).map_err(failed)?;
+    let mut volume = open::open_existing(store, &mut Database::builder()).map_err(failed)?;
+    let found = open::read_format(&volume.db, store).map_err(failed)?;
     open::check_format(found, tables::FORMAT).map_err(failed)?;
-    backup(&db, to)
+    if found == tables::FORMAT {
+        recover(&mut volume).map_err(failed)?;
+    } else {
+        open::must_be_at_rest(&volume, store).map_err(failed)?;
+    }
+    backup(&volume.db, to)
 }
 
 /// Copies a backup to where a store is to be, after checking it as [`verify::verify`] does.
@@ -70,8 +77,8 @@ pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> 
     }
     let folder = files::folder_of(store);
     std::fs::create_dir_all(folder).map_err(open::io_error(folder))?;
-    let db = open::open_existing(from, &mut Database::builder())?;
-    copy(&db, store).map_err(|error| match error {
+    let volume = open::open_existing(from, &mut Database::builder())?;
+    copy(&volume.db, store).map_err(|error| match error {
         CopyError::Exists => RestoreError::Exists(store.to_owned()),
         CopyError::Failed(why) => RestoreError::Failed(why),
     })?;
@@ -125,13 +132,12 @@ fn copy_tables(source: &ReadTransaction, draft: &Path) -> Result<(), CopyError> 
         }
     }
 
-    files::create_draft(draft)?;
-    let target = Database::builder().create(draft)?;
-    let mut txn = target.begin_write()?;
+    let target = open::create_draft(draft, JOURNAL_BYTES)?;
+    let mut txn = target.db.begin_write()?;
     txn.set_quick_repair(true);
     tables::visit(&mut Copy { from: source, to: &txn })?;
     txn.commit()?;
-    Ok(target.close()?)
+    Ok(open::close(target)?)
 }
 
 /// Opens the copy as a server would, checks every page of it, and counts its rows.
@@ -159,9 +165,9 @@ fn check_copy(source: &ReadTransaction, draft: &Path) -> Result<(), CopyError> {
     }
 
     let mut builder = Database::builder();
-    let db = open::open_existing(draft, builder.set_check_integrity_on_open(true))?;
-    let copied = db.begin_read()?;
+    let volume = open::open_existing(draft, builder.set_check_integrity_on_open(true))?;
+    let copied = volume.db.begin_read()?;
     tables::visit(&mut Count { left: source, right: &copied })?;
     copied.close()?;
-    Ok(db.close()?)
+    Ok(open::close(volume)?)
 }

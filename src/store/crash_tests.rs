@@ -20,12 +20,25 @@ use crate::domain::Commit;
 
 /// Closing the store takes fewer operations than this. They are cut too.
 const WHILE_CLOSING: u64 = 40;
+/// So little that pages are written before they must be.
+const CACHE_BYTES: usize = 16 << 10;
+/// Room for a few batches, so that many a checkpoint is cut.
+const JOURNAL_BYTES: u64 = 5 * 4096;
 /// How many commits are written together, in turn.
 const BATCHES: [usize; 4] = [1, 3, 1, 5];
 
 fn open(disk: &Disk, writer: WriterMode) -> RedbStore {
-    let settings =
-        StoreSettings { cache_bytes: 4 << 20, queue: 8, writer, ..StoreSettings::default() };
+    open_with(CACHE_BYTES, disk, writer)
+}
+
+fn open_with(cache_bytes: usize, disk: &Disk, writer: WriterMode) -> RedbStore {
+    let settings = StoreSettings {
+        cache_bytes,
+        journal_bytes: JOURNAL_BYTES,
+        queue: 8,
+        writer,
+        ..StoreSettings::default()
+    };
     RedbStore::open_backend(disk.clone(), settings).expect("a store that opens")
 }
 
@@ -131,6 +144,7 @@ async fn no_power_cut_loses_or_halves_anything() {
     let mut cuts = 0;
     for at in 1.. {
         let lose_all = cut(&new, &batches, &images, at, Fault::LoseAll).await;
+        cut(&new, &batches, &images, at, Fault::Forget).await;
         for seed in [at, at.wrapping_mul(0x9E37_79B9_7F4A_7C15)] {
             cut(&new, &batches, &images, at, Fault::LoseSome(seed)).await;
         }
@@ -184,7 +198,8 @@ async fn a_failure_is_final_and_told() {
 #[tokio::test]
 async fn a_panic_of_the_writer_is_a_failure() {
     let disk = a_new_disk().await;
-    let store = Arc::new(open(&disk, WriterMode::Thread));
+    // The first that is written is the batch.
+    let store = Arc::new(open_with(4 << 20, &disk, WriterMode::Thread));
     let world = World::new(store.clone());
     let ana = world.user("ana").await;
     disk.fault_after(1, Fault::Panic);

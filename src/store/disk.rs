@@ -17,6 +17,9 @@ pub enum Fault {
     LoseSome(u64),
     /// The operation panics.
     Panic,
+    /// The operation fails, nothing that was not synced stays, and the disk works on as if nothing
+    /// had happened: reads see what a power cut would not leave.
+    Forget,
 }
 
 /// A handle to a disk. Clones are the same disk.
@@ -98,6 +101,10 @@ impl State {
         self.operations += 1;
         match self.fault {
             Some((at, Fault::Panic)) if at == self.operations => panic!("the disk panics"),
+            Some((at, Fault::Forget)) if at == self.operations => {
+                self.pending.clear();
+                Err(io::Error::other("the disk has forgotten what it was given"))
+            }
             Some((at, fault)) if at == self.operations => {
                 if let Fault::LoseSome(seed) = fault {
                     self.keep_some(seed);

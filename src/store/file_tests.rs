@@ -6,8 +6,9 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 use super::open::{self, Migration};
+use super::reads::Snapshot;
 use super::tables::{FORMAT_KEY, META, TICKETS};
-use super::testing::{World, read};
+use super::testing::{World, database, read};
 use super::{
     BackupError, CommitError, OpenError, RedbStore, Refusal, RestoreError, Store, StoreSettings,
     backup_file, restore, storage_error, verify,
@@ -113,7 +114,7 @@ async fn a_later_releases_file_is_refused() {
 }
 
 fn set_format(path: &Path, format: u64) {
-    let db = Database::open(path).expect("a store");
+    let db = database(path);
     let txn = db.begin_write().expect("a transaction");
     txn.open_table(META).expect("a table").insert(FORMAT_KEY, format).expect("a row");
     txn.commit().expect("a commit");
@@ -125,7 +126,10 @@ async fn damage_is_told_and_panics_nowhere() {
     let path = folder.path().join("gittix.redb");
     drop(a_busy_store(&path).await);
     let bytes = std::fs::read(&path).expect("the file");
-    for start in [9, 64, 300, 4096, 8192, bytes.len() / 2] {
+    let start_of_database = bytes.windows(4).position(|bytes| bytes == b"redb").expect("its name");
+    let database = [0, 9, 64, 300, 4096, 8192].map(|offset| start_of_database + offset);
+    let middle = (start_of_database + bytes.len()) / 2;
+    for start in [0, 9, 20, 300, 4096, 8192, middle].into_iter().chain(database) {
         let mut damaged = bytes.clone();
         let end = (start + 200).min(damaged.len());
         damaged[start..end].fill(0xa5);
@@ -146,20 +150,60 @@ async fn an_older_store_is_copied_and_brought_up_to_date() {
         Migration { from: 2, run: |txn| note(txn, "second") },
         Migration { from: 1, run: |txn| note(txn, "first") },
     ];
-    let db = open::open_and_migrate(&path, 1 << 20, 3, &steps).expect("a store");
-    assert_eq!(open::read_format(&db, &path).expect("a format"), 3);
-    let meta = db.begin_read().expect("a snapshot").open_table(META).expect("a table");
+    let volume = open::open_and_migrate(&path, 1 << 20, 3, &steps).expect("a store");
+    assert_eq!(open::read_format(&volume.db, &path).expect("a format"), 3);
+    let meta = volume.db.begin_read().expect("a snapshot").open_table(META).expect("a table");
     for step in ["first", "second"] {
         assert!(meta.get(step).expect("a row").is_some(), "{step}");
     }
-    drop((meta, db));
+    drop((meta, volume));
     let backup = folder.path().join("gittix.redb.format-1");
     assert!(verify(&backup).expect("a report").is_sound());
 
     let missing = open::open_and_migrate(&path, 1 << 20, 4, &steps);
     assert!(matches!(missing, Err(OpenError::TooOld { found: 3, supported: 4 })));
-    let db = open::open_and_migrate(&path, 1 << 20, 3, &steps).expect("it is as it was");
-    assert_eq!(open::read_format(&db, &path).expect("a format"), 3);
+    let volume = open::open_and_migrate(&path, 1 << 20, 3, &steps).expect("it is as it was");
+    assert_eq!(open::read_format(&volume.db, &path).expect("a format"), 3);
+}
+
+/// A copy of a store as a crash would leave it: part of it is in the journal alone.
+async fn a_crashed_store(folder: &Path) -> (std::path::PathBuf, Arc<RedbStore>) {
+    let store = a_busy_store(&folder.join("gittix.redb")).await;
+    let crashed = folder.join("crashed.redb");
+    std::fs::copy(folder.join("gittix.redb"), &crashed).expect("a copy");
+    (crashed, store)
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_is_complete_for_whoever_opens_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (crashed, store) = a_crashed_store(folder.path()).await;
+    let db = database(&crashed);
+    let batch = Snapshot::of_file(&db).and_then(|snapshot| snapshot.batch());
+    assert_eq!(batch, Ok(0), "the database alone knows of nothing");
+    drop(db);
+    let expected = store.verify().expect("a report");
+    let [for_server, copy, back] =
+        ["server.redb", "copy.redb", "back.redb"].map(|name| folder.path().join(name));
+    std::fs::copy(&crashed, &for_server).expect("a copy");
+    backup_file(&crashed, &copy).expect("a backup");
+    assert_eq!(restore(&copy, &back).expect("a restored store"), expected);
+    assert_eq!(verify(&back).expect("a report"), expected);
+    let opened = open(&for_server).expect("a store");
+    assert_eq!(opened.stats(), store.stats());
+    assert_eq!(read(opened.events(0, 1000).await), read(store.events(0, 1000).await));
+}
+
+#[tokio::test]
+async fn a_journal_is_left_to_the_release_that_wrote_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (crashed, store) = a_crashed_store(folder.path()).await;
+    let steps = [Migration { from: 1, run: |txn| note(txn, "first") }];
+    let refused = open::open_and_migrate(&crashed, 1 << 20, 2, &steps).map(|_| ());
+    assert!(matches!(&refused, Err(OpenError::Failed(why)) if why.contains("not stopped cleanly")));
+    drop(open(&crashed).expect("this release"));
+    open::open_and_migrate(&crashed, 1 << 20, 2, &steps).expect("it was stopped cleanly");
+    drop(store);
 }
 
 fn note(txn: &redb::WriteTransaction, step: &str) -> Result<(), super::ReadError> {
@@ -212,7 +256,7 @@ async fn a_damaged_backup_is_not_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let [copy, back] = ["copy.redb", "back.redb"].map(|name| folder.path().join(name));
     drop(a_busy_store(&copy).await);
-    let db = Database::open(&copy).expect("a store");
+    let db = database(&copy);
     let txn = db.begin_write().expect("a transaction");
     txn.open_table(TICKETS).expect("a table").pop_first().expect("a ticket");
     txn.commit().expect("a commit");

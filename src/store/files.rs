@@ -27,13 +27,29 @@ pub fn remove_draft(draft: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates an empty draft that only this user may read: a store holds password hashes.
-pub fn create_draft(draft: &Path) -> io::Result<()> {
+/// Creates an empty draft that only this user may read: a store holds password hashes. It is
+/// locked, so that nobody takes it for what a crash left. If somebody did just before, that is
+/// told as [`ErrorKind::WouldBlock`].
+pub fn create_draft(draft: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(draft).map(drop)
+    let file = options.open(draft)?;
+    file.lock()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let is_gone = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => ErrorKind::WouldBlock.into(),
+            _ => error,
+        };
+        let (ours, named) = (file.metadata()?, fs::metadata(draft).map_err(is_gone)?);
+        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+    }
+    Ok(file)
 }
 
 /// Gives a finished draft its name, durably, unless there is a file of that name:

@@ -11,9 +11,10 @@ use super::codec::{self, Record, TicketRow, TicketRowRef};
 use super::log::{Appender, EncodedEvents, decode_row};
 use super::testing::{a_title, usd};
 use crate::domain::{
-    Answer, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Email, Event, FailureCode,
-    IntentId, Order, OrderId, OrderState, OrderView, PaymentToken, RefundId, Remembered, Ticket,
-    TicketId, TicketState, Timestamp, User, UserId, Version,
+    Answer, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Commit, Email, Event,
+    FailureCode, IntentId, Order, OrderId, OrderState, OrderView, PaymentToken, Precondition,
+    RefundId, Remembered, Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User,
+    UserId, Version, Write,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -104,6 +105,41 @@ fn tickets_keep_their_bytes() {
         codec::encode(&TicketRowRef::Withdrawn { last: Version::FIRST }),
         codec::encode(&TicketRow::Withdrawn { last: Version::FIRST }),
     );
+}
+
+/// The journal of a store that was not stopped cleanly is read by the same release again, and by
+/// those whose format is the same.
+#[test]
+fn commits_keep_their_bytes_in_the_journal() {
+    let ticket = ticket(TicketState::Available);
+    let session = Session { user: UserId::from_u128(1), id: SessionId(5), expires_at: AT };
+    let (user_id, except) = (session.user, session.id);
+    let order = Order::new(OrderId::from_u128(3), UserId::from_u128(4), &ticket, AT, AT);
+    let commit = Commit::at(AT)
+        .write(Write::User(user()))
+        .write(Write::Ticket(ticket.clone()))
+        .write(Write::WithdrawTicket { id: ticket.id, last: Version::FIRST })
+        .write(Write::Order(order))
+        .write(Write::OpenSession(session))
+        .write(Write::EndSession { user: user_id, session: session.id })
+        .write(Write::EndOtherSessions { user: user_id, except })
+        .write(Write::Remember(Box::new(remembered(Answer::TicketCreated(ticket.clone())))))
+        .require(Precondition::OpenOrdersBelow { user: user_id, limit: 10 })
+        .require(Precondition::UserAt { user: user_id, version: Version::FIRST })
+        .event(Event::TicketDeleted(ticket));
+    let bytes = postcard::to_allocvec(&[&commit][..]).expect("bytes");
+    assert_eq!(
+        hex(&bytes),
+        concat!(
+            "0180a0abfef9620800010f416e61404578616d706c652e636f6d0a246172676f6e326964240080a0abfe",
+            "f96201020105436166c3a9cf0f75736402000080a0abfef96280a0abfef9620202000303040205436166",
+            "c3a9cf0f7573640280a0abfef9620000000080a0abfef96205010580a0abfef962060105070105080403",
+            "6b65790707070707070707070707070707070780a0abfef96200020105436166c3a9cf0f757364020000",
+            "80a0abfef96280a0abfef9620200010a0101000104020105436166c3a9cf0f75736402000080a0abfef9",
+            "6280a0abfef962",
+        )
+    );
+    assert_eq!(postcard::from_bytes::<Vec<Commit>>(&bytes).expect("commits"), [commit]);
 }
 
 #[test]

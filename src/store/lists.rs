@@ -64,7 +64,7 @@ struct Search<'q> {
     wanted: usize,
     snapshot: &'q Snapshot,
     /// Tickets of the market that are free by now, but not as of the snapshot.
-    released: HashSet<u128>,
+    released: HashSet<TicketId>,
     lists: &'q ReadOnlyTable<(u128, u128), u64>,
     tickets: &'q ReadOnlyTable<u128, &'static [u8]>,
 }
@@ -72,8 +72,8 @@ struct Search<'q> {
 /// A page of tickets.
 ///
 /// Locked tickets are passed over as of now, for that is a look into memory. A ticket that was
-/// released after the snapshot was made is then on the page, though locked there: it is noted, and
-/// the page is put together again without it.
+/// released after the snapshot was made is then on the page, though locked there: all such tickets
+/// are noted, and the page is put together again without them.
 pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage, ReadError> {
     let mut search = Search {
         list: query.seller.map_or(MARKET, |seller| seller.as_u128()),
@@ -108,15 +108,15 @@ impl Search<'_> {
         found.into_iter().map(ticket).collect()
     }
 
-    /// Notes the tickets on a page of the market that are locked, and says whether there are
-    /// any. Those that are locked by now were passed over already.
+    /// Whether there are locked tickets on a page of the market. Those that are locked by now
+    /// were passed over already; then those are noted that were released in between.
     fn passes_over_released(&mut self, page: &[Ticket]) -> bool {
-        let known = self.released.len();
-        if self.list == MARKET {
-            let locked = page.iter().filter(|ticket| ticket.state != TicketState::Available);
-            self.released.extend(locked.map(|ticket| ticket.id.as_u128()));
+        let is_locked = |ticket: &Ticket| ticket.state != TicketState::Available;
+        let has_locked = self.list == MARKET && page.iter().any(is_locked);
+        if has_locked {
+            self.released = self.snapshot.released_since();
         }
-        self.released.len() > known
+        has_locked
     }
 
     fn plans(&self) -> Result<Vec<Plan<'_>>, ReadError> {
@@ -208,7 +208,7 @@ impl Search<'_> {
         if !self.prices.contains(&price) || is_past || is_too_late {
             return Ok(None);
         }
-        if self.list == MARKET && (self.is_held(id) || self.released.contains(&id)) {
+        if self.list == MARKET && self.is_passed_over(TicketId::from_u128(id)) {
             return Ok(None);
         }
         if !self.words.is_empty() && !plan.source.has_tested_words() {
@@ -220,9 +220,9 @@ impl Search<'_> {
         Ok(Some(rank))
     }
 
-    /// Whether an order holds the ticket by now.
-    fn is_held(&self, id: u128) -> bool {
-        self.snapshot.open_orders().holder(TicketId::from_u128(id)).is_some()
+    /// Whether an order holds the ticket by now, or is known to have held it before.
+    fn is_passed_over(&self, id: TicketId) -> bool {
+        self.snapshot.open_orders().holder(id).is_some() || self.released.contains(&id)
     }
 
     fn rank_of(&self, position: TicketPosition) -> Rank {

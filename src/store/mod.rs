@@ -6,6 +6,7 @@
 
 mod apply;
 mod backup;
+mod batch;
 mod check;
 mod codec;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod files;
 #[cfg(test)]
 mod golden_tests;
 mod index;
+mod journal;
 mod lists;
 mod log;
 mod open;
@@ -27,12 +29,14 @@ mod open_orders;
 mod postings;
 mod read_tables;
 mod reads;
+mod recovery;
 mod redb_store;
 mod sources;
 mod tables;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod volume;
 mod words;
 mod write_tables;
 mod writer;

@@ -1,23 +1,23 @@
 //! Opening a store's file: creating it, refusing what it is not, bringing it up to date.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{
-    Database, DatabaseError, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition,
-    TableError, Value, WriteTransaction,
+    Database, DatabaseError, Key, ReadableDatabase, ReadableTableMetadata, StorageBackend,
+    TableDefinition, TableError, Value, WriteTransaction,
 };
 use thiserror::Error;
 
 use super::apply::Tally;
 use super::reads::Snapshot;
-use super::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
+use super::tables::{self, BATCH_KEY, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
+use super::volume::{Volume, VolumeError};
 use super::{ReadError, files, log, storage_error};
-
-/// What a redb file starts with.
-const REDB_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// Why a store could not be opened.
 #[derive(Debug, Error)]
@@ -92,13 +92,13 @@ pub struct Migration {
 const MIGRATIONS: &[Migration] = &[];
 
 /// Opens the store in a file, and creates it if there is none.
-pub fn open_file(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<Volume, OpenError> {
     let draft = files::draft_of(path);
     let folder = files::folder_of(path);
     fs::create_dir_all(folder).map_err(io_error(folder))?;
     files::remove_draft(&draft).map_err(io_error(&draft))?;
     if !path.try_exists().map_err(io_error(path))? {
-        create_file(&draft)?;
+        create_file(&draft, journal_bytes)?;
         match files::publish(&draft, path) {
             // Somebody else was faster; what they made is as good.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -112,11 +112,18 @@ pub fn open_file(path: &Path, cache_bytes: usize) -> Result<Database, OpenError>
 
 /// Creates an empty store. A power cut meanwhile can leave a file that does not open, so this
 /// is done under another name than the store's.
-fn create_file(draft: &Path) -> Result<(), OpenError> {
-    files::create_draft(draft).map_err(io_error(draft))?;
-    let db = Database::builder().create(draft).map_err(|error| database_error(draft, error))?;
-    create_tables(&db)?;
-    close(db)
+fn create_file(draft: &Path, journal_bytes: u64) -> Result<(), OpenError> {
+    let volume = create_draft(draft, journal_bytes)?;
+    create_tables(&volume.db)?;
+    close(volume)
+}
+
+/// Creates a volume, without tables, under a name that is free.
+pub fn create_draft(draft: &Path, journal_bytes: u64) -> Result<Volume, OpenError> {
+    let file = files::create_draft(draft).map_err(io_error(draft))?;
+    let file = FileBackend::new(file).map_err(|error| database_error(draft, error))?;
+    let volume = Volume::create(Arc::new(file), journal_bytes, &Database::builder());
+    volume.map_err(|error| volume_error(draft, error))
 }
 
 pub(super) fn open_and_migrate(
@@ -124,58 +131,96 @@ pub(super) fn open_and_migrate(
     cache_bytes: usize,
     format: u64,
     migrations: &[Migration],
-) -> Result<Database, OpenError> {
-    let db = open_existing(path, Database::builder().set_cache_size(cache_bytes))?;
-    let found = read_format(&db, path)?;
+) -> Result<Volume, OpenError> {
+    let volume = open_existing(path, Database::builder().set_cache_size(cache_bytes))?;
+    let found = read_format(&volume.db, path)?;
     if found == format {
-        return Ok(db);
+        return Ok(volume);
     }
     check_format(found, format)?;
+    must_be_at_rest(&volume, path)?;
     // The file is copied while nobody has it open; a copy of one in use would not open.
-    close(db)?;
+    close(volume)?;
     let mut backup = path.as_os_str().to_owned();
     backup.push(format!(".format-{found}"));
     let (backup, draft) = (PathBuf::from(backup), files::draft_of(path));
     fs::copy(path, &draft).map_err(io_error(&draft))?;
     files::publish_over(&draft, &backup).map_err(io_error(&backup))?;
     tracing::info!(found, format, backup = %backup.display(), "bringing the store up to date");
-    let db = open_existing(path, Database::builder().set_cache_size(cache_bytes))?;
-    migrate(&db, found, format, migrations)?;
-    Ok(db)
+    let volume = open_existing(path, Database::builder().set_cache_size(cache_bytes))?;
+    migrate(&volume.db, found, format, migrations)?;
+    Ok(volume)
 }
 
-/// Opens a file that must be there and be a redb file.
-pub fn open_existing(path: &Path, builder: &mut redb::Builder) -> Result<Database, OpenError> {
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(io_error(path))?;
-    file.take(REDB_MAGIC.len() as u64).read_to_end(&mut start).map_err(io_error(path))?;
-    if start != REDB_MAGIC {
-        return Err(OpenError::NotAStore(path.to_owned()));
+/// The journal of another format can't be read, so there must be nothing in it.
+pub fn must_be_at_rest(volume: &Volume, path: &Path) -> Result<(), OpenError> {
+    let meta = volume.db.begin_read().map_err(storage_error)?.open_table(META);
+    let batch = meta.map_err(storage_error)?.get(BATCH_KEY).map_err(storage_error)?;
+    let batch = batch.map_or(0, |batch| batch.value());
+    if volume.journal.holds_after(batch).map_err(io_error(path))? {
+        let why = "it was not stopped cleanly: start the release that wrote it and stop that";
+        return Err(OpenError::Failed(why.to_owned()));
     }
+    Ok(())
+}
+
+/// Opens a file that must be there and be a store. What its journal holds is not in the database
+/// yet: see [`super::recovery`].
+pub fn open_existing(path: &Path, builder: &mut redb::Builder) -> Result<Volume, OpenError> {
+    let file = File::options().read(true).write(true).open(path).map_err(io_error(path))?;
+    let file = FileBackend::new(file).map_err(|error| database_error(path, error))?;
+    open_volume(Arc::new(file), builder, path)
+}
+
+fn open_volume(
+    storage: Arc<dyn StorageBackend>,
+    builder: &redb::Builder,
+    path: &Path,
+) -> Result<Volume, OpenError> {
     // redb may panic on a file that was changed by others.
-    match catch_unwind(AssertUnwindSafe(|| builder.open(path))) {
-        Ok(opened) => opened.map_err(|error| database_error(path, error)),
+    match catch_unwind(AssertUnwindSafe(|| Volume::open(storage, builder))) {
+        Ok(opened) => opened.map_err(|error| volume_error(path, error)),
         Err(_) => Err(OpenError::Damaged("reading it panicked".to_owned())),
     }
 }
 
-/// Prepares a database that is not a file: creates the tables if it is new, and brings it up
-/// to date otherwise.
-pub fn prepare(db: &Database) -> Result<(), OpenError> {
-    let txn = db.begin_read().map_err(storage_error)?;
-    let is_new = txn.list_tables().map_err(storage_error)?.next().is_none();
-    drop(txn);
-    if is_new {
-        return create_tables(db);
+/// Opens what is not a file: creates the tables if it is empty, and brings it up to date
+/// otherwise.
+pub fn open_backend(
+    storage: Arc<dyn StorageBackend>,
+    cache_bytes: usize,
+    journal_bytes: u64,
+) -> Result<Volume, OpenError> {
+    let path = Path::new("(memory)");
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    if storage.len().map_err(io_error(path))? == 0 {
+        let volume = Volume::create(storage, journal_bytes, &builder);
+        let volume = volume.map_err(|error| volume_error(path, error))?;
+        create_tables(&volume.db)?;
+        return Ok(volume);
     }
-    let found = read_format(db, Path::new("(memory)"))?;
+    let volume = open_volume(storage, &builder, path)?;
+    let found = read_format(&volume.db, path)?;
     check_format(found, FORMAT)?;
-    migrate(db, found, FORMAT, MIGRATIONS)
+    if found < FORMAT {
+        must_be_at_rest(&volume, path)?;
+        migrate(&volume.db, found, FORMAT, MIGRATIONS)?;
+    }
+    Ok(volume)
 }
 
-/// Closes a database so that its file can be handled.
-pub fn close(db: Database) -> Result<(), OpenError> {
-    db.close().map_err(|error| OpenError::Failed(error.to_string()))
+/// Closes a volume so that its file can be handled.
+pub fn close(volume: Volume) -> Result<(), OpenError> {
+    volume.db.close().map_err(|error| OpenError::Failed(error.to_string()))
+}
+
+fn volume_error(path: &Path, error: VolumeError) -> OpenError {
+    match error {
+        VolumeError::Foreign => OpenError::NotAStore(path.to_owned()),
+        VolumeError::Io(error) => io_error(path)(error),
+        VolumeError::Database(error) => database_error(path, error),
+    }
 }
 
 /// What redb says when opening `path`, in our words.
@@ -186,6 +231,11 @@ pub fn database_error(path: &Path, error: DatabaseError) -> OpenError {
         }
         DatabaseError::UpgradeRequired(_) => OpenError::NotAStore(path.to_owned()),
         DatabaseError::Storage(redb::StorageError::Corrupted(why)) => OpenError::Damaged(why),
+        DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() == ErrorKind::InvalidData =>
+        {
+            OpenError::Damaged(error.to_string())
+        }
         DatabaseError::Storage(redb::StorageError::Io(error)) => io_error(path)(error),
         other => OpenError::Failed(other.to_string()),
     }
@@ -262,6 +312,7 @@ pub fn read_tally(snapshot: &Snapshot) -> Result<Tally, ReadError> {
     Ok(Tally {
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
+        batch: snapshot.batch()?,
         ..Tally::default()
     })
 }

@@ -7,11 +7,11 @@
 //! ended. The file has what it takes to know the open orders again: the table of deadlines,
 //! which is ordered by time.
 //!
-//! What is here is as of the last durable commit, and readers look at snapshots, which are
+//! What is here is as of the last batch, which is durable by then, and readers look at snapshots, which are
 //! older by a bit. So each batch that opens or closes orders is a [`Link`] of a chain that a
 //! snapshot holds the end of, as it was then: what the chain tells of since is undone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::domain::{Order, OrderId, TicketId, UserId};
@@ -102,6 +102,41 @@ impl OpenOrders {
             Change::Closed(holding) => (holding.ticket == ticket).then_some(Some(holding.order)),
         });
         since.unwrap_or(now)
+    }
+
+    /// Every ticket that an order held at that moment.
+    pub fn holders_at(&self, moment: &Arc<Link>) -> HashMap<TicketId, OrderId> {
+        let published = self.published();
+        let mut holders = published.holders.clone();
+        // While the lock is held, the chain ends with what is published.
+        let changes: Vec<&Change> = moment.changes_since().collect();
+        drop(published);
+        for change in changes.into_iter().rev() {
+            match change {
+                Change::Opened(holding) => holders.remove(&holding.ticket),
+                Change::Closed(holding) => holders.insert(holding.ticket, holding.order),
+            };
+        }
+        holders
+    }
+
+    /// The tickets that an order held at that moment and has released since.
+    pub fn released_since(&self, moment: &Arc<Link>) -> HashSet<TicketId> {
+        let mut known = HashSet::new();
+        let mut released = HashSet::new();
+        for change in moment.changes_since() {
+            // What happened first tells how it was before.
+            match change {
+                Change::Closed(holding) if known.insert(holding.ticket) => {
+                    released.insert(holding.ticket);
+                }
+                Change::Opened(holding) => {
+                    known.insert(holding.ticket);
+                }
+                Change::Closed(_) => {}
+            }
+        }
+        released
     }
 
     /// The orders that a buyer had open at that moment, the newest first.
@@ -303,6 +338,8 @@ mod tests {
         }
         for (moment, holder) in &moments {
             assert_eq!(open.holder_at(moment, ticket), *holder);
+            assert_eq!(open.holders_at(moment).get(&ticket), holder.as_ref());
+            assert_eq!(open.released_since(moment).contains(&ticket), holder.is_some());
             assert_eq!(open.of(moment, buyer), Vec::from_iter(*holder));
         }
     }

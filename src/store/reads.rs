@@ -1,5 +1,6 @@
 //! Reading single rows and short runs of them, as of one moment.
 
+use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::codec::{self, Record, TicketRow};
 use super::index::{END_STATUSES, status_code};
 use super::open_orders::{Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
-use super::tables::{CHARGES, ORDERS, TICKETS, USERS};
+use super::tables::{BATCH_KEY, CHARGES, META, ORDERS, TICKETS, USERS};
 use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
 use crate::domain::{
     Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase, Remembered,
@@ -63,6 +64,12 @@ impl Snapshot {
         let deadlines = self.tables.deadlines(&self.txn)?;
         let count = usize::try_from(deadlines.len().map_err(storage_error)?).unwrap_or_default();
         OpenOrders::of_all(count, deadlines.iter().map_err(storage_error)?.map(holding))
+    }
+
+    /// The number of the last batch.
+    pub fn batch(&self) -> Result<u64, ReadError> {
+        let batch = self.table(META)?.get(BATCH_KEY).map_err(storage_error)?;
+        Ok(batch.map_or(0, |batch| batch.value()))
     }
 
     /// See [`super::open_orders`].
@@ -134,6 +141,16 @@ impl Snapshot {
     /// The open order that holds a ticket.
     pub fn holder(&self, ticket: TicketId) -> Option<OrderId> {
         self.open_orders.holder_at(&self.moment, ticket)
+    }
+
+    /// Every ticket that an open order holds.
+    pub fn holders(&self) -> HashMap<TicketId, OrderId> {
+        self.open_orders.holders_at(&self.moment)
+    }
+
+    /// The tickets that an open order held, and does by now no more, or another.
+    pub fn released_since(&self) -> HashSet<TicketId> {
+        self.open_orders.released_since(&self.moment)
     }
 
     /// A ticket that an open order holds.

@@ -11,7 +11,9 @@ use redb::{Database, StorageBackend};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::reads::Snapshot;
+use super::recovery::recover;
 use super::verify::{VerifyReport, verify_snapshot};
+use super::volume::Volume;
 use super::writer::{Job, Shared, Writer};
 use super::{
     BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Store,
@@ -21,6 +23,9 @@ use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
+
+/// Some thousands of locks, which take a tenth of a second to be taken in again.
+pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How a store is run.
 #[derive(Clone)]
@@ -32,6 +37,9 @@ pub struct StoreSettings {
     pub batch_max: usize,
     /// How much of the file is kept in memory, in bytes.
     pub cache_bytes: usize,
+    /// How much of a file that is created its journal takes, in bytes. A longer one needs fewer
+    /// checkpoints, and more time to open after a crash.
+    pub journal_bytes: u64,
     /// Who writes.
     pub writer: WriterMode,
     /// Who is told of every batch.
@@ -54,6 +62,7 @@ impl Default for StoreSettings {
             queue: 4096,
             batch_max: 1024,
             cache_bytes: 256 * 1024 * 1024,
+            journal_bytes: JOURNAL_BYTES,
             writer: WriterMode::Thread,
             observer: None,
         }
@@ -78,8 +87,8 @@ pub struct RedbStore {
 impl RedbStore {
     /// Opens the store in a file, and creates it, and its folder, if there is none.
     pub fn open(path: &Path, settings: StoreSettings) -> Result<Self, OpenError> {
-        let db = open::open_file(path, settings.cache_bytes)?;
-        Self::start(db, settings)
+        let volume = open::open_file(path, settings.cache_bytes, settings.journal_bytes)?;
+        Self::start(volume, settings)
     }
 
     /// Opens the store on anything that redb can write to, such as memory.
@@ -87,21 +96,20 @@ impl RedbStore {
         backend: impl StorageBackend,
         settings: StoreSettings,
     ) -> Result<Self, OpenError> {
-        let mut builder = Database::builder();
-        let db = builder.set_cache_size(settings.cache_bytes).create_with_backend(backend);
-        let db = db.map_err(|error| open::database_error(Path::new("(memory)"), error))?;
-        open::prepare(&db)?;
-        Self::start(db, settings)
+        let (cache_bytes, journal_bytes) = (settings.cache_bytes, settings.journal_bytes);
+        let volume = open::open_backend(Arc::new(backend), cache_bytes, journal_bytes)?;
+        Self::start(volume, settings)
     }
 
-    fn start(db: Database, settings: StoreSettings) -> Result<Self, OpenError> {
+    fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
+        let (snapshot, tally) = recover(&mut volume)?;
+        let Volume { db, journal } = volume;
         let db = Arc::new(db);
-        let snapshot = Snapshot::of_file(&db)?;
-        let tally = open::read_tally(&snapshot)?;
         let shared = Arc::new(Shared::new(snapshot, &tally));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
         let writer = Writer::new(
             db.clone(),
+            journal,
             tally,
             shared.clone(),
             settings.batch_max.max(1),

@@ -13,6 +13,8 @@ use redb::{Key, TableDefinition, Value};
 pub const FORMAT: u64 = 1;
 /// Where [`META`] keeps the format.
 pub const FORMAT_KEY: &str = "format";
+/// Where [`META`] keeps the number of the last batch; see [`super::journal`].
+pub const BATCH_KEY: &str = "batch";
 /// The list of what is available to anyone, beside each seller's own. No user has this id.
 pub const MARKET: u128 = 0;
 
@@ -42,7 +44,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// What concerns the whole file; see [`FORMAT_KEY`].
+    /// What concerns the whole file; see [`FORMAT_KEY`] and [`BATCH_KEY`].
     META: "meta", &str => u64;
 
     /// Accounts by user id.

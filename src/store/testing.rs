@@ -1,10 +1,12 @@
 //! What the store's tests share: decisions of the domain turned into commits, as the
 //! marketplace does it, with made-up ids and times.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::open::open_existing;
 use super::{CommitError, ReadError, RedbStore, Store, StoreSettings};
 use crate::domain::{
     Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
@@ -19,9 +21,15 @@ pub const HOLD: Duration = Duration::from_secs(900);
 /// The most open orders of one user.
 pub const OPEN_MAX: u32 = 10;
 
+/// The database in a store's file.
+pub fn database(path: &Path) -> redb::Database {
+    open_existing(path, &mut redb::Database::builder()).expect("a store").db
+}
+
 /// A new store in memory.
 pub fn in_memory() -> Arc<RedbStore> {
-    let settings = StoreSettings { cache_bytes: 8 << 20, ..StoreSettings::default() };
+    let settings =
+        StoreSettings { cache_bytes: 8 << 20, journal_bytes: 1 << 16, ..StoreSettings::default() };
     let store = RedbStore::open_backend(redb::backends::InMemoryBackend::new(), settings);
     Arc::new(store.expect("an empty store opens"))
 }

@@ -4,11 +4,12 @@
 //!   commit() ──▶ bounded queue ──▶ take all of it ──▶ check and apply one by one
 //!                    │ full                                     │
 //!                    ▼                                          ▼
-//!               Overloaded             answer all ◀── one durable redb commit
+//!               Overloaded      answer all ◀── show to readers ◀── one record of the journal
 //! ```
 //!
-//! There is no waiting for company: what queues up during one batch is the next. A refused
-//! commit leaves no trace in its batch (see [`super::check`]) and is answered only after the
+//! What queues up during one batch is the next. A batch that follows a large one waits for a moment
+//! more, for where many are at it, sharing is worth more than being early; a commit that is alone
+//! never waits. A refused commit leaves no trace in its batch (see [`super::check`]) and is answered only after the
 //! batch is durable, for what refused it may be in there.
 //!
 //! A failure of the database is final. Whether the last batch is durable can then only be
@@ -18,20 +19,26 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use redb::{Database, Durability};
+use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::apply::{Tally, apply, sweep_keys};
-use super::check::{Failed, OpenNow, Stop, check};
-use super::log::Appender;
+use super::apply::Tally;
+use super::batch::{Reach, set_reach, take_in};
+use super::check::Failed;
+use super::journal::Journal;
 use super::open_orders::OpenOrders;
 use super::reads::Snapshot;
-use super::write_tables::WriteTables;
 use super::{BatchObserver, CommitError};
 use crate::bugs::{Bug, planted};
-use crate::domain::{Commit, Write};
+use crate::domain::Commit;
+
+/// After a batch of so many commits, the next waits for company.
+const COMPANY: usize = 8;
+/// How long it waits. A batch costs about as much as twenty commits, whatever is in it.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A commit and who waits for it.
 pub struct Job {
@@ -97,11 +104,12 @@ impl Shared {
 /// Writes batches of commits.
 pub struct Writer {
     db: Arc<Database>,
+    journal: Journal,
     tally: Tally,
     shared: Arc<Shared>,
     batch_max: usize,
     observer: Option<BatchObserver>,
-    /// Whether the current batch has been handed to redb to make durable.
+    /// Whether the current batch has been handed over to be made durable.
     is_committing: bool,
 }
 
@@ -109,18 +117,34 @@ impl Writer {
     /// A writer that knows `tally` by heart.
     pub fn new(
         db: Arc<Database>,
+        journal: Journal,
         tally: Tally,
         shared: Arc<Shared>,
         batch_max: usize,
         observer: Option<BatchObserver>,
     ) -> Self {
-        Self { db, tally, shared, batch_max, observer, is_committing: false }
+        Self { db, journal, tally, shared, batch_max, observer, is_committing: false }
     }
 
     /// Empties the queue on the calling thread until all senders are gone.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread is the writer's own, and is never \
+        simulated"
+    )]
     pub fn run_on_thread(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
+        let mut had_company = false;
         while queue.blocking_recv_many(&mut jobs, self.batch_max) > 0 {
+            if had_company {
+                std::thread::sleep(PAUSE);
+                while jobs.len() < self.batch_max
+                    && let Ok(job) = queue.try_recv()
+                {
+                    jobs.push(job);
+                }
+            }
+            had_company = jobs.len() >= COMPANY;
             self.write(&mut jobs, &mut queue);
         }
     }
@@ -192,43 +216,20 @@ impl Writer {
         outcomes: &mut Vec<Result<(), CommitError>>,
     ) -> Result<(), Failed> {
         let mut txn = self.db.begin_write().map_err(|error| Failed(error.to_string()))?;
-        let durability =
-            if planted(Bug::NoSync) { Durability::None } else { Durability::Immediate };
-        txn.set_durability(durability).map_err(|error| Failed(error.to_string()))?;
-        // Opening after a crash then takes the same time whatever the size of the file.
-        txn.set_quick_repair(true);
-        let mut tables = WriteTables::new(&txn);
-        let mut log = Appender::after(self.tally.last_seq);
-        let mut newest = None;
-        let mut keys_added = 0;
-        for Job { commit, .. } in jobs {
-            let open = OpenNow { published: &self.shared.open_orders, batch: &self.tally.openings };
-            match check(&mut tables, open, commit) {
-                Ok(checked) => {
-                    apply(&mut tables, &mut self.tally, &mut log, checked)?;
-                    newest = newest.max(Some(commit.at));
-                    keys_added += remembered(commit);
-                    outcomes.push(Ok(()));
-                }
-                Err(Stop::Refused(refused)) => outcomes.push(Err(refused)),
-                Err(Stop::Failed(failed)) => return Err(failed),
-            }
-        }
-        let Some(now) = newest else {
-            drop(tables);
+        let commits = jobs.iter().map(|job| &job.commit);
+        let open_orders = &self.shared.open_orders;
+        if !take_in(&txn, open_orders, &mut self.tally, commits.clone(), outcomes)? {
             return txn.abort().map_err(Failed::from);
-        };
-        sweep_keys(&mut tables, now, keys_added)?;
-        if !log.is_empty() {
-            log.write(tables.events.open()?)?;
         }
-        drop(tables);
+        let accepted = commits.zip(&*outcomes).filter(|(_, outcome)| outcome.is_ok());
+        let accepted: Vec<&Commit> = accepted.map(|(commit, _)| commit).collect();
         self.is_committing = true;
-        let committed = txn.commit();
-        if let Err(redb::CommitError::TransactionPoisoned) = committed {
-            self.is_committing = false;
+        let reach = self.journalise(&accepted)?;
+        set_reach(&mut txn, reach)?;
+        txn.commit().map_err(|error| Failed(error.to_string()))?;
+        if reach == Reach::Checkpoint {
+            self.journal.rewind();
         }
-        committed.map_err(|error| Failed(error.to_string()))?;
         // Before anything tells of the commit: who is told of it finds it. The open orders come
         // first, for a snapshot can undo what is new to it, but not miss what is old.
         self.tally.openings.publish(&self.shared.open_orders);
@@ -237,10 +238,16 @@ impl Writer {
         self.shared.advance(snapshot);
         Ok(())
     }
-}
 
-fn remembered(commit: &Commit) -> usize {
-    commit.writes.iter().filter(|write| matches!(write, Write::Remember(_))).count()
+    /// Makes a batch durable in the journal if it has room, and says what is left to do.
+    fn journalise(&mut self, commits: &[&Commit]) -> Result<Reach, Failed> {
+        if planted(Bug::NoSync) {
+            return Ok(Reach::Memory);
+        }
+        let has_room = self.journal.append(self.tally.batch, commits);
+        let has_room = has_room.map_err(|error| Failed(error.to_string()))?;
+        Ok(if has_room { Reach::Memory } else { Reach::Checkpoint })
+    }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

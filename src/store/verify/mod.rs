@@ -16,6 +16,7 @@ mod orders;
 mod tests;
 mod tickets;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -25,9 +26,10 @@ use redb::{TableHandle as _, Value};
 use super::codec::{self, Record};
 use super::open::{self, OpenError};
 use super::reads::{self, Snapshot};
+use super::recovery::recover;
 use super::tables::FORMAT;
 use super::{ReadError, storage_error};
-use crate::domain::{Ticket, Timestamp};
+use crate::domain::{OrderId, Ticket, TicketId, Timestamp};
 
 /// The most findings that are listed.
 const FINDINGS_MAX: usize = 100;
@@ -117,21 +119,32 @@ impl fmt::Display for VerifyReport {
     }
 }
 
-/// Checks the store in a file that no server has open. The file is repaired first if a crash
-/// left it open, and is not changed otherwise.
+/// Checks the store in a file that no server has open. If a crash left it open, what is in its
+/// journal is taken in first; what it holds is not changed.
 pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
-    let db = open::open_existing(path, Database::builder().set_check_integrity_on_open(true))?;
-    let found = open::read_format(&db, path)?;
+    let mut builder = Database::builder();
+    let mut volume = open::open_existing(path, builder.set_check_integrity_on_open(true))?;
+    let found = open::read_format(&volume.db, path)?;
     open::check_format(found, FORMAT)?;
     if found < FORMAT {
         return Err(OpenError::TooOld { found, supported: FORMAT });
     }
-    Ok(verify_snapshot(&Snapshot::of_file(&db)?)?)
+    match recover(&mut volume) {
+        Ok((snapshot, _)) => Ok(verify_snapshot(&snapshot)?),
+        // What is in the database can be looked at all the same.
+        Err(OpenError::Damaged(why)) => {
+            let mut report = verify_snapshot(&Snapshot::of_file(&volume.db)?)?;
+            report.add(why);
+            Ok(report)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks a store as it was at one moment.
 pub(super) fn verify_snapshot(snapshot: &Snapshot) -> Result<VerifyReport, ReadError> {
-    let mut inspection = Inspection { snapshot, report: VerifyReport::default() };
+    let holders = snapshot.holders();
+    let mut inspection = Inspection { snapshot, holders, report: VerifyReport::default() };
     accounts::inspect(&mut inspection)?;
     tickets::inspect(&mut inspection)?;
     orders::inspect(&mut inspection)?;
@@ -146,6 +159,8 @@ type RowsDefinition = TableDefinition<'static, u128, &'static [u8]>;
 /// A check under way.
 struct Inspection<'s> {
     snapshot: &'s Snapshot,
+    /// The tickets that open orders hold, about 40 bytes for each.
+    holders: HashMap<TicketId, OrderId>,
     report: VerifyReport,
 }
 
@@ -182,8 +197,8 @@ impl Inspection<'_> {
 
     /// The ticket of a row, locked if an open order holds it. That none can is found with orders.
     fn as_it_is(&self, row: Ticket) -> Ticket {
-        let holder = self.snapshot.holder(row.id);
-        holder.and_then(|holder| self.snapshot.locked(&row, holder).ok()).unwrap_or(row)
+        let holder = self.holders.get(&row.id);
+        holder.and_then(|holder| self.snapshot.locked(&row, *holder).ok()).unwrap_or(row)
     }
 
     /// Shows every record of a table; damaged ones are findings.

@@ -1,6 +1,6 @@
 //! A store that went through everything is sound; damage of each kind is found.
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
+use redb::{ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use tempfile::TempDir;
 
 use super::{VerifyReport, verify};
@@ -12,7 +12,7 @@ use crate::store::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
     LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, UNSETTLED, USERS, WORDS,
 };
-use crate::store::testing::World;
+use crate::store::testing::{World, database};
 use crate::store::{RedbStore, StoreSettings};
 
 /// A store in which a bit of everything has happened.
@@ -43,7 +43,7 @@ async fn a_busy_store_is_sound_and_counted() {
 type Damage = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 fn damaged(path: &std::path::Path, damage: Damage) -> VerifyReport {
-    let db = Database::open(path).expect("a store");
+    let db = database(path);
     let txn = db.begin_write().expect("a transaction");
     damage(&txn).expect("a table to damage");
     txn.commit().expect("a commit");
@@ -347,7 +347,7 @@ async fn each_kind_of_damage_is_found() {
 #[tokio::test]
 async fn findings_are_capped() {
     let (_folder, path) = a_busy_store().await;
-    let db = Database::open(&path).expect("a store");
+    let db = database(&path);
     let txn = db.begin_write().expect("a transaction");
     {
         let mut table = txn.open_table(WORDS).expect("a table");

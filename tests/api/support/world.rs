@@ -105,6 +105,7 @@ impl Setup {
         let settings = StoreSettings {
             queue: self.queue,
             cache_bytes: 16 << 20,
+            journal_bytes: 1 << 16,
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };

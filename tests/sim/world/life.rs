@@ -22,7 +22,7 @@ use super::rng::Rng;
 use super::store::WatchedStore;
 use super::tell;
 use super::time::Power;
-use super::world::World;
+use super::world::{JOURNAL_BYTES, World};
 
 /// How late a lock may end, and a little for the clock's rounding.
 const PROMISE: Duration = Duration::from_millis(1_050);
@@ -68,6 +68,7 @@ impl Life {
         let settings = StoreSettings {
             queue: world.plan.store_queue,
             cache_bytes: 1 << 20,
+            journal_bytes: JOURNAL_BYTES,
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };

@@ -140,7 +140,7 @@ impl Plan {
             max_attempts: u32::try_from(rng.between(1, 3)).unwrap_or(1),
             max_live_actors: usize::try_from(rng.pick(&[0, 1, 4096]).copied().unwrap_or(0))
                 .unwrap_or(0),
-            store_queue: usize::try_from(rng.pick(&[2, 4096, 4096]).copied().unwrap_or(2))
+            store_queue: usize::try_from(rng.pick(&[1, 4096, 4096]).copied().unwrap_or(1))
                 .unwrap_or(2),
             http_share: u32::try_from(rng.pick(&[0, 250, 500, 800]).copied().unwrap_or(0))
                 .unwrap_or(0),

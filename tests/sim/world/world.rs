@@ -144,6 +144,9 @@ impl World {
     }
 }
 
+/// Room for a few batches, so that what a life ends in is often a checkpoint, and as often not.
+pub const JOURNAL_BYTES: u64 = 6 * 4096;
+
 /// The bytes of a store that was just made. Creation is not safe from power cuts, which is why
 /// files are made under another name first; so simulations begin with one that is complete.
 fn empty_store() -> Option<Vec<u8>> {
@@ -155,6 +158,7 @@ fn empty_store() -> Option<Vec<u8>> {
         let settings = StoreSettings {
             queue: 16,
             cache_bytes: 1 << 20,
+            journal_bytes: JOURNAL_BYTES,
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };

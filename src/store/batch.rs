@@ -1,0 +1,75 @@
+//! Taking the commits of a batch into a transaction of the database, when they are made and when
+//! they are read from the journal.
+
+use redb::{Durability, WriteTransaction};
+
+use super::CommitError;
+use super::apply::{Tally, apply, sweep_keys};
+use super::check::{Failed, OpenNow, Stop, check};
+use super::log::Appender;
+use super::open_orders::OpenOrders;
+use super::tables::BATCH_KEY;
+use super::write_tables::WriteTables;
+use crate::domain::{Commit, Write};
+
+/// Writes what may be written of a batch, and says how each commit fares if that succeeds.
+/// `false` if there is nothing to write.
+pub fn take_in<'c>(
+    txn: &WriteTransaction,
+    open_orders: &OpenOrders,
+    tally: &mut Tally,
+    commits: impl Iterator<Item = &'c Commit>,
+    outcomes: &mut Vec<Result<(), CommitError>>,
+) -> Result<bool, Failed> {
+    let mut tables = WriteTables::new(txn);
+    let mut log = Appender::after(tally.last_seq);
+    let mut newest = None;
+    let mut keys_added = 0;
+    for commit in commits {
+        let open = OpenNow { published: open_orders, batch: &tally.openings };
+        match check(&mut tables, open, commit) {
+            Ok(checked) => {
+                apply(&mut tables, tally, &mut log, checked)?;
+                newest = newest.max(Some(commit.at));
+                keys_added += remembered(commit);
+                outcomes.push(Ok(()));
+            }
+            Err(Stop::Refused(refused)) => outcomes.push(Err(refused)),
+            Err(Stop::Failed(failed)) => return Err(failed),
+        }
+    }
+    let Some(now) = newest else { return Ok(false) };
+    sweep_keys(&mut tables, now, keys_added)?;
+    if !log.is_empty() {
+        log.write(tables.events.open()?)?;
+    }
+    let next = tally.batch.checked_add(1);
+    tally.batch = next.ok_or_else(|| Failed("the number of its last batch is wrong".to_owned()))?;
+    tables.meta.open()?.insert(BATCH_KEY, tally.batch)?;
+    Ok(true)
+}
+
+fn remembered(commit: &Commit) -> usize {
+    commit.writes.iter().filter(|write| matches!(write, Write::Remember(_))).count()
+}
+
+/// What the commit of a transaction is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Show the changes to readers. The journal has them.
+    Memory,
+    /// Make all changes durable, in a way that opening after a crash takes the same time
+    /// whatever the size of the file.
+    Checkpoint,
+}
+
+/// Prepares a transaction for its commit.
+pub fn set_reach(txn: &mut WriteTransaction, reach: Reach) -> Result<(), Failed> {
+    let durability = match reach {
+        Reach::Memory => Durability::None,
+        Reach::Checkpoint => Durability::Immediate,
+    };
+    txn.set_durability(durability).map_err(|error| Failed(error.to_string()))?;
+    txn.set_quick_repair(reach == Reach::Checkpoint);
+    Ok(())
+}

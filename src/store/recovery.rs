@@ -1,0 +1,61 @@
+//! Bringing what a crash left in the journal into the database.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::apply::Tally;
+use super::batch::{Reach, set_reach, take_in};
+use super::check::Failed;
+use super::open::{OpenError, read_tally};
+use super::reads::Snapshot;
+use super::volume::Volume;
+
+/// Takes in every batch that the journal has and the database has not, and learns what the
+/// writer knows by heart. Nothing becomes durable by it that was not: the journal goes on behind
+/// what was read, so a crash meanwhile changes nothing, and a full disk does not matter.
+pub fn recover(volume: &mut Volume) -> Result<(Snapshot, Tally), OpenError> {
+    // redb may panic on a file that was changed by others.
+    match catch_unwind(AssertUnwindSafe(|| take_in_journal(volume))) {
+        Ok(recovered) => recovered,
+        Err(_) => Err(OpenError::Damaged("reading it panicked".to_owned())),
+    }
+}
+
+fn take_in_journal(volume: &mut Volume) -> Result<(Snapshot, Tally), OpenError> {
+    let snapshot = Snapshot::of_file(&volume.db)?;
+    let mut tally = read_tally(&snapshot)?;
+    let failed = |error: Failed| OpenError::Failed(error.0);
+    let mut txn = volume.db.begin_write().map_err(|error| OpenError::Failed(error.to_string()))?;
+    let before = tally.batch;
+    while let Some(batch) = volume.journal.read_after(tally.batch).map_err(unreadable)? {
+        let (number, mut outcomes) = (tally.batch, Vec::new());
+        let open_orders = snapshot.open_orders();
+        take_in(&txn, open_orders, &mut tally, batch.iter(), &mut outcomes).map_err(failed)?;
+        if let Some(refusal) = outcomes.into_iter().find_map(Result::err) {
+            let why = format!("its journal does not follow batch {number}: {refusal}");
+            return Err(OpenError::Damaged(why));
+        }
+    }
+    if let Some(later) = volume.journal.beyond(tally.batch).map_err(unreadable)? {
+        let last = tally.batch;
+        let why = format!("its journal has batch {later}, but not those after batch {last}");
+        return Err(OpenError::Damaged(why));
+    }
+    if tally.batch == before {
+        txn.abort().map_err(|error| OpenError::Failed(error.to_string()))?;
+        return Ok((snapshot, tally));
+    }
+    set_reach(&mut txn, Reach::Memory).map_err(failed)?;
+    txn.commit().map_err(|error| OpenError::Failed(error.to_string()))?;
+    drop(snapshot);
+    let snapshot = Snapshot::of_file(&volume.db)?;
+    let tally = read_tally(&snapshot)?;
+    Ok((snapshot, tally))
+}
+
+fn unreadable(error: io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => OpenError::Damaged(error.to_string()),
+        _ => OpenError::Failed(error.to_string()),
+    }
+}
