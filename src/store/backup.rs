@@ -65,8 +65,8 @@ pub fn backup_file(store: &Path, to: &Path) -> Result<(), BackupError> {
     backup(&volume.db, to)
 }
 
-/// Copies a backup to where a store is to be, after checking it as [`verify::verify`] does.
-/// The backup stays as it is.
+/// Copies a backup to where a store is to be, after checking it as [`verify::verify`] does. What
+/// the backup holds stays as it is.
 pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> {
     if store.try_exists().map_err(open::io_error(store))? {
         return Err(RestoreError::Exists(store.to_owned()));
@@ -77,7 +77,8 @@ pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> 
     }
     let folder = files::folder_of(store);
     std::fs::create_dir_all(folder).map_err(open::io_error(folder))?;
-    let volume = open::open_existing(from, &mut Database::builder())?;
+    let mut volume = open::open_existing(from, &mut Database::builder())?;
+    recover(&mut volume)?;
     copy(&volume.db, store).map_err(|error| match error {
         CopyError::Exists => RestoreError::Exists(store.to_owned()),
         CopyError::Failed(why) => RestoreError::Failed(why),

@@ -2,7 +2,8 @@
 //!
 //! [`Store`] asks little enough that a second implementation could stand on another database:
 //! one call that writes (every change with the version it follows, all or nothing), and reads
-//! that each cost what their answer costs (lists pass over what is locked besides). `RedbStore` implements it in one file.
+//! that each cost what their answer costs (lists pass over what is locked besides).
+//! `RedbStore` implements it in one file, on redb with a journal before it.
 
 mod apply;
 mod backup;

@@ -24,7 +24,8 @@ use crate::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
-/// Some thousands of locks, which take a tenth of a second to be taken in again.
+/// Room for some thousands of locks, or for a thousand batches of one. To take them in again takes
+/// about a tenth of a second.
 pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How a store is run.

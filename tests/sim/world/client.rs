@@ -323,7 +323,11 @@ impl Worker {
                 if let (Some(index), Some(received)) = (index, received.into_inner().ok().flatten())
                     && answered != Answered::Nothing
                 {
-                    self.life.world.record.check(self.check_replay(index, received, &answered));
+                    let record = &life.world.record;
+                    let is_final = record.check(self.check_replay(index, received, &answered));
+                    if is_final == Some(true) {
+                        record.check(self.check_kept(account.id, &sent).await);
+                    }
                 }
             }
         }
@@ -348,21 +352,34 @@ impl Worker {
         Some(client.keyed.len() - 1)
     }
 
-    /// A key leads to one thing, and once it was answered to one answer.
+    /// Whoever was answered for good is answered alike when the answer was lost on its way.
+    async fn check_kept(&self, user: UserId, sent: &Sent) -> Result<(), Violation> {
+        let Some(key) = &sent.key else { return Ok(()) };
+        let ever = Timestamp::from_millis(0);
+        match self.life.store.remembered(user, key, ever).await {
+            Ok(None) => {
+                let detail = format!("{sent:?} was answered, and nothing is kept for its key");
+                Err(Violation::new("an answer is kept for its idempotency key", detail))
+            }
+            Ok(Some(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// A key leads to one thing, and once it was answered to one answer. Says whether it was.
     fn check_replay(
         &self,
         index: usize,
         received: Received,
         answered: &Answered,
-    ) -> Result<(), Violation> {
+    ) -> Result<bool, Violation> {
         let world = &self.life.world;
         let now = world.timeline.now();
         let client = &mut *world.client(self.number);
-        let Some(keyed) = client.keyed.get_mut(index) else { return Ok(()) };
+        let Some(keyed) = client.keyed.get_mut(index) else { return Ok(false) };
         // Keys are remembered for a day of the wall clock, which may have stepped meanwhile.
         if now.since(keyed.at) > Duration::from_secs(18 * 3600) {
             client.keyed.clear();
-            return Ok(());
+            return Ok(false);
         }
         let id = match answered {
             Answered::Ticket { id, .. } => Some(id.to_string()),
@@ -379,7 +396,7 @@ impl Worker {
             && received.status != 429
             && *answered != Answered::Refused(Reason::KeyInProgress);
         if !is_final {
-            return Ok(());
+            return Ok(false);
         }
         if received.is_replay {
             world.record.count("idempotent replays");
@@ -401,7 +418,7 @@ impl Worker {
                 ));
             }
         }
-        Ok(())
+        Ok(received.status != 401)
     }
 
     /// Asks, waits and checks the answer. What repeats a request may be answered with what was

@@ -110,10 +110,8 @@ impl Record {
     }
 
     /// The same for a check that gave a result.
-    pub fn check(&self, result: Result<(), Violation>) {
-        if let Err(violation) = result {
-            self.violate(violation);
-        }
+    pub fn check<T>(&self, result: Result<T, Violation>) -> Option<T> {
+        result.map_err(|violation| self.violate(violation)).ok()
     }
 
     /// Whether a rule was broken.
