@@ -7,9 +7,10 @@
 //! ended. The file has what it takes to know the open orders again: the table of deadlines,
 //! which is ordered by time.
 //!
-//! What is here is as of the last batch, which is durable by then, and readers look at snapshots, which are
-//! older by a bit. So each batch that opens or closes orders is a [`Link`] of a chain that a
-//! snapshot holds the end of, as it was then: what the chain tells of since is undone.
+//! What is here is as of the last batch, which is durable by then, and readers look at
+//! snapshots, which are older by a bit. So each batch that opens or closes orders is a [`Link`]
+//! of a chain that a snapshot holds the end of, as it was then: what the chain tells of since is
+//! undone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};

@@ -24,9 +24,9 @@ use crate::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
-/// Room for some thousands of locks, or for a thousand batches of one. To take them in again takes
-/// about a tenth of a second.
-pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
+/// Room for some two thousand locks, or for five hundred batches of one: what has to be taken in
+/// again after a crash, and what a checkpoint makes others wait for.
+pub(super) const JOURNAL_BYTES: u64 = 2 * 1024 * 1024;
 
 /// How a store is run.
 #[derive(Clone)]
