@@ -297,6 +297,7 @@ fn check_lock(
     order: Option<&Order>,
 ) -> Result<(), Stop> {
     let is_free = holder.is_none() || planted(Bug::DroppedVersionCheck);
+    let order = order.filter(|order| order.is_open());
     let locked = row.filter(|_| is_free).and_then(|row| row.locked_by(order?));
     if locked.as_ref() == Some(after) { Ok(()) } else { Err(CONFLICT) }
 }

@@ -37,6 +37,8 @@ use crate::domain::Commit;
 
 /// After a batch of so many commits, the next waits for company.
 const COMPANY: usize = 8;
+/// So many that are there already need not wait for more.
+const COMPANY_ENOUGH: usize = 64;
 /// How long it waits. A batch costs about as much as twenty commits, whatever is in it.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -136,7 +138,7 @@ impl Writer {
         let mut jobs = Vec::new();
         let mut had_company = false;
         while queue.blocking_recv_many(&mut jobs, self.batch_max) > 0 {
-            if had_company {
+            if had_company && jobs.len() < COMPANY_ENOUGH {
                 std::thread::sleep(PAUSE);
                 while jobs.len() < self.batch_max
                     && let Ok(job) = queue.try_recv()

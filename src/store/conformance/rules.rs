@@ -153,6 +153,9 @@ async fn an_order_and_the_ticket_it_holds_change_together_or_not_at_all() {
         let elsewhere = Order { ticket: other, ..order.clone() };
         let elsewhere = only(&lock, false).write(Write::Order(elsewhere));
         assert_eq!(store.commit(elsewhere).await, CONFLICT, "a lock of another ticket");
+        let state = OrderState::Cancelled(CancelReason::Buyer);
+        let over = only(&lock, false).write(Write::Order(Order { state, ..order.clone() }));
+        assert_eq!(store.commit(over).await, CONFLICT, "a lock by an order that has ended");
         assert_eq!(world.ticket(id).await.state, TicketState::Available);
 
         let (_, second) = world.locking(cyd, id).await;
