@@ -110,9 +110,9 @@ impl OpenOrders {
         let published = self.published();
         let mut holders = published.holders.clone();
         // While the lock is held, the chain ends with what is published.
-        let changes: Vec<&Change> = moment.changes_since().collect();
+        let changes = moment.latest_changes_first();
         drop(published);
-        for change in changes.into_iter().rev() {
+        for change in changes {
             match change {
                 Change::Opened(holding) => holders.remove(&holding.ticket),
                 Change::Closed(holding) => holders.insert(holding.ticket, holding.order),
@@ -123,19 +123,12 @@ impl OpenOrders {
 
     /// The tickets that an order held at that moment and has released since.
     pub fn released_since(&self, moment: &Arc<Link>) -> HashSet<TicketId> {
-        let mut known = HashSet::new();
         let mut released = HashSet::new();
-        for change in moment.changes_since() {
-            // What happened first tells how it was before.
+        for change in moment.latest_changes_first() {
             match change {
-                Change::Closed(holding) if known.insert(holding.ticket) => {
-                    released.insert(holding.ticket);
-                }
-                Change::Opened(holding) => {
-                    known.insert(holding.ticket);
-                }
-                Change::Closed(_) => {}
-            }
+                Change::Opened(holding) => released.remove(&holding.ticket),
+                Change::Closed(holding) => released.insert(holding.ticket),
+            };
         }
         released
     }
@@ -145,8 +138,7 @@ impl OpenOrders {
         let published = self.published();
         let mut orders: BTreeSet<OrderId> = published.of(buyer).copied().collect();
         // While the lock is held, the chain ends with what is published.
-        let changes: Vec<&Change> = moment.changes_since().collect();
-        for change in changes.into_iter().rev() {
+        for change in moment.latest_changes_first() {
             match change {
                 Change::Opened(holding) if holding.buyer == buyer => {
                     orders.remove(&holding.order);
@@ -177,6 +169,12 @@ impl Link {
     fn changes_since(&self) -> impl Iterator<Item = &Change> {
         let later = std::iter::successors(self.next.get(), |link| link.next.get());
         later.flat_map(|link| &link.changes)
+    }
+
+    /// The same, as it is undone.
+    fn latest_changes_first(&self) -> impl Iterator<Item = &Change> {
+        let changes: Vec<&Change> = self.changes_since().collect();
+        changes.into_iter().rev()
     }
 }
 
