@@ -3,9 +3,9 @@
 //! Making a change of the database durable means to write every page that it touched, and the
 //! map of all pages besides. So a batch of commits is written here first, in one piece, and
 //! counts from then on; the database takes it in without making it durable, and writes no more of
-//! it than it has no memory for. When the journal is full, a
-//! batch goes to the database alone, which then makes everything durable that it has taken in:
-//! a checkpoint. The journal begins at its start again.
+//! it than it has no memory for. When the journal is full, a batch goes to the database alone,
+//! which then makes everything durable that it has taken in: a checkpoint. The journal begins at
+//! its start again.
 //!
 //! Every batch has a number, one more than the one before, which the database keeps along with
 //! what the batch changed (see [`super::tables::BATCH_KEY`]). So whatever a crash leaves, what is
@@ -27,7 +27,7 @@
 //! | … | the commits, in postcard |
 
 use std::io;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::codec;
@@ -87,11 +87,11 @@ impl Journal {
     /// A later batch behind the end, if there is one. Each is durable before the next is
     /// written, so then what is between them was damaged, and was more than an end.
     pub fn beyond(&self, number: u64) -> io::Result<Option<u64>> {
+        let Some(next) = number.checked_add(1) else { return Ok(None) };
+        let later = next..=u64::MAX;
         let mut position = self.position;
         while position < self.area.end {
-            if let Some((found, _)) = self.record_at(position)?
-                && found > number
-            {
+            if let Some((found, _)) = self.record_at(position, &later)? {
                 return Ok(Some(found));
             }
             position += PAGE;
@@ -117,14 +117,20 @@ impl Journal {
 
     /// The commits of that batch as they are written, and where the next record starts.
     fn find_after(&self, number: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let Some((found, body)) = self.record_at(self.position)? else { return Ok(None) };
+        let Some(next) = number.checked_add(1) else { return Ok(None) };
+        let Some((_, body)) = self.record_at(self.position, &(next..=next))? else {
+            return Ok(None);
+        };
         let end = self.position.saturating_add((HEADER + body.len()) as u64);
-        let follows = Some(found) == number.checked_add(1);
-        Ok(follows.then(|| (body, end.next_multiple_of(PAGE))))
+        Ok(Some((body, end.next_multiple_of(PAGE))))
     }
 
-    /// The number and the body of a record that is whole.
-    fn record_at(&self, position: u64) -> io::Result<Option<(u64, Vec<u8>)>> {
+    /// The number and the body of a record that is whole and has one of those numbers.
+    fn record_at(
+        &self,
+        position: u64,
+        numbers: &RangeInclusive<u64>,
+    ) -> io::Result<Option<(u64, Vec<u8>)>> {
         let mut header = [0; HEADER];
         let start = position.saturating_add(HEADER as u64);
         if start > self.area.end {
@@ -132,7 +138,8 @@ impl Journal {
         }
         self.storage.read(position, &mut header)?;
         let Some((number, len, sum)) = fields(&header) else { return Ok(None) };
-        if len == 0 || start.saturating_add(u64::from(len)) > self.area.end {
+        let has_place = start.saturating_add(u64::from(len)) <= self.area.end;
+        if !numbers.contains(&number) || len == 0 || !has_place {
             return Ok(None);
         }
         let mut body = vec![0; usize::try_from(len).unwrap_or_default()];
