@@ -1,13 +1,16 @@
 //! Taking the commits of a batch into a transaction of the database, when they are made and when
 //! they are read from the journal.
 
-use redb::{Durability, WriteTransaction};
+use std::sync::Arc;
+
+use redb::{Database, Durability, WriteTransaction};
 
 use super::CommitError;
 use super::apply::{Tally, apply, sweep_keys};
 use super::check::{Failed, OpenNow, Stop, check};
 use super::log::Appender;
 use super::open_orders::OpenOrders;
+use super::reads::Snapshot;
 use super::tables::BATCH_KEY;
 use super::write_tables::WriteTables;
 use crate::domain::{Commit, Write};
@@ -63,13 +66,22 @@ pub enum Reach {
     Checkpoint,
 }
 
-/// Prepares a transaction for its commit.
-pub fn set_reach(txn: &mut WriteTransaction, reach: Reach) -> Result<(), Failed> {
+/// Commits what was taken in, and returns the store as it is then.
+pub fn commit(
+    db: &Database,
+    mut txn: WriteTransaction,
+    reach: Reach,
+    open_orders: Arc<OpenOrders>,
+    tally: &mut Tally,
+) -> Result<Snapshot, Failed> {
     let durability = match reach {
         Reach::Memory => Durability::None,
         Reach::Checkpoint => Durability::Immediate,
     };
-    txn.set_durability(durability).map_err(|error| Failed(error.to_string()))?;
+    txn.set_durability(durability)?;
     txn.set_quick_repair(reach == Reach::Checkpoint);
-    Ok(())
+    txn.commit()?;
+    // Before there is a snapshot: it can undo what is new to it, but not miss what is old.
+    tally.openings.publish(&open_orders);
+    Snapshot::of(db, open_orders).map_err(|error| Failed(error.to_string()))
 }

@@ -70,17 +70,24 @@ impl OpenNow<'_> {
 #[derive(Debug)]
 pub struct Failed(pub String);
 
-impl From<redb::StorageError> for Failed {
-    fn from(error: redb::StorageError) -> Self {
-        Self(error.to_string())
-    }
+macro_rules! failures {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Failed {
+            fn from(error: $error) -> Self {
+                Self(error.to_string())
+            }
+        })+
+    };
 }
 
-impl From<redb::TableError> for Failed {
-    fn from(error: redb::TableError) -> Self {
-        Self(error.to_string())
-    }
-}
+failures!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::SetDurabilityError,
+    redb::CommitError,
+    std::io::Error
+);
 
 /// Why a commit is not written.
 pub enum Stop {

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::apply::Tally;
 use super::reads::Snapshot;
-use super::tables::{self, BATCH_KEY, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
+use super::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
 use super::volume::{Volume, VolumeError};
 use super::{ReadError, files, log, storage_error};
 
@@ -154,9 +154,7 @@ pub(super) fn open_and_migrate(
 
 /// The journal of another format can't be read, so there must be nothing in it.
 pub fn must_be_at_rest(volume: &Volume, path: &Path) -> Result<(), OpenError> {
-    let meta = volume.db.begin_read().map_err(storage_error)?.open_table(META);
-    let batch = meta.map_err(storage_error)?.get(BATCH_KEY).map_err(storage_error)?;
-    let batch = batch.map_or(0, |batch| batch.value());
+    let batch = Snapshot::of(&volume.db, Arc::default())?.batch()?;
     if volume.journal.holds_after(batch).map_err(io_error(path))? {
         let why = "it was not stopped cleanly: start the release that wrote it and stop that";
         return Err(OpenError::Failed(why.to_owned()));

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::apply::Tally;
-use super::batch::{Reach, set_reach, take_in};
+use super::batch::{Reach, commit, take_in};
 use super::check::Failed;
 use super::open::{OpenError, read_tally};
 use super::reads::Snapshot;
@@ -25,12 +25,12 @@ fn take_in_journal(volume: &mut Volume) -> Result<(Snapshot, Tally), OpenError> 
     let snapshot = Snapshot::of_file(&volume.db)?;
     let mut tally = read_tally(&snapshot)?;
     let failed = |error: Failed| OpenError::Failed(error.0);
-    let mut txn = volume.db.begin_write().map_err(|error| OpenError::Failed(error.to_string()))?;
+    let txn = volume.db.begin_write().map_err(|error| failed(error.into()))?;
+    let open_orders = snapshot.open_orders().clone();
     let before = tally.batch;
     while let Some(batch) = volume.journal.read_after(tally.batch).map_err(unreadable)? {
         let (number, mut outcomes) = (tally.batch, Vec::new());
-        let open_orders = snapshot.open_orders();
-        take_in(&txn, open_orders, &mut tally, batch.iter(), &mut outcomes).map_err(failed)?;
+        take_in(&txn, &open_orders, &mut tally, batch.iter(), &mut outcomes).map_err(failed)?;
         if let Some(refusal) = outcomes.into_iter().find_map(Result::err) {
             let why = format!("its journal does not follow batch {number}: {refusal}");
             return Err(OpenError::Damaged(why));
@@ -42,15 +42,11 @@ fn take_in_journal(volume: &mut Volume) -> Result<(Snapshot, Tally), OpenError> 
         return Err(OpenError::Damaged(why));
     }
     if tally.batch == before {
-        txn.abort().map_err(|error| OpenError::Failed(error.to_string()))?;
+        txn.abort().map_err(|error| failed(error.into()))?;
         return Ok((snapshot, tally));
     }
-    set_reach(&mut txn, Reach::Memory).map_err(failed)?;
-    txn.commit().map_err(|error| OpenError::Failed(error.to_string()))?;
-    drop(snapshot);
-    let snapshot = Snapshot::of_file(&volume.db)?;
-    let tally = read_tally(&snapshot)?;
-    Ok((snapshot, tally))
+    let recovered = commit(&volume.db, txn, Reach::Memory, open_orders, &mut tally);
+    Ok((recovered.map_err(failed)?, tally))
 }
 
 fn unreadable(error: io::Error) -> OpenError {

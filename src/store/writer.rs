@@ -9,8 +9,8 @@
 //!
 //! What queues up during one batch is the next. A batch that follows a large one waits for a moment
 //! more, for where many are at it, sharing is worth more than being early; a commit that is alone
-//! never waits. A refused commit leaves no trace in its batch (see [`super::check`]) and is answered only after the
-//! batch is durable, for what refused it may be in there.
+//! never waits. A refused commit leaves no trace in its batch (see [`super::check`]) and is
+//! answered only after the batch is durable, for what refused it may be in there.
 //!
 //! A failure of the database is final. Whether the last batch is durable can then only be
 //! learnt by opening the file again, so nobody is told more than is known, and nothing is
@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::apply::Tally;
-use super::batch::{Reach, set_reach, take_in};
+use super::batch::{Reach, commit, take_in};
 use super::check::Failed;
 use super::journal::Journal;
 use super::open_orders::OpenOrders;
@@ -129,11 +129,7 @@ impl Writer {
     }
 
     /// Empties the queue on the calling thread until all senders are gone.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the thread is the writer's own, and is never \
-        simulated"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the thread is its own, and never simulated")]
     pub fn run_on_thread(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::new();
         let mut had_company = false;
@@ -217,26 +213,21 @@ impl Writer {
         jobs: &[Job],
         outcomes: &mut Vec<Result<(), CommitError>>,
     ) -> Result<(), Failed> {
-        let mut txn = self.db.begin_write().map_err(|error| Failed(error.to_string()))?;
+        let txn = self.db.begin_write()?;
         let commits = jobs.iter().map(|job| &job.commit);
-        let open_orders = &self.shared.open_orders;
-        if !take_in(&txn, open_orders, &mut self.tally, commits.clone(), outcomes)? {
+        let open_orders = self.shared.open_orders.clone();
+        if !take_in(&txn, &open_orders, &mut self.tally, commits.clone(), outcomes)? {
             return txn.abort().map_err(Failed::from);
         }
         let accepted = commits.zip(&*outcomes).filter(|(_, outcome)| outcome.is_ok());
         let accepted: Vec<&Commit> = accepted.map(|(commit, _)| commit).collect();
         self.is_committing = true;
         let reach = self.journalise(&accepted)?;
-        set_reach(&mut txn, reach)?;
-        txn.commit().map_err(|error| Failed(error.to_string()))?;
+        let snapshot = commit(&self.db, txn, reach, open_orders, &mut self.tally)?;
         if reach == Reach::Checkpoint {
             self.journal.rewind();
         }
-        // Before anything tells of the commit: who is told of it finds it. The open orders come
-        // first, for a snapshot can undo what is new to it, but not miss what is old.
-        self.tally.openings.publish(&self.shared.open_orders);
-        let snapshot = Snapshot::of(&self.db, self.shared.open_orders.clone());
-        let snapshot = snapshot.map_err(|error| Failed(error.to_string()))?;
+        // Before anything tells of the commit: who is told of it finds it.
         self.shared.advance(snapshot);
         Ok(())
     }
@@ -246,8 +237,7 @@ impl Writer {
         if planted(Bug::NoSync) {
             return Ok(Reach::Memory);
         }
-        let has_room = self.journal.append(self.tally.batch, commits);
-        let has_room = has_room.map_err(|error| Failed(error.to_string()))?;
+        let has_room = self.journal.append(self.tally.batch, commits)?;
         Ok(if has_room { Reach::Memory } else { Reach::Checkpoint })
     }
 }
