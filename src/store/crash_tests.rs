@@ -198,10 +198,13 @@ async fn a_failure_is_final_and_told() {
 #[tokio::test]
 async fn a_panic_of_the_writer_is_a_failure() {
     let disk = a_new_disk().await;
-    // The first that is written is the batch.
     let store = Arc::new(open_with(4 << 20, &disk, WriterMode::Thread));
     let world = World::new(store.clone());
     let ana = world.user("ana").await;
+    // Until the file has room for the next batch, so that the first thing written is the batch.
+    for _ in 0..20 {
+        store.commit(listed(world.new_ticket(ana, "Soul", 100))).await.unwrap();
+    }
     disk.fault_after(1, Fault::Panic);
     let lost = store.commit(listed(world.new_ticket(ana, "Rock", 100))).await;
     assert_eq!(lost, Err(CommitError::OutcomeUnknown));
