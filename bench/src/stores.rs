@@ -1,6 +1,8 @@
 //! Stores that were filled beforehand, kept so that each run starts with a copy.
 
 use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,10 +17,13 @@ use gittix::store::{RedbStore, Store as _, StoreSettings};
 
 use crate::world::{KEY, PASSWORD, World};
 
-/// Commits of one transaction while loading. The more, the fewer pages are written twice.
-const LOAD_BATCH: usize = 100_000;
-/// The cache while loading, in bytes.
-const LOAD_CACHE_BYTES: usize = 3 << 30;
+/// Tickets of one transaction while loading. Each transaction writes most pages of the lists that
+/// are sorted by price or word, so a large store takes larger ones.
+const LOAD_BATCH: RangeInclusive<u64> = 100_000..=500_000;
+/// How many transactions a large store takes.
+const LOAD_BATCHES: u64 = 20;
+/// The largest cache while loading, in bytes. It only gets as large as the store.
+const LOAD_CACHE_BYTES: usize = 8 << 30;
 
 /// A folder with stores.
 #[derive(Debug, Clone)]
@@ -127,11 +132,14 @@ impl LoadedStore {
         let copied =
             Command::new("cp").arg("--reflink=auto").arg(&self.file).arg(&target).status()?;
         ensure!(copied.success(), "copying {} failed", self.file.display());
-        // What is not yet on the disk would slow down the run.
-        fs::File::open(&target)?.sync_all()?;
+        // What is not yet on the disk would slow down the run, and so would what is there only: on
+        // a machine that has the memory, a server that runs for long finds its file in memory.
+        let mut copied = fs::File::open(&target)?;
+        copied.sync_all()?;
+        io::copy(&mut copied, &mut io::sink())?;
         let mut options = fs::OpenOptions::new();
         let key = options.write(true).create_new(true).mode(0o600);
-        std::io::Write::write_all(&mut key.open(folder.path().join("session.key"))?, &KEY)?;
+        io::Write::write_all(&mut key.open(folder.path().join("session.key"))?, &KEY)?;
         Ok(folder)
     }
 }
@@ -152,9 +160,11 @@ impl Drop for DataFolder {
 /// Writes a world's history to a new store, through the store's own writer.
 pub async fn load(file: &Path, world: &World) -> anyhow::Result<Duration> {
     let start = Instant::now();
+    let batch = (world.tickets() / LOAD_BATCHES).clamp(*LOAD_BATCH.start(), *LOAD_BATCH.end());
+    let batch = usize::try_from(batch)?;
     let settings = StoreSettings {
-        queue: 2 * LOAD_BATCH,
-        batch_max: LOAD_BATCH,
+        queue: 2 * batch,
+        batch_max: batch,
         cache_bytes: LOAD_CACHE_BYTES,
         ..StoreSettings::default()
     };
@@ -164,7 +174,7 @@ pub async fn load(file: &Path, world: &World) -> anyhow::Result<Duration> {
     // The writer is a thread of its own, so the history is made while it writes.
     let written = stream::iter(world.history(&password_hash))
         .map(|commit| store.commit(commit))
-        .buffer_unordered(2 * LOAD_BATCH)
+        .buffer_unordered(2 * batch)
         .try_for_each(|()| std::future::ready(Ok(())));
     // With tokio's budget most of so many futures would be asked in vain, again and again.
     tokio::task::unconstrained(written).await.context("loading a store")?;
