@@ -91,7 +91,7 @@ impl Tokens {
             verifying: DecodingKey::from_secret(key.expose()),
             validation,
             lifetime,
-            verified: Verified::default(),
+            verified: Verified::new(Verified::SHELVES),
         }
     }
 
@@ -144,39 +144,43 @@ impl Tokens {
 /// token with every request, and a signature that was good is good for as long as the key is:
 /// what can change, the time and the session, is looked at every time all the same.
 ///
-/// A token has one place, told by a hash that nobody outside can predict, and takes it from the
-/// one that was there. Only good tokens get in, so nobody can fill it.
+/// A hash that nobody outside can predict tells a token's shelf, where it takes the place of the one
+/// that was not seen for longest if there is none free. Only good tokens get in, so nobody can
+/// fill the shelves.
 struct Verified {
-    places: Vec<Mutex<Place>>,
+    shelves: Vec<Mutex<Shelf>>,
     hasher: RandomState,
 }
 
-type Place = Option<(Box<str>, Claims)>;
-
-impl Default for Verified {
-    fn default() -> Self {
-        /// With about 350 bytes for each, less than 3 MB.
-        const PLACES: usize = 8192;
-        let places = std::iter::repeat_with(Mutex::default).take(PLACES).collect();
-        Self { places, hasher: RandomState::new() }
-    }
-}
+/// Tokens, the one seen last first.
+type Shelf = Vec<(Box<str>, Claims)>;
 
 impl Verified {
+    /// With about 350 bytes for each token, all shelves take less than 12 MB when they are full.
+    const SHELVES: usize = 8192;
+    /// With several places, tokens that share a shelf do not keep driving each other out.
+    const PLACES: usize = 4;
+
+    fn new(shelves: usize) -> Self {
+        let shelves = std::iter::repeat_with(Mutex::default).take(shelves).collect();
+        Self { shelves, hasher: RandomState::new() }
+    }
+
     /// What a token says, by heart or by reading it.
     fn of(&self, token: &str, read: impl FnOnce() -> Option<Claims>) -> Option<Claims> {
         let hash = usize::try_from(self.hasher.hash_one(token)).unwrap_or_default();
-        let Some(place) = self.places.get(hash % self.places.len()) else { return read() };
-        let known = |place: &Place| {
-            place.as_ref().filter(|(known, _)| **known == *token).map(|(_, claims)| claims.clone())
-        };
-        let found = known(&place.lock().unwrap_or_else(PoisonError::into_inner));
-        if found.is_some() {
-            return found;
+        let Some(shelf) = self.shelves.get(hash % self.shelves.len()) else { return read() };
+        let lock = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelf = lock();
+        if let Some(place) = shelf.iter().position(|(known, _)| **known == *token) {
+            shelf.get_mut(..=place)?.rotate_right(1);
+            return shelf.first().map(|(_, claims)| claims.clone());
         }
+        drop(shelf);
         let claims = read()?;
-        *place.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((token.into(), claims.clone()));
+        let mut shelf = lock();
+        shelf.truncate(Self::PLACES - 1);
+        shelf.insert(0, (token.into(), claims.clone()));
         Some(claims)
     }
 }
@@ -342,19 +346,26 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_share_a_place_are_told_apart() {
-        let verified = Verified { places: vec![Mutex::default()], hasher: RandomState::new() };
+    fn tokens_that_share_a_shelf_are_told_apart() {
+        let verified = Verified::new(1);
         let claims = |user: &str| Claims {
             user: user.to_owned(),
             session: 1,
             issued_at: NOW,
             expires_at: NOW,
         };
-        for user in ["a", "b", "b", "a"] {
+        let see = |user: &str| {
             let found = verified.of(user, || Some(claims(user)));
             assert_eq!(found, Some(claims(user)));
+        };
+        let is_known = |user: &str| verified.of(user, || None) == Some(claims(user));
+        for user in ["a", "b", "c", "d", "b", "a"] {
+            see(user);
         }
-        assert_eq!(verified.of("a", || unreachable!("it is known")), Some(claims("a")));
+        assert!(["a", "b", "c", "d", "a"].into_iter().all(is_known));
+        see("e");
+        assert!(!is_known("b"), "it was not seen for longest");
+        assert!(["a", "c", "d", "e"].into_iter().all(is_known));
     }
 
     #[test]
