@@ -123,7 +123,7 @@ async fn listen(
 /// The number of the last event that the client knows. The header counts for more, but what is
 /// wrong with either is told.
 fn known_event(headers: &HeaderMap, query: &Query, latest: u64) -> Result<Option<u64>, Problem> {
-    let read = |name: &str, text: Option<&str>| {
+    let read = |name: &'static str, text: Option<&str>| {
         let garbage = || FieldError::on(name, format!("{name} must be the number of an event"));
         let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         let seq = text.filter(is_number).and_then(|text| text.parse::<u64>().ok());

@@ -18,7 +18,7 @@ pub struct Faults(Vec<FieldError>);
 
 impl Faults {
     /// The value, or `None` with its fault noted.
-    pub fn note<T>(&mut self, field: &str, value: Result<T, impl ToString>) -> Option<T> {
+    pub fn note<T>(&mut self, field: &'static str, value: Result<T, impl ToString>) -> Option<T> {
         value.map_err(|error| self.0.push(FieldError::on(field, error.to_string()))).ok()
     }
 

@@ -55,7 +55,7 @@ impl Query {
     /// # Errors
     ///
     /// The error of a parameter that is there more often; `?` makes it a 400.
-    pub fn one(&self, name: &str) -> Result<Option<&str>, FieldError> {
+    pub fn one(&self, name: &'static str) -> Result<Option<&str>, FieldError> {
         let mut values = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value.map(String::as_str)),
@@ -220,7 +220,8 @@ mod tests {
     }
 
     fn fields_at_fault(query: &str) -> Vec<String> {
-        page(query).unwrap_err().into_iter().filter_map(|error| error.field).collect()
+        let errors = page(query).unwrap_err().into_iter();
+        errors.filter_map(|error| error.field).map(|field| field.into_owned()).collect()
     }
 
     #[test]

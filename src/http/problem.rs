@@ -5,6 +5,7 @@
 //!  "detail":"…","errors":[{"message":"…","field":"price"}]}
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -23,20 +24,20 @@ pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/prob
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// What is wrong, for people.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// The field or query parameter at fault, if it is one alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    pub field: Option<Cow<'static, str>>,
 }
 
 impl FieldError {
     /// A rule that one field breaks.
-    pub fn on(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn on(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), field: Some(field.into()) }
     }
 
     /// A rule that the request breaks as a whole.
-    pub fn general(message: impl Into<String>) -> Self {
+    pub fn general(message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), field: None }
     }
 }
@@ -47,7 +48,7 @@ impl FieldError {
 pub struct Problem {
     code: Code,
     retry_after_seconds: Option<u64>,
-    detail: String,
+    detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
     members: Vec<(&'static str, Value)>,
@@ -57,7 +58,7 @@ impl Problem {
     /// A problem with this code, its status and this explanation for people.
     ///
     /// The detail of a code whose status is 5xx is never shown.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             retry_after_seconds: None,
@@ -69,7 +70,7 @@ impl Problem {
     }
 
     /// 400: the request breaks a rule that every request must keep.
-    pub fn bad_request(detail: impl Into<String>) -> Self {
+    pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::BadRequest, detail)
     }
 
@@ -77,7 +78,7 @@ impl Problem {
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] => only.message.clone(),
-            _ => "The request breaks more than one rule.".to_owned(),
+            _ => Cow::Borrowed("The request breaks more than one rule."),
         };
         Self { errors, ..Self::new(Code::ValidationFailed, detail) }
     }
@@ -108,7 +109,7 @@ impl Problem {
     }
 
     /// 415: the body is not of a kind that is read here.
-    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+    pub fn unsupported_media_type(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::UnsupportedMediaType, detail)
     }
 
@@ -167,30 +168,26 @@ impl Problem {
     }
 
     /// The body as the client will read it.
-    pub fn document(&self) -> ProblemDocument {
+    pub fn into_document(self) -> ProblemDocument {
         // What went wrong inside is for the log. Even if a caller put it into
         // the detail, a 5xx shows the documented sentence alone.
         let is_server_error = self.status().is_server_error();
-        let detail = if is_server_error { self.code.meaning() } else { &self.detail };
+        let detail = if is_server_error { self.code.meaning().into() } else { self.detail };
         let errors = if is_server_error || self.errors.is_empty() {
-            vec![FieldError::general(detail)]
+            vec![FieldError::general(detail.clone())]
         } else {
-            self.errors.clone()
+            self.errors
         };
+        let is_new = |name: &str| !ProblemDocument::MEMBERS.contains(&name);
         ProblemDocument {
             r#type: self.code.type_reference(),
-            title: self.code.title().to_owned(),
-            status: self.status().as_u16(),
-            code: self.code.name().to_owned(),
-            detail: detail.to_owned(),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code.name(),
+            detail,
             errors,
             request_id: RequestId::current().filter(|_| is_server_error).map(|id| id.to_string()),
-            members: self
-                .members
-                .iter()
-                .filter(|(name, _)| !ProblemDocument::MEMBERS.contains(name))
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                .collect(),
+            members: self.members.into_iter().filter(|(name, _)| is_new(name)).collect(),
         }
     }
 }
@@ -211,15 +208,15 @@ pub struct ProblemDocument {
     pub r#type: String,
     /// The name of the status.
     #[schema(example = "Conflict")]
-    pub title: String,
+    pub title: &'static str,
     /// The status of the answer.
     #[schema(example = 409)]
     pub status: u16,
     /// The stable code for programs.
     #[schema(example = "ticket_locked")]
-    pub code: String,
+    pub code: &'static str,
     /// What happened this time, for people.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
     /// Every rule that failed; never empty.
     pub errors: Vec<FieldError>,
     /// The id under which the log knows this request, on a 5xx.
@@ -227,7 +224,7 @@ pub struct ProblemDocument {
     pub request_id: Option<String>,
     /// What the code documents beyond the above.
     #[serde(flatten)]
-    pub members: BTreeMap<String, Value>,
+    pub members: BTreeMap<&'static str, Value>,
 }
 
 impl ProblemDocument {
@@ -236,21 +233,23 @@ impl ProblemDocument {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        let (status, retry_after_seconds) = (self.status(), self.retry_after_seconds);
+        let own_headers = std::mem::take(&mut self.headers);
         // A document of strings always serialises.
-        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
-        let mut response = (self.status(), body).into_response();
+        let body = serde_json::to_vec(&self.into_document()).unwrap_or_default();
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
         // Several statuses, 404 among them, may otherwise be cached by guesswork.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.code.status() == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        headers.extend(self.headers);
+        headers.extend(own_headers);
         response
     }
 }

@@ -239,7 +239,11 @@ fn read_sort(query: &Query) -> Result<TicketSort, FieldError> {
 }
 
 /// A bound need not be a price that a ticket could have: it may be zero or above the highest.
-fn read_bound(query: &Query, name: &str, currency: Currency) -> Result<Option<u64>, FieldError> {
+fn read_bound(
+    query: &Query,
+    name: &'static str,
+    currency: Currency,
+) -> Result<Option<u64>, FieldError> {
     let Some(text) = query.one(name)? else { return Ok(None) };
     match Price::parse(text, currency) {
         Ok(price) => Ok(Some(price.minor())),

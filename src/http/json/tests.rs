@@ -19,7 +19,7 @@ fn refusal(body: &[u8]) -> String {
     let problem = parse(body).expect_err("this body must be refused");
     assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
     assert_eq!(problem.code(), Code::InvalidJson);
-    problem.document().detail
+    problem.into_document().detail.into_owned()
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn check_agreement(body: &[u8]) -> Result<(), TestCaseError> {
             prop_assert!(error.to_string().contains("number out of range"), "{}", error);
         }
         (Err(problem), Ok(reference)) => {
-            let detail = problem.document().detail;
+            let detail = problem.into_document().detail.into_owned();
             prop_assert!(!reference.is_object() || detail.contains("duplicate key"), "{}", detail);
         }
         (Err(_), Err(_)) => {}
