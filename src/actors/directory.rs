@@ -1,12 +1,15 @@
-//! Who is awake: finds the live actor of an id, or activates it.
+//! Who is awake: finds the live actor of an id, or gives the id to an actor that is free, or makes one.
 //!
-//! At most one actor of an id handles messages at any time, by three rules:
+//! An actor stands for one id at a time. Making one takes longer than most of what it is asked, so
+//! under load an actor that is idle does not end but waits for another id. At most one actor
+//! handles the messages of an id at any time, by three rules:
 //!
-//! 1. Looking an actor up, activating it and sending to it happen under one lock.
-//! 2. An actor is only sent to rest when no message of its is alive, and from then on nothing
-//!    is sent to it: whoever asks waits for its end and activates a fresh one.
-//! 3. Its entry goes when its state is dropped, which is after its last message, however it
-//!    ended; see [`Presence`].
+//! 1. Looking an actor up, giving it an id, taking the id away and sending to it happen under one
+//!    lock.
+//! 2. An actor only loses its id when no message of it is alive. It does nothing for that id any
+//!    more, and may at once stand for another, which its next message names, or end.
+//! 3. An actor that failed keeps its id until its state is dropped, which is after its last
+//!    message; see [`Presence`]. Whoever asks meanwhile waits for that.
 //!
 //! Should two live actors of one id ever exist all the same, the store's version check rejects
 //! the slower one's commit.
@@ -31,83 +34,119 @@ const DELIVERY_ATTEMPTS: usize = 8;
 pub trait Key: Copy + Ord + Hash + Send + Sync + std::fmt::Debug + 'static {}
 impl<T: Copy + Ord + Hash + Send + Sync + std::fmt::Debug + 'static> Key for T {}
 
-/// Makes the actor of an id, which must keep the [`Presence`] in its state; `None` if no actor
-/// can be made any more.
-type Activate<K, B> = Box<dyn Fn(Presence<K, B>) -> Option<ActorRef<Letter<B>>> + Send + Sync>;
+/// Makes an actor, which must keep the [`Presence`] in its state; `None` if no actor can be made any
+/// more.
+type Activate<K, B> = Box<dyn Fn(Presence<K, B>) -> Option<ActorRef<Letter<K, B>>> + Send + Sync>;
+
+/// Told of an actor whose last hold was dropped.
+type Idle<K> = Arc<dyn Fn(&Arc<Shared<K>>) + Send + Sync>;
 
 /// The live actors of one kind.
 pub struct Directory<K: Key, B: Send + 'static> {
-    shards: Vec<Mutex<BTreeMap<K, Entry<B>>>>,
+    shards: Vec<Mutex<BTreeMap<K, Live<K, B>>>>,
     hasher: BuildHasherDefault<DefaultHasher>,
     activate: Activate<K, B>,
+    idle: Idle<K>,
+    /// Locked after a shard, if both are.
+    free: Mutex<Free<K, B>>,
     live: AtomicUsize,
     limits: DirectoryLimits,
+    itself: Weak<Self>,
 }
 
 /// How many actors may be awake and how much may wait for each.
 #[derive(Debug, Clone, Copy)]
 pub struct DirectoryLimits {
-    /// Above this many, an actor rests as soon as it is idle, not only at the next sweep.
+    /// Above this many, an actor loses its id as soon as it is idle, not only at the next sweep.
+    /// As many may wait for another id.
     pub max_live: usize,
     /// How many messages may wait for one actor; more are refused.
     pub max_pending: usize,
 }
 
-struct Entry<B: Send + 'static> {
-    actor: ActorRef<Letter<B>>,
-    shared: Arc<Shared>,
-    /// Called when the last hold is dropped.
-    idle: Arc<dyn Fn() + Send + Sync>,
+/// An actor that has not ended, as far as is known.
+struct Live<K: Key, B: Send + 'static> {
+    actor: ActorRef<Letter<K, B>>,
+    shared: Arc<Shared<K>>,
 }
 
-/// What an entry, its actor and its messages have in common.
-#[derive(Default)]
-struct Shared {
+/// Actors that stand for nothing.
+struct Free<K: Key, B: Send + 'static> {
+    actors: Vec<Live<K, B>>,
+    /// How many there were at least since the last sweep: so many are not needed.
+    least: usize,
+}
+
+/// What the directory, an actor and its messages have in common.
+struct Shared<K> {
+    /// The id that it has in the directory; changed under the lock of the id's shard.
+    id: Mutex<Option<K>>,
     /// Messages sent and not yet dealt with, and whatever else keeps the actor awake.
     pending: AtomicUsize,
     /// Whether it was sent to since the last sweep.
     touched: AtomicBool,
-    /// Whether it is on its way out; changed under the shard's lock alone.
-    leaving: AtomicBool,
-    /// Whether the entry is in the directory, so that the end of the actor takes it out. An
-    /// actor that is never made must not try to: its presence ends under the shard's lock.
-    entered: AtomicBool,
+    /// Whether it takes no messages any more; changed under the shard's lock alone.
+    failed: AtomicBool,
+    /// Whether its state was dropped.
+    ended: AtomicBool,
     /// Tells those who wait for its end.
-    ended: Notify,
+    end: Notify,
+}
+
+impl<K: Key> Shared<K> {
+    fn new() -> Self {
+        Self {
+            id: Mutex::new(None),
+            pending: AtomicUsize::new(0),
+            touched: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            end: Notify::new(),
+        }
+    }
+
+    fn id(&self) -> Option<K> {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_id(&self, id: Option<K>) {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    }
 }
 
 /// A message with what keeps its actor awake until it is dealt with.
-pub struct Letter<B: Send + 'static> {
+pub struct Letter<K: Key, B: Send + 'static> {
+    /// Whom it is for; see [`Presence::turn_to`].
+    pub to: K,
     /// What is asked.
     pub body: B,
     /// Keep it for as long as the matter is open.
-    pub hold: Hold,
+    pub hold: Hold<K>,
 }
 
-/// Keeps an actor from being sent to rest.
-pub struct Hold {
-    shared: Arc<Shared>,
-    idle: Arc<dyn Fn() + Send + Sync>,
+/// Keeps an actor from losing its id.
+pub struct Hold<K: Key> {
+    shared: Arc<Shared<K>>,
+    idle: Idle<K>,
 }
 
-impl Hold {
-    fn new<B: Send + 'static>(entry: &Entry<B>) -> Self {
-        entry.shared.pending.fetch_add(1, Ordering::AcqRel);
-        Self { shared: entry.shared.clone(), idle: entry.idle.clone() }
+impl<K: Key> Hold<K> {
+    fn new(shared: &Arc<Shared<K>>, idle: &Idle<K>) -> Self {
+        shared.pending.fetch_add(1, Ordering::AcqRel);
+        Self { shared: shared.clone(), idle: idle.clone() }
     }
 }
 
-impl Clone for Hold {
+impl<K: Key> Clone for Hold<K> {
     fn clone(&self) -> Self {
-        self.shared.pending.fetch_add(1, Ordering::AcqRel);
-        Self { shared: self.shared.clone(), idle: self.idle.clone() }
+        Self::new(&self.shared, &self.idle)
     }
 }
 
-impl Drop for Hold {
+impl<K: Key> Drop for Hold<K> {
     fn drop(&mut self) {
         if self.shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-            (self.idle)();
+            (self.idle)(&self.shared);
         }
     }
 }
@@ -115,26 +154,35 @@ impl Drop for Hold {
 /// The proof that an actor exists. When its state is dropped, so is this, and the directory
 /// knows that a fresh actor may be made.
 pub struct Presence<K: Key, B: Send + 'static> {
-    key: K,
-    shared: Arc<Shared>,
+    id: K,
+    shared: Arc<Shared<K>>,
     directory: Weak<Directory<K, B>>,
 }
 
 impl<K: Key, B: Send + 'static> Presence<K, B> {
     /// The id the actor stands for.
-    pub fn key(&self) -> K {
-        self.key
+    pub fn id(&self) -> K {
+        self.id
+    }
+
+    /// To be called with every message: whether it is for another id than the one before, so that
+    /// the actor must forget all it knows.
+    #[must_use]
+    pub fn turn_to(&mut self, id: K) -> bool {
+        std::mem::replace(&mut self.id, id) != id && !planted(Bug::MistakenIdentity)
     }
 }
 
 impl<K: Key, B: Send + 'static> Drop for Presence<K, B> {
     fn drop(&mut self) {
-        if self.shared.entered.load(Ordering::Acquire)
+        // First this, then the look at its id: it is given none after this, see `take_free`.
+        self.shared.ended.store(true, Ordering::Release);
+        if let Some(id) = self.shared.id()
             && let Some(directory) = self.directory.upgrade()
         {
-            directory.forget(self.key, &self.shared);
+            directory.forget(id, &self.shared);
         }
-        self.shared.ended.notify_waiters();
+        self.shared.end.notify_waiters();
     }
 }
 
@@ -187,36 +235,47 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
     /// An empty directory whose actors `activate` makes.
     pub fn new(
         limits: DirectoryLimits,
-        activate: impl Fn(Presence<K, B>) -> Option<ActorRef<Letter<B>>> + Send + Sync + 'static,
+        activate: impl Fn(Presence<K, B>) -> Option<ActorRef<Letter<K, B>>> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            shards: (0..SHARDS).map(|_| Mutex::new(BTreeMap::new())).collect(),
-            hasher: BuildHasherDefault::default(),
-            activate: Box::new(activate),
-            live: AtomicUsize::new(0),
-            limits,
+        Arc::new_cyclic(|itself: &Weak<Self>| {
+            let directory = itself.clone();
+            let idle = move |shared: &Arc<Shared<K>>| {
+                if let Some(directory) = directory.upgrade() {
+                    directory.became_idle(shared);
+                }
+            };
+            Self {
+                shards: (0..SHARDS).map(|_| Mutex::new(BTreeMap::new())).collect(),
+                hasher: BuildHasherDefault::default(),
+                activate: Box::new(activate),
+                idle: Arc::new(idle),
+                free: Mutex::new(Free { actors: Vec::new(), least: 0 }),
+                live: AtomicUsize::new(0),
+                limits,
+                itself: itself.clone(),
+            }
         })
     }
 
-    /// How many actors are awake.
+    /// How many actors stand for an id.
     pub fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// Whether there is an actor of `key`.
-    pub fn is_awake(&self, key: K) -> bool {
-        self.shard(key).contains_key(&key)
+    /// Whether there is an actor of `id`.
+    pub fn is_awake(&self, id: K) -> bool {
+        self.shard(id).contains_key(&id)
     }
 
-    /// Asks the actor of `key` and waits for the answer. `question` is called once per delivery.
+    /// Asks the actor of `id` and waits for the answer. `question` is called once per delivery.
     pub async fn ask<T>(
-        self: &Arc<Self>,
-        key: K,
+        &self,
+        id: K,
         mut question: impl FnMut(Reply<T>) -> B,
     ) -> Result<T, AskError> {
         for _ in 0..DELIVERY_ATTEMPTS {
             let (sender, receiver) = oneshot::channel();
-            self.deliver(key, || question(Reply(Some(sender)))).await?;
+            self.deliver(id, || question(Reply(Some(sender)))).await?;
             match receiver.await {
                 Ok(Delivery::Answer(answer)) => return Ok(answer),
                 Ok(Delivery::Unread) => {}
@@ -226,27 +285,27 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         Err(AskError::Failed)
     }
 
-    async fn deliver(self: &Arc<Self>, key: K, body: impl FnOnce() -> B) -> Result<(), AskError> {
+    async fn deliver(&self, id: K, body: impl FnOnce() -> B) -> Result<(), AskError> {
         let mut body = Some(body);
         loop {
-            let leaving = {
-                let mut shard = self.shard(key);
-                let Some(entry) = self.find_or_activate(&mut shard, key) else {
+            let failed = {
+                let mut shard = self.shard(id);
+                let Some(live) = self.find_or_activate(&mut shard, id) else {
                     return Err(AskError::Failed);
                 };
-                if entry.shared.leaving.load(Ordering::Acquire) {
-                    entry.shared.clone()
-                } else if entry.shared.pending.load(Ordering::Acquire) >= self.limits.max_pending {
+                if live.shared.failed.load(Ordering::Acquire) {
+                    live.shared.clone()
+                } else if live.shared.pending.load(Ordering::Acquire) >= self.limits.max_pending {
                     return Err(AskError::Overloaded);
                 } else {
                     let Some(body) = body.take() else { return Err(AskError::Failed) };
-                    entry.shared.touched.store(true, Ordering::Relaxed);
-                    let hold = Hold::new(entry);
-                    let actor = entry.actor.clone();
+                    live.shared.touched.store(true, Ordering::Relaxed);
+                    let hold = Hold::new(&live.shared, &self.idle);
+                    let actor = live.actor.clone();
                     // An actor that has just failed drops the letter, which tells the asker.
-                    let undelivered = actor.cast(Letter { body: body(), hold }).err();
+                    let undelivered = actor.cast(Letter { to: id, body: body(), hold }).err();
                     if undelivered.is_some() {
-                        entry.shared.leaving.store(true, Ordering::Release);
+                        live.shared.failed.store(true, Ordering::Release);
                     }
                     // The letter's hold takes the lock when it is dropped.
                     drop(shard);
@@ -254,94 +313,149 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
                     return Ok(());
                 }
             };
-            self.wait_for_end(key, &leaving).await;
+            self.wait_for_end(id, &failed).await;
         }
     }
 
-    /// Waits until the entry that was leaving is gone.
-    async fn wait_for_end(&self, key: K, leaving: &Arc<Shared>) {
-        let ended = leaving.ended.notified();
+    /// Waits until the actor that has failed has lost its id.
+    async fn wait_for_end(&self, id: K, failed: &Arc<Shared<K>>) {
+        let end = failed.end.notified();
         let still_there =
-            self.shard(key).get(&key).is_some_and(|entry| Arc::ptr_eq(&entry.shared, leaving));
+            self.shard(id).get(&id).is_some_and(|live| Arc::ptr_eq(&live.shared, failed));
         if still_there {
-            ended.await;
+            end.await;
         }
     }
 
     fn find_or_activate<'a>(
-        self: &Arc<Self>,
-        shard: &'a mut BTreeMap<K, Entry<B>>,
-        key: K,
-    ) -> Option<&'a Entry<B>> {
+        &self,
+        shard: &'a mut BTreeMap<K, Live<K, B>>,
+        id: K,
+    ) -> Option<&'a Live<K, B>> {
         if planted(Bug::TwoActors)
-            && let Some(entry) = shard.remove(&key)
+            && let Some(live) = shard.remove(&id)
         {
             // The actor lives on, and nobody knows.
-            entry.shared.entered.store(false, Ordering::Release);
+            live.shared.set_id(None);
             self.live.fetch_sub(1, Ordering::Relaxed);
         }
-        match shard.entry(key) {
-            btree_map::Entry::Occupied(entry) => Some(entry.into_mut()),
+        match shard.entry(id) {
+            btree_map::Entry::Occupied(live) => Some(live.into_mut()),
             btree_map::Entry::Vacant(place) => {
-                let shared = Arc::new(Shared::default());
-                let directory = Arc::downgrade(self);
-                let actor = (self.activate)(Presence { key, shared: shared.clone(), directory })?;
-                let directory = Arc::downgrade(self);
-                let idle = Arc::new(move || {
-                    if let Some(directory) = directory.upgrade() {
-                        directory.became_idle(key);
-                    }
-                });
+                let live = self.take_free(id).or_else(|| self.make(id))?;
                 self.live.fetch_add(1, Ordering::Relaxed);
-                shared.entered.store(true, Ordering::Release);
-                Some(place.insert(Entry { actor, shared, idle }))
+                Some(place.insert(live))
             }
         }
     }
 
-    fn became_idle(&self, key: K) {
-        if self.live() > self.limits.max_live {
-            let shard = self.shard(key);
-            if let Some(entry) = shard.get(&key) {
-                Self::rest_if_idle(entry);
+    /// An actor that was free. The caller holds the lock of the id's shard.
+    fn take_free(&self, id: K) -> Option<Live<K, B>> {
+        loop {
+            let live = {
+                let mut free = self.free();
+                let live = free.actors.pop()?;
+                free.least = free.least.min(free.actors.len());
+                live
+            };
+            live.shared.set_id(Some(id));
+            if live.has_not_ended() {
+                return Some(live);
             }
         }
     }
 
-    /// Sends every actor to rest that was idle since the sweep before. Call it regularly.
+    /// A fresh actor. The caller holds the lock of the id's shard.
+    fn make(&self, id: K) -> Option<Live<K, B>> {
+        let shared = Arc::new(Shared::new());
+        let presence = Presence { id, shared: shared.clone(), directory: self.itself.clone() };
+        let actor = (self.activate)(presence)?;
+        shared.set_id(Some(id));
+        Some(Live { actor, shared }).filter(Live::has_not_ended)
+    }
+
+    fn became_idle(&self, shared: &Arc<Shared<K>>) {
+        if self.live() <= self.limits.max_live {
+            return;
+        }
+        let Some(id) = shared.id() else { return };
+        let mut shard = self.shard(id);
+        let is_its_own = |live: &Live<K, B>| Arc::ptr_eq(&live.shared, shared);
+        if shard.get(&id).is_some_and(|live| is_its_own(live) && live.is_idle())
+            && let Some(live) = shard.remove(&id)
+        {
+            self.lose_id(&live);
+            let mut free = self.free();
+            if free.actors.len() < self.limits.max_live.max(1) {
+                free.actors.push(live);
+            } else {
+                live.end();
+            }
+        }
+    }
+
+    /// Ends every actor that was idle or free since the sweep before. Call it regularly.
     pub fn sweep(&self) {
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            for entry in shard.values() {
-                if !entry.shared.touched.swap(false, Ordering::Relaxed) {
-                    Self::rest_if_idle(entry);
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, live| {
+                let rests = !live.shared.touched.swap(false, Ordering::Relaxed) && live.is_idle();
+                if rests {
+                    self.lose_id(live);
+                    live.end();
                 }
-            }
+                !rests
+            });
         }
+        let mut free = self.free();
+        let unneeded = free.least.min(free.actors.len());
+        free.actors.drain(..unneeded).for_each(|live| live.end());
+        free.least = free.actors.len();
     }
 
-    /// The caller holds the shard's lock, so nothing is sent meanwhile. Draining, unlike
-    /// stopping, would even deal with what was.
-    fn rest_if_idle(entry: &Entry<B>) {
-        if entry.shared.pending.load(Ordering::Acquire) == 0
-            && !entry.shared.leaving.swap(true, Ordering::AcqRel)
-        {
-            let _ = entry.actor.drain();
-        }
+    /// To be called for an actor that is taken out of its shard.
+    fn lose_id(&self, live: &Live<K, B>) {
+        live.shared.set_id(None);
+        self.live.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn forget(&self, key: K, shared: &Arc<Shared>) {
-        let mut shard = self.shard(key);
-        if shard.get(&key).is_some_and(|entry| Arc::ptr_eq(&entry.shared, shared)) {
-            let entry = shard.remove(&key);
+    fn forget(&self, id: K, shared: &Arc<Shared<K>>) {
+        let mut shard = self.shard(id);
+        if shard.get(&id).is_some_and(|live| Arc::ptr_eq(&live.shared, shared)) {
+            let live = shard.remove(&id);
             self.live.fetch_sub(1, Ordering::Relaxed);
             drop(shard);
-            drop(entry);
+            drop(live);
         }
     }
 
-    fn shard(&self, key: K) -> MutexGuard<'_, BTreeMap<K, Entry<B>>> {
-        let number = self.hasher.hash_one(key) as usize % SHARDS;
+    fn shard(&self, id: K) -> MutexGuard<'_, BTreeMap<K, Live<K, B>>> {
+        let number = self.hasher.hash_one(id) as usize % SHARDS;
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn free(&self) -> MutexGuard<'_, Free<K, B>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+impl<K: Key, B: Send + 'static> Live<K, B> {
+    /// Whether no message of it is alive. Under the shard's lock it stays so.
+    fn is_idle(&self) -> bool {
+        self.shared.pending.load(Ordering::Acquire) == 0
+            && !self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether its end, if it comes, will find the id that it was just given.
+    fn has_not_ended(&self) -> bool {
+        !self.shared.ended.load(Ordering::Acquire)
+    }
+
+    /// Lets it end. Draining, unlike stopping, would even deal with what was sent to it.
+    fn end(&self) {
+        let _ = self.actor.drain();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -475,7 +475,7 @@ fn directory<K, B, A>(
 where
     K: Key,
     B: Send + 'static,
-    A: Actor<Msg = Letter<B>, Arguments = Presence<K, B>>,
+    A: Actor<Msg = Letter<K, B>, Arguments = Presence<K, B>>,
 {
     let limits = context.settings.directory_limits();
     let (context, parent) = (Arc::downgrade(context), parent.clone());

@@ -110,11 +110,11 @@ pub struct OrderActorState {
 struct Waiter {
     reply: OpenReply<Result<Purchase, MarketError>>,
     /// Keeps this actor awake, for the reply port is in its memory.
-    _hold: Hold,
+    _hold: Hold<OrderId>,
 }
 
 impl Actor for OrderActor {
-    type Msg = Letter<OrderRequest>;
+    type Msg = Letter<OrderId, OrderRequest>;
     type State = OrderActorState;
     type Arguments = Presence<OrderId, OrderRequest>;
 
@@ -137,6 +137,10 @@ impl Actor for OrderActor {
         letter: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        if state.presence.turn_to(letter.to) {
+            // Waiters and calls keep the actor with their order, so there are none.
+            state.purchase = Loaded::No;
+        }
         let hold = letter.hold;
         match letter.body {
             OrderRequest::Cancel { by, expected, reply } => {
@@ -176,13 +180,17 @@ impl OrderActor {
         state: &mut OrderActorState,
         by: UserId,
         expected: ExpectedVersion,
-        hold: &Hold,
+        hold: &Hold<OrderId>,
     ) -> Result<(), MarketError> {
         self.authorise(state, by).await?;
         self.end(state, &PurchaseCommand::Cancel { expected }, hold).await
     }
 
-    async fn expire(&self, state: &mut OrderActorState, hold: &Hold) -> Result<(), MarketError> {
+    async fn expire(
+        &self,
+        state: &mut OrderActorState,
+        hold: &Hold<OrderId>,
+    ) -> Result<(), MarketError> {
         self.end(state, &PurchaseCommand::Expire, hold).await
     }
 
@@ -192,7 +200,7 @@ impl OrderActor {
         &self,
         state: &mut OrderActorState,
         command: &PurchaseCommand,
-        hold: &Hold,
+        hold: &Hold<OrderId>,
     ) -> Result<(), MarketError> {
         if self.change(state, None, command, None).await? == Outcome::Changed {
             self.follow_up(state, hold);
@@ -215,7 +223,7 @@ impl OrderActor {
         charge: ChargeId,
         step: Option<GatewayStep>,
         result: Result<IntentReport, GatewayError>,
-        hold: &Hold,
+        hold: &Hold<OrderId>,
     ) -> Result<(), MarketError> {
         if step.is_some() {
             state.calls.remove(&charge);
@@ -247,7 +255,7 @@ impl OrderActor {
         &self,
         state: &mut OrderActorState,
         charge: ChargeId,
-        hold: &Hold,
+        hold: &Hold<OrderId>,
     ) -> Result<(), MarketError> {
         // After a start, or a long pause, the order's time may be up: then no card is asked for
         // money any more.
@@ -265,7 +273,7 @@ impl OrderActor {
         charge: ChargeId,
         done: Option<GatewayStep>,
         reason: Option<String>,
-        hold: &Hold,
+        hold: &Hold<OrderId>,
     ) -> Result<(), MarketError> {
         self.answer_waiters(state);
         let purchase = self.load(state, Some(charge)).await?;
@@ -292,11 +300,11 @@ impl OrderActor {
         reason: String,
         within: Duration,
     ) {
-        self.context.reconcile_later(charge, state.presence.key(), reason, within);
+        self.context.reconcile_later(charge, state.presence.id(), reason, within);
     }
 
     /// After a change that the gateway did not cause: answers who waits and makes the next call.
-    fn follow_up(&self, state: &mut OrderActorState, hold: &Hold) {
+    fn follow_up(&self, state: &mut OrderActorState, hold: &Hold<OrderId>) {
         self.answer_waiters(state);
         if let Loaded::Yes(purchase) = &state.purchase {
             let purchase = purchase.clone();
@@ -315,7 +323,7 @@ impl OrderActor {
     }
 
     /// Starts the charge's next gateway call, unless one is under way.
-    fn start_next(&self, state: &mut OrderActorState, purchase: &Purchase, hold: &Hold) {
+    fn start_next(&self, state: &mut OrderActorState, purchase: &Purchase, hold: &Hold<OrderId>) {
         let Some(charge) = &purchase.charge else { return };
         let Some(step) = charge.next_step() else {
             self.context.settled(charge.id);
@@ -411,7 +419,7 @@ impl OrderActor {
         state: &mut OrderActorState,
         about: Option<ChargeId>,
     ) -> Result<Purchase, MarketError> {
-        let id = state.presence.key();
+        let id = state.presence.id();
         let purchase = match &state.purchase {
             Loaded::Yes(purchase) => purchase.clone(),
             Loaded::No => {
@@ -471,7 +479,12 @@ fn has_an_answer(charge: &Charge) -> bool {
 }
 
 /// Makes one gateway call and hands its result to the order's actor, which `hold` keeps awake.
-async fn call_gateway(context: Arc<Context>, step: GatewayStep, charge: Charge, hold: Hold) {
+async fn call_gateway(
+    context: Arc<Context>,
+    step: GatewayStep,
+    charge: Charge,
+    hold: Hold<OrderId>,
+) {
     let result = perform(&context, step, &charge).await;
     if let Err(error) = &result {
         warn!(charge = %charge.id, step = step.name(), %error, "gateway call without an answer");

@@ -122,7 +122,7 @@ pub enum Loaded<T> {
 }
 
 impl Actor for TicketActor {
-    type Msg = Letter<TicketRequest>;
+    type Msg = Letter<TicketId, TicketRequest>;
     type State = TicketActorState;
     type Arguments = Presence<TicketId, TicketRequest>;
 
@@ -142,6 +142,9 @@ impl Actor for TicketActor {
         letter: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        if state.presence.turn_to(letter.to) {
+            state.ticket = Loaded::No;
+        }
         match letter.body {
             TicketRequest::Edit { command, reply } => {
                 let Some(reply) = reply.open() else { return Ok(()) };
@@ -268,7 +271,7 @@ impl TicketActor {
         if let Loaded::Yes(ticket) = &state.ticket {
             return Ok(ticket.clone());
         }
-        let id = state.presence.key();
+        let id = state.presence.id();
         let ticket = self.context.store.ticket(id).await?.ok_or(MarketError::NotFound)?;
         state.ticket = Loaded::Yes(ticket.clone());
         Ok(ticket)

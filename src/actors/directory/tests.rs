@@ -1,0 +1,152 @@
+use std::sync::atomic::AtomicUsize;
+
+use ractor::{Actor, ActorProcessingErr, ActorRuntime};
+
+use super::*;
+
+/// What a [`Counter`] can be asked.
+enum Question {
+    /// How often it was asked, for the id that it stands for.
+    Count(Reply<usize>),
+    /// Nothing that it survives.
+    Fail(Reply<usize>),
+}
+
+struct Counter;
+
+impl Actor for Counter {
+    type Msg = Letter<u8, Question>;
+    type State = (Presence<u8, Question>, usize);
+    type Arguments = Presence<u8, Question>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        presence: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok((presence, 0))
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        letter: Self::Msg,
+        (presence, count): &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        if presence.turn_to(letter.to) {
+            *count = 0;
+        }
+        *count += 1;
+        match letter.body {
+            Question::Count(reply) => reply.open().into_iter().for_each(|to| to.send(*count)),
+            Question::Fail(reply) => {
+                let _unanswered = reply.open();
+                return Err("asked to fail".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Counters {
+    directory: Arc<Directory<u8, Question>>,
+    /// How many were made.
+    made: Arc<AtomicUsize>,
+}
+
+impl Counters {
+    fn new(max_live: usize) -> Self {
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = made.clone();
+        let limits = DirectoryLimits { max_live, max_pending: 100 };
+        let directory = Directory::new(limits, move |presence| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            ActorRuntime::spawn_instant(None, Counter, presence).ok().map(|(actor, _)| actor)
+        });
+        Self { directory, made }
+    }
+
+    async fn count(&self, id: u8) -> usize {
+        self.directory.ask(id, Question::Count).await.unwrap()
+    }
+
+    fn made(&self) -> usize {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Until the actors have nothing left to do.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_actor_takes_the_next_id_and_forgets_the_one_before() {
+    let counters = Counters::new(0);
+    for id in 0..20 {
+        assert_eq!(counters.count(id).await, 1, "the first question for {id}");
+        Counters::settle().await;
+        assert!(!counters.directory.is_awake(id));
+    }
+    assert_eq!(counters.made(), 1);
+    assert_eq!(counters.directory.live(), 0);
+}
+
+#[tokio::test]
+async fn an_actor_keeps_its_id_as_long_as_few_are_awake() {
+    let counters = Counters::new(2);
+    for round in 1..=3 {
+        for id in [1, 2] {
+            assert_eq!(counters.count(id).await, round);
+            Counters::settle().await;
+        }
+    }
+    assert_eq!((counters.made(), counters.directory.live()), (2, 2));
+}
+
+#[tokio::test]
+async fn an_actor_with_an_open_matter_keeps_its_id() {
+    let counters = Counters::new(0);
+    counters.count(1).await;
+    let hold = {
+        let mut shard = counters.directory.shard(1);
+        let live = counters.directory.find_or_activate(&mut shard, 1).unwrap();
+        Hold::new(&live.shared, &counters.directory.idle)
+    };
+    Counters::settle().await;
+    let before = counters.count(1).await;
+    counters.count(2).await;
+    assert_eq!(counters.count(1).await, before + 1);
+    drop(hold);
+    Counters::settle().await;
+    assert!(!counters.directory.is_awake(1));
+}
+
+#[tokio::test]
+async fn an_actor_that_failed_is_given_no_other_id() {
+    let counters = Counters::new(0);
+    for id in 0..20 {
+        let failed = counters.directory.ask(id, Question::Fail).await;
+        assert_eq!(failed, Err(AskError::Failed));
+        assert_eq!(counters.count(id).await, 1);
+        assert_eq!(counters.count(id + 100).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn actors_that_nobody_needed_between_two_sweeps_end() {
+    let counters = Counters::new(1);
+    let all = (0..10).map(|id| counters.count(id));
+    futures_util::future::join_all(all).await;
+    Counters::settle().await;
+    counters.directory.sweep();
+    counters.directory.sweep();
+    Counters::settle().await;
+    assert_eq!(counters.directory.live(), 0);
+    assert!(counters.directory.free().actors.is_empty());
+    let made = counters.made();
+    assert_eq!(counters.count(1).await, 1);
+    assert_eq!(counters.made(), made + 1);
+}
