@@ -33,7 +33,7 @@ bugs! {
     LostRefund "lost-refund"
     /// Every request to a ticket makes another actor for it.
     TwoActors "two-actors"
-    /// An actor that stands for another id still knows what it knew.
+    /// An actor that comes back to an id still knows what it knew.
     MistakenIdentity "mistaken-identity"
     /// An edited price stays in the index of prices.
     ForgottenIndex "forgotten-index"

@@ -19,7 +19,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ractor::ActorRef;
+use ractor::{ActorRef, ActorStatus};
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
@@ -85,6 +85,9 @@ struct Shared<K> {
     pending: AtomicUsize,
     /// Whether it was sent to since the last sweep.
     touched: AtomicBool,
+    /// Whether it was given its id since its last message. That may be an id it had before, and
+    /// that another actor had meanwhile.
+    turned: AtomicBool,
     /// Whether it takes no messages any more; changed under the shard's lock alone.
     failed: AtomicBool,
     /// Whether its state was dropped.
@@ -99,6 +102,7 @@ impl<K: Key> Shared<K> {
             id: Mutex::new(None),
             pending: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
+            turned: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             end: Notify::new(),
@@ -145,7 +149,8 @@ impl<K: Key> Clone for Hold<K> {
 
 impl<K: Key> Drop for Hold<K> {
     fn drop(&mut self) {
-        if self.shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // An actor that panics keeps its id until its end.
+        if self.shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 && !std::thread::panicking() {
             (self.idle)(&self.shared);
         }
     }
@@ -165,11 +170,13 @@ impl<K: Key, B: Send + 'static> Presence<K, B> {
         self.id
     }
 
-    /// To be called with every message: whether it is for another id than the one before, so that
-    /// the actor must forget all it knows.
+    /// To be called with every message: whether the actor was given its id since the one before, so
+    /// that it must forget all it knows.
     #[must_use]
     pub fn turn_to(&mut self, id: K) -> bool {
-        std::mem::replace(&mut self.id, id) != id && !planted(Bug::MistakenIdentity)
+        let is_another = std::mem::replace(&mut self.id, id) != id;
+        let was_given = self.shared.turned.swap(false, Ordering::Relaxed);
+        if planted(Bug::MistakenIdentity) { is_another } else { was_given }
     }
 }
 
@@ -358,7 +365,12 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
                 free.least = free.least.min(free.actors.len());
                 live
             };
+            // One that was told to stop would leave its messages unread.
+            if live.actor.get_status() >= ActorStatus::Draining {
+                continue;
+            }
             live.shared.set_id(Some(id));
+            live.shared.turned.store(true, Ordering::Relaxed);
             if live.has_not_ended() {
                 return Some(live);
             }

@@ -138,8 +138,10 @@ impl Actor for OrderActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         if state.presence.turn_to(letter.to) {
-            // Waiters and calls keep the actor with their order, so there are none.
             state.purchase = Loaded::No;
+            // They keep the actor with their order, so there are none.
+            state.waiters.clear();
+            state.calls.clear();
         }
         let hold = letter.hold;
         match letter.body {

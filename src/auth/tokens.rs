@@ -179,6 +179,8 @@ impl Verified {
         drop(shelf);
         let claims = read()?;
         let mut shelf = lock();
+        // Others may have read the same token meanwhile.
+        shelf.retain(|(known, _)| **known != *token);
         shelf.truncate(Self::PLACES - 1);
         shelf.insert(0, (token.into(), claims.clone()));
         Some(claims)

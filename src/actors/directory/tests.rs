@@ -95,6 +95,21 @@ async fn an_idle_actor_takes_the_next_id_and_forgets_the_one_before() {
 }
 
 #[tokio::test]
+async fn an_actor_that_comes_back_to_an_id_forgets_it_too() {
+    let counters = Counters::new(2);
+    let all = (1..=4).map(|id| counters.count(id));
+    futures_util::future::join_all(all).await;
+    Counters::settle().await;
+    // Two are free. Another than the first now has its id for a while.
+    assert!(!counters.directory.is_awake(1) && !counters.directory.is_awake(2));
+    counters.count(1).await;
+    Counters::settle().await;
+    assert!(!counters.directory.is_awake(1));
+    let (_, count) = futures_util::future::join(counters.count(5), counters.count(1)).await;
+    assert_eq!(count, 1);
+}
+
+#[tokio::test]
 async fn an_actor_keeps_its_id_as_long_as_few_are_awake() {
     let counters = Counters::new(2);
     for round in 1..=3 {

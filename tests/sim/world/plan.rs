@@ -138,7 +138,7 @@ impl Plan {
             hold: seconds(rng, &[5, 60, 900]),
             max_open_per_user: u32::try_from(rng.between(1, 5)).unwrap_or(1),
             max_attempts: u32::try_from(rng.between(1, 3)).unwrap_or(1),
-            max_live_actors: usize::try_from(rng.pick(&[0, 1, 4096]).copied().unwrap_or(0))
+            max_live_actors: usize::try_from(rng.pick(&[0, 1, 2, 3, 4096]).copied().unwrap_or(0))
                 .unwrap_or(0),
             store_queue: usize::try_from(rng.pick(&[1, 4096, 4096]).copied().unwrap_or(1))
                 .unwrap_or(2),
