@@ -112,7 +112,7 @@ pub struct OrderSettings {
 /// The memory that live actors may take.
 #[derive(Debug, Clone)]
 pub struct ActorSettings {
-    /// How many actors may be live at once, at about 10 KB each.
+    /// How many actors of one kind may stay live while idle, at about 19 KB each.
     pub max_live: usize,
 }
 

@@ -7,6 +7,7 @@
 //! cycle to wait in. Nothing here is the truth: state is in the store, and an actor that ends,
 //! for whatever reason, is replaced by one that reads it from there.
 
+mod calls;
 mod context;
 mod deadlines;
 pub mod directory;

@@ -5,16 +5,15 @@
 //! back no other is started for the same charge.
 
 use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{info, warn};
 
+use super::calls::{call_gateway, perform};
 use super::context::{Committed, Context, MAX_REDECISIONS};
-use super::directory::{AskError, Hold, Letter, OpenReply, Presence, Reply};
+use super::directory::{Hold, Letter, OpenReply, Presence, Reply};
 use super::error::MarketError;
 use super::reconciler::{LONGEST_PAUSE, LONGEST_PAUSE_FOR_BUYER};
 use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
@@ -25,9 +24,6 @@ use crate::domain::{
     PurchaseChange, PurchaseCommand, PurchaseDecision, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
-
-/// How long to wait for room in an order's mailbox.
-const MAILBOX_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an order's actor can be asked.
 pub enum OrderRequest {
@@ -478,64 +474,4 @@ enum Outcome {
 /// Whether a buyer who waits for the charge can be told something.
 fn has_an_answer(charge: &Charge) -> bool {
     charge.status() != ChargeStatus::Created || charge.client_secret().is_some()
-}
-
-/// Makes one gateway call and hands its result to the order's actor, which `hold` keeps awake.
-async fn call_gateway(
-    context: Arc<Context>,
-    step: GatewayStep,
-    charge: Charge,
-    hold: Hold<OrderId>,
-) {
-    let result = perform(&context, step, &charge).await;
-    if let Err(error) = &result {
-        warn!(charge = %charge.id, step = step.name(), %error, "gateway call without an answer");
-    }
-    let told = deliver(&context, step, &charge, &result).await;
-    if !matches!(told, Ok(Ok(()))) {
-        // The charge stays on the list of the unsettled, so the call will be made again.
-        warn!(charge = %charge.id, step = step.name(), ?told, "a gateway answer was not applied");
-        let reason = "the answer was not applied".to_owned();
-        context.reconcile_later(charge.id, charge.order, reason, LONGEST_PAUSE);
-    }
-    drop(hold);
-}
-
-/// One call, bounded in time and in how many there are at once.
-async fn perform(
-    context: &Context,
-    step: GatewayStep,
-    charge: &Charge,
-) -> Result<IntentReport, GatewayError> {
-    let _permit = context.gateway_calls.acquire().await;
-    let call = AssertUnwindSafe(context.gateway.perform(step, charge)).catch_unwind();
-    match tokio::time::timeout(context.settings.gateway_timeout, call).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(GatewayError::Unknown("the gateway's client panicked".to_owned())),
-        Err(_) => Err(GatewayError::Unknown("no answer in time".to_owned())),
-    }
-}
-
-/// Hands over what a call led to. Until that is done the order's actor believes the call to be
-/// under way and makes no other, so a full mailbox is waited for.
-async fn deliver(
-    context: &Context,
-    step: GatewayStep,
-    charge: &Charge,
-    result: &Result<IntentReport, GatewayError>,
-) -> Result<Result<(), MarketError>, AskError> {
-    loop {
-        let told = context
-            .ask_order(charge.order, |reply| OrderRequest::Report {
-                charge: charge.id,
-                step: Some(step),
-                result: result.clone(),
-                reply,
-            })
-            .await;
-        if told != Err(AskError::Overloaded) {
-            return told;
-        }
-        tokio::time::sleep(MAILBOX_PAUSE).await;
-    }
 }
