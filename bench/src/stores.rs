@@ -134,9 +134,9 @@ impl LoadedStore {
         ensure!(copied.success(), "copying {} failed", self.file.display());
         // What is not yet on the disk would slow down the run, and so would what is there only: on
         // a machine that has the memory, a server that runs for long finds its file in memory.
-        let mut copied = fs::File::open(&target)?;
-        copied.sync_all()?;
-        io::copy(&mut copied, &mut io::sink())?;
+        let mut copy = fs::File::open(&target)?;
+        copy.sync_all()?;
+        io::copy(&mut copy, &mut io::sink())?;
         let mut options = fs::OpenOptions::new();
         let key = options.write(true).create_new(true).mode(0o600);
         io::Write::write_all(&mut key.open(folder.path().join("session.key"))?, &KEY)?;

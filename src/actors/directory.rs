@@ -1,4 +1,4 @@
-//! Who is awake: finds the live actor of an id, or gives the id to an actor that is free, or makes one.
+//! Who is awake: finds the live actor of an id, or gives the id to one that is free, or makes one.
 //!
 //! An actor stands for one id at a time. Making one takes longer than most of what it is asked, so
 //! under load an actor that is idle does not end but waits for another id. At most one actor
@@ -327,8 +327,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
     /// Waits until the actor that has failed has lost its id.
     async fn wait_for_end(&self, id: K, failed: &Arc<Shared<K>>) {
         let end = failed.end.notified();
-        let still_there =
-            self.shard(id).get(&id).is_some_and(|live| Arc::ptr_eq(&live.shared, failed));
+        let still_there = self.shard(id).get(&id).is_some_and(|live| live.has(failed));
         if still_there {
             end.await;
         }
@@ -343,8 +342,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
             && let Some(live) = shard.remove(&id)
         {
             // The actor lives on, and nobody knows.
-            live.shared.set_id(None);
-            self.live.fetch_sub(1, Ordering::Relaxed);
+            self.lose_id(&live);
         }
         match shard.entry(id) {
             btree_map::Entry::Occupied(live) => Some(live.into_mut()),
@@ -392,8 +390,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         }
         let Some(id) = shared.id() else { return };
         let mut shard = self.shard(id);
-        let is_its_own = |live: &Live<K, B>| Arc::ptr_eq(&live.shared, shared);
-        if shard.get(&id).is_some_and(|live| is_its_own(live) && live.is_idle())
+        if shard.get(&id).is_some_and(|live| live.has(shared) && live.is_idle())
             && let Some(live) = shard.remove(&id)
         {
             self.lose_id(&live);
@@ -433,9 +430,10 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
 
     fn forget(&self, id: K, shared: &Arc<Shared<K>>) {
         let mut shard = self.shard(id);
-        if shard.get(&id).is_some_and(|live| Arc::ptr_eq(&live.shared, shared)) {
-            let live = shard.remove(&id);
-            self.live.fetch_sub(1, Ordering::Relaxed);
+        if shard.get(&id).is_some_and(|live| live.has(shared))
+            && let Some(live) = shard.remove(&id)
+        {
+            self.lose_id(&live);
             drop(shard);
             drop(live);
         }
@@ -452,6 +450,11 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
 }
 
 impl<K: Key, B: Send + 'static> Live<K, B> {
+    /// Whether it is the actor that this belongs to.
+    fn has(&self, shared: &Arc<Shared<K>>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
     /// Whether no message of it is alive. Under the shard's lock it stays so.
     fn is_idle(&self) -> bool {
         self.shared.pending.load(Ordering::Acquire) == 0

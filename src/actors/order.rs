@@ -135,7 +135,7 @@ impl Actor for OrderActor {
     ) -> Result<(), ActorProcessingErr> {
         if state.presence.turn_to(letter.to) {
             state.purchase = Loaded::No;
-            // They keep the actor with their order, so there are none.
+            // Both keep the actor with their order, but for a call whose task has panicked.
             state.waiters.clear();
             state.calls.clear();
         }

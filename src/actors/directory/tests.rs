@@ -38,7 +38,10 @@ impl Actor for Counter {
         }
         *count += 1;
         match letter.body {
-            Question::Count(reply) => reply.open().into_iter().for_each(|to| to.send(*count)),
+            Question::Count(reply) => {
+                let Some(reply) = reply.open() else { return Ok(()) };
+                reply.send(*count);
+            }
             Question::Fail(reply) => {
                 let _unanswered = reply.open();
                 return Err("asked to fail".into());
