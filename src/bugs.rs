@@ -59,6 +59,8 @@ bugs! {
     UntoldRelease "untold-release"
     /// Commits are answered without a sync of the disk.
     NoSync "no-sync"
+    /// The journal is written over before the checkpoint that covers it is on the disk.
+    HastyJournal "hasty-journal"
     /// A page begins with the last ticket of the page before.
     RepeatingPage "repeating-page"
     /// Unsettled charges are not taken up at the start, nor swept later.

@@ -24,22 +24,32 @@ const WHILE_CLOSING: u64 = 40;
 const CACHE_BYTES: usize = 16 << 10;
 /// Room for a few batches, so that many a checkpoint is cut.
 const JOURNAL_BYTES: u64 = 5 * 4096;
+/// More operations than the database ever waits for: only what must be on the disk is.
+const FAR_BEHIND: usize = 100_000;
 /// How many commits are written together, in turn.
 const BATCHES: [usize; 4] = [1, 3, 1, 5];
 
-fn open(disk: &Disk, writer: WriterMode) -> RedbStore {
-    open_with(CACHE_BYTES, disk, writer)
-}
-
-fn open_with(cache_bytes: usize, disk: &Disk, writer: WriterMode) -> RedbStore {
-    let settings = StoreSettings {
-        cache_bytes,
+fn settings(writer: WriterMode) -> StoreSettings {
+    StoreSettings {
+        cache_bytes: CACHE_BYTES,
         journal_bytes: JOURNAL_BYTES,
         queue: 8,
         writer,
         ..StoreSettings::default()
-    };
+    }
+}
+
+fn open(disk: &Disk, writer: WriterMode) -> RedbStore {
+    open_with(settings(writer), disk)
+}
+
+fn open_with(settings: StoreSettings, disk: &Disk) -> RedbStore {
     RedbStore::open_backend(disk.clone(), settings).expect("a store that opens")
+}
+
+/// A store whose disk is so many operations of the database behind.
+fn open_behind(disk: &Disk, disk_lag: usize) -> RedbStore {
+    open_with(StoreSettings { disk_lag, ..settings(WriterMode::Inline) }, disk)
 }
 
 /// A hash of everything in a store.
@@ -93,10 +103,19 @@ async fn a_new_disk() -> Disk {
     disk
 }
 
+/// A history, what the store looks like after each of its batches, and how far behind its disk is.
+struct History<'h> {
+    new: &'h Disk,
+    batches: &'h [Vec<Commit>],
+    images: &'h [u64],
+    lag: usize,
+}
+
 /// Cuts the power after so many operations; `false` if the history ended before.
-async fn cut(new: &Disk, batches: &[Vec<Commit>], images: &[u64], at: u64, fault: Fault) -> bool {
+async fn cut(history: &History<'_>, at: u64, fault: Fault) -> bool {
+    let History { new, batches, images, lag } = *history;
     let disk = Disk::holding(new.durable());
-    let store = open(&disk, WriterMode::Inline);
+    let store = open_behind(&disk, lag);
     disk.fault_after(at, fault);
     let mut acknowledged = 0;
     let mut failure = None;
@@ -125,14 +144,17 @@ async fn cut(new: &Disk, batches: &[Vec<Commit>], images: &[u64], at: u64, fault
     let is_acknowledged = found == images[acknowledged];
     let may_be_next = failure == Some(CommitError::OutcomeUnknown);
     let is_next = may_be_next && images.get(acknowledged + 1) == Some(&found);
-    assert!(is_acknowledged || is_next, "cut at {at}: {acknowledged} batches, {failure:?}");
+    assert!(
+        is_acknowledged || is_next,
+        "cut at {at}, {lag} behind: {acknowledged} batches, {failure:?}"
+    );
     let report = store.verify().expect("a store that can be read");
-    assert!(report.is_sound(), "cut at {at}: {report}");
+    assert!(report.is_sound(), "cut at {at}, {lag} behind: {report}");
     failure.is_some()
 }
 
-#[tokio::test]
-async fn no_power_cut_loses_or_halves_anything() {
+/// Cuts the power at every `step`th operation of a history, in every way.
+async fn cut_everywhere(lag: usize, step: usize) {
     let batches = history().await;
     let new = a_new_disk().await;
     let store = open(&Disk::holding(new.durable()), WriterMode::Inline);
@@ -141,12 +163,13 @@ async fn no_power_cut_loses_or_halves_anything() {
         assert!(write(&store, batch).await.iter().all(Result::is_ok));
         images.push(image(&store));
     }
+    let history = History { new: &new, batches: &batches, images: &images, lag };
     let mut cuts = 0;
-    for at in 1.. {
-        let lose_all = cut(&new, &batches, &images, at, Fault::LoseAll).await;
-        cut(&new, &batches, &images, at, Fault::Forget).await;
+    for at in (1..).step_by(step) {
+        let lose_all = cut(&history, at, Fault::LoseAll).await;
+        cut(&history, at, Fault::Forget).await;
         for seed in [at, at.wrapping_mul(0x9E37_79B9_7F4A_7C15)] {
-            cut(&new, &batches, &images, at, Fault::LoseSome(seed)).await;
+            cut(&history, at, Fault::LoseSome(seed)).await;
         }
         if lose_all {
             cuts = at;
@@ -158,10 +181,25 @@ async fn no_power_cut_loses_or_halves_anything() {
 }
 
 #[tokio::test]
+async fn no_power_cut_loses_or_halves_anything() {
+    cut_everywhere(0, 1).await;
+}
+
+#[tokio::test]
+async fn no_power_cut_does_so_while_the_disk_is_a_little_behind() {
+    cut_everywhere(9, 3).await;
+}
+
+#[tokio::test]
+async fn no_power_cut_does_so_while_the_disk_is_as_far_behind_as_it_may_be() {
+    cut_everywhere(FAR_BEHIND, 3).await;
+}
+
+#[tokio::test]
 async fn a_power_cut_while_recovering_loses_nothing_either() {
     let batches = history().await;
     let new = a_new_disk().await;
-    let store = open(&new, WriterMode::Inline);
+    let store = open_behind(&new, FAR_BEHIND);
     for batch in &batches {
         write(&store, batch).await;
     }
@@ -198,7 +236,10 @@ async fn a_failure_is_final_and_told() {
 #[tokio::test]
 async fn a_panic_of_the_writer_is_a_failure() {
     let disk = a_new_disk().await;
-    let store = Arc::new(open_with(4 << 20, &disk, WriterMode::Thread));
+    let store = Arc::new(open_with(
+        StoreSettings { cache_bytes: 4 << 20, ..settings(WriterMode::Thread) },
+        &disk,
+    ));
     let world = World::new(store.clone());
     let ana = world.user("ana").await;
     // Until the file has room for the next batch, so that the first thing written is the batch.

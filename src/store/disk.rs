@@ -5,6 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
+use super::latch::Storage;
+
 /// What a disk tears a write into when power is lost.
 const SECTOR: usize = 512;
 
@@ -197,6 +199,23 @@ impl StorageBackend for Disk {
         state.operate()?;
         write(&mut state.seen, offset, data);
         state.pending.push(Operation::Write(offset, data.to_vec()));
+        Ok(())
+    }
+}
+
+impl Storage for Disk {
+    /// Two operations, as writing and syncing are, but what else is pending stays so.
+    fn write_durably(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        while state.is_closed_gate {
+            state = self.0.gate.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.operate()?;
+        write(&mut state.seen, offset, data);
+        state.pending.push(Operation::Write(offset, data.to_vec()));
+        state.operate()?;
+        state.pending.pop();
+        write(&mut state.durable, offset, data);
         Ok(())
     }
 }

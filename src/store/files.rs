@@ -52,6 +52,24 @@ pub fn create_draft(draft: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Another handle to a file, through which what is written is durable when the call returns, and
+/// nothing else that was written to the file is waited for. `None` where the system has no such
+/// thing: macOS has the flag, but leaves the bytes in the disk's memory.
+#[cfg(target_os = "linux")]
+pub fn open_through(file: &File) -> Option<File> {
+    use std::os::fd::AsRawFd as _;
+    let mut options = OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_DSYNC);
+    // Not by its name, which may be another file's by now.
+    options.write(true).open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
+}
+
+/// See above.
+#[cfg(not(target_os = "linux"))]
+pub fn open_through(_: &File) -> Option<File> {
+    None
+}
+
 /// Gives a finished draft its name, durably, unless there is a file of that name:
 /// [`ErrorKind::AlreadyExists`].
 pub fn publish(draft: &Path, target: &Path) -> io::Result<()> {

@@ -3,9 +3,13 @@
 //! Making a change of the database durable means to write every page that it touched, and the
 //! map of all pages besides. So a batch of commits is written here first, in one piece, and
 //! counts from then on; the database takes it in without making it durable, and writes no more of
-//! it than it has no memory for. When the journal is full, a batch goes to the database alone,
-//! which then makes everything durable that it has taken in: a checkpoint. The journal begins at
-//! its start again.
+//! it than it has no memory for.
+//!
+//! There are two halves. When one is full, the next batch goes to the start of the other, and with
+//! it the database makes everything durable that it has taken in: a checkpoint. That reaches the
+//! disk by and by (see [`super::write_behind`]), and until it has, nothing is written over the
+//! half that was full. A batch for which there is no room at all, or none that is free, goes to
+//! the database alone, which then waits for its disk.
 //!
 //! Every batch has a number, one more than the one before, which the database keeps along with
 //! what the batch changed (see [`super::tables::BATCH_KEY`]). So whatever a crash leaves, what is
@@ -31,7 +35,10 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::codec;
-use super::volume::{Latch, PAGE};
+use super::latch::Latch;
+use super::volume::PAGE;
+use super::write_behind::WriteBehind;
+use crate::bugs::{Bug, planted};
 use crate::domain::Commit;
 
 const HEADER: usize = 16;
@@ -40,43 +47,110 @@ const LEN: Range<usize> = 8..12;
 /// How much of it the checksum is of, and where that is.
 const SUMMED: usize = 12;
 
+/// Where a batch was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Behind the one before.
+    Next,
+    /// At the start of the other half. A checkpoint is due, and then
+    /// [`Journal::follow_checkpoint`].
+    OtherHalf,
+    /// Nowhere. A checkpoint is due, and then [`Journal::wait_for_checkpoint`].
+    None,
+}
+
 /// The journal of a volume.
 #[derive(Debug)]
 pub struct Journal {
     storage: Arc<Latch>,
+    /// What checkpoints go through.
+    disk: Arc<WriteBehind>,
     area: Range<u64>,
+    /// Where the second half starts.
+    middle: u64,
     /// Where the next record goes.
     position: u64,
+    /// After which operation of `disk` the half that is not being written to may be: then all it
+    /// has is in the database. `None` before there is a checkpoint that follows it.
+    other_is_free_after: Option<u64>,
     /// Reused for every record.
     buffer: Vec<u8>,
 }
 
 impl Journal {
     /// The journal in that area of a storage.
-    pub fn new(storage: Arc<Latch>, area: Range<u64>) -> Self {
-        Self { storage, position: area.start, area, buffer: Vec::new() }
+    pub fn new(storage: Arc<Latch>, disk: Arc<WriteBehind>, area: Range<u64>) -> Self {
+        let pages = area.end.saturating_sub(area.start) / PAGE;
+        let middle = area.start.saturating_add(pages / 2 * PAGE);
+        let (position, other_is_free_after) = (area.start, Some(0));
+        Self { storage, disk, area, middle, position, other_is_free_after, buffer: Vec::new() }
     }
 
-    /// Makes a batch durable. `false` if there is no room: then only a checkpoint can.
-    pub fn append(&mut self, number: u64, commits: &[&Commit]) -> io::Result<bool> {
+    /// An error if the storage has failed, be it behind everyone's back.
+    pub fn must_work(&self) -> io::Result<()> {
+        self.storage.must_work()
+    }
+
+    /// Makes a batch durable, if there is room.
+    pub fn append(&mut self, number: u64, commits: &[&Commit]) -> io::Result<Place> {
         let mut record = std::mem::take(&mut self.buffer);
         record.clear();
         record.extend(number.to_le_bytes());
         record.resize(HEADER, 0);
         let mut record = codec::append(record, &commits).map_err(io::Error::other)?;
-        let Ok(len) = u32::try_from(record.len() - HEADER) else { return Ok(false) };
+        let Ok(len) = u32::try_from(record.len() - HEADER) else { return Ok(Place::None) };
         record[LEN].copy_from_slice(&len.to_le_bytes());
         let sum = checksum(&record[..SUMMED], &record[HEADER..]);
         record[SUMMED..HEADER].copy_from_slice(&sum.to_le_bytes());
-        let next = self.position.saturating_add(record.len() as u64).next_multiple_of(PAGE);
-        let has_room = next <= self.area.end;
-        if has_room {
-            self.storage.write(self.position, &record)?;
-            self.storage.sync_data()?;
-            self.position = next;
+        let place = self.make_room(record.len() as u64)?;
+        if place != Place::None {
+            self.storage.write_durably(self.position, &record)?;
+            self.position =
+                self.position.saturating_add(record.len() as u64).next_multiple_of(PAGE);
         }
         self.buffer = record;
-        Ok(has_room)
+        Ok(place)
+    }
+
+    /// Finds a place for a record of that length.
+    fn make_room(&mut self, len: u64) -> io::Result<Place> {
+        // The end of the first half is not the start of the second: who is there has filled the
+        // one, and may not write to the other yet.
+        let is_first = self.position <= self.middle;
+        let (this, other) = if is_first {
+            (self.middle, self.middle..self.area.end)
+        } else {
+            (self.area.end, self.area.start..self.middle)
+        };
+        if self.position.saturating_add(len) <= this {
+            return Ok(Place::Next);
+        }
+        let Some(checkpoint) = self.other_is_free_after else { return Ok(Place::None) };
+        if other.start.saturating_add(len) > other.end {
+            return Ok(Place::None);
+        }
+        if !planted(Bug::HastyJournal) {
+            self.disk.wait_for(checkpoint)?;
+        }
+        self.position = other.start;
+        self.other_is_free_after = None;
+        Ok(Place::OtherHalf)
+    }
+
+    /// Says that the database has just been asked for a checkpoint of everything up to the batch
+    /// that went to the other half.
+    pub fn follow_checkpoint(&mut self) {
+        self.other_is_free_after = Some(self.disk.asked());
+    }
+
+    /// Waits until the checkpoint that the database has just been asked for is on the disk, and
+    /// begins at the start: everything is in it.
+    pub fn wait_for_checkpoint(&mut self) -> io::Result<()> {
+        let checkpoint = self.disk.asked();
+        self.disk.wait_for(checkpoint)?;
+        self.position = self.area.start;
+        self.other_is_free_after = Some(checkpoint);
+        Ok(())
     }
 
     /// Whether there is a batch that follows that number.
@@ -89,7 +163,7 @@ impl Journal {
     pub fn beyond(&self, number: u64) -> io::Result<Option<u64>> {
         let Some(next) = number.checked_add(1) else { return Ok(None) };
         let later = next..=u64::MAX;
-        let mut position = self.position;
+        let mut position = self.area.start;
         while position < self.area.end {
             if let Some((found, _)) = self.record_at(position, &later)? {
                 return Ok(Some(found));
@@ -99,16 +173,13 @@ impl Journal {
         Ok(None)
     }
 
-    /// Begins at the start: everything is in the durable state of the database.
-    pub fn rewind(&mut self) {
-        self.position = self.area.start;
-    }
-
     /// The commits of the batch that follows that number, if there is one. Called again with its
     /// number it gives the next.
     pub fn read_after(&mut self, number: u64) -> io::Result<Option<Vec<Commit>>> {
         let Some((commits, end)) = self.find_after(number)? else { return Ok(None) };
         self.position = end;
+        // The other half may have some of what was read as well.
+        self.other_is_free_after = None;
         postcard::from_bytes(&commits).map(Some).map_err(|error| {
             let why = format!("the journal after batch {number}: {error}");
             io::Error::new(io::ErrorKind::InvalidData, why)
@@ -118,11 +189,27 @@ impl Journal {
     /// The commits of that batch as they are written, and where the next record starts.
     fn find_after(&self, number: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
         let Some(next) = number.checked_add(1) else { return Ok(None) };
-        let Some((_, body)) = self.record_at(self.position, &(next..=next))? else {
-            return Ok(None);
-        };
-        let end = self.position.saturating_add((HEADER + body.len()) as u64);
-        Ok(Some((body, end.next_multiple_of(PAGE))))
+        for start in [self.position, self.area.start, self.middle] {
+            if let Some(found) = self.follow(start, next)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes from a record to the next, each with a number one higher, until that one. What is left
+    /// from before a checkpoint has lower numbers.
+    fn follow(&self, start: u64, wanted: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
+        let (mut position, mut numbers) = (start, 0..=wanted);
+        while let Some((number, body)) = self.record_at(position, &numbers)? {
+            let end = position.saturating_add((HEADER + body.len()) as u64);
+            if number == wanted {
+                return Ok(Some((body, end.next_multiple_of(PAGE))));
+            }
+            let next = number.saturating_add(1);
+            (position, numbers) = (end.next_multiple_of(PAGE), next..=next);
+        }
+        Ok(None)
     }
 
     /// The number and the body of a record that is whole and has one of those numbers.
@@ -177,11 +264,16 @@ mod tests {
     fn storage() -> Arc<Latch> {
         let storage = InMemoryBackend::new();
         storage.set_len((PAGES + 1) * PAGE).expect("memory");
-        Latch::new(Arc::new(storage))
+        Arc::new(Latch::new(Arc::new(storage)))
     }
 
     fn journal(storage: &Arc<Latch>) -> Journal {
-        Journal::new(storage.clone(), PAGE..(PAGES + 1) * PAGE)
+        behind(storage, &WriteBehind::new(storage.clone()))
+    }
+
+    /// A journal whose checkpoints go through that disk.
+    fn behind(storage: &Arc<Latch>, disk: &Arc<WriteBehind>) -> Journal {
+        Journal::new(storage.clone(), disk.clone(), PAGE..(PAGES + 1) * PAGE)
     }
 
     /// A batch of that many listings.
@@ -194,7 +286,7 @@ mod tests {
         (0..commits).map(listing).collect()
     }
 
-    fn append(journal: &mut Journal, number: u64, commits: u64) -> bool {
+    fn append(journal: &mut Journal, number: u64, commits: u64) -> Place {
         let batch = batch(number, commits);
         journal.append(number, &Vec::from_iter(&batch)).expect("memory")
     }
@@ -213,11 +305,12 @@ mod tests {
         let storage = storage();
         let mut written = journal(&storage);
         for number in 5..8 {
-            assert!(append(&mut written, number, number));
+            assert_eq!(append(&mut written, number, number), Place::Next);
         }
         assert_eq!(read(&mut journal(&storage), 4), [batch(5, 5), batch(6, 6), batch(7, 7)]);
         assert!(journal(&storage).holds_after(4).expect("memory"));
-        for elsewhere in [0, 3, 5, 7, u64::MAX] {
+        assert_eq!(read(&mut journal(&storage), 6), [batch(7, 7)], "the database has the others");
+        for elsewhere in [0, 3, 7, u64::MAX] {
             assert_eq!(read(&mut journal(&storage), elsewhere), Vec::<Vec<Commit>>::new());
             assert!(!journal(&storage).holds_after(elsewhere).expect("memory"));
         }
@@ -227,23 +320,77 @@ mod tests {
     fn what_has_no_room_is_not_written_and_what_is_old_does_not_count() {
         let storage = storage();
         let mut written = journal(&storage);
-        assert!(!append(&mut written, 1, 500), "more than there is room for at all");
-        for number in 1..=PAGES {
-            assert!(append(&mut written, number, 1));
+        assert_eq!(append(&mut written, 1, 500), Place::None, "there is never so much room");
+        assert_eq!(append(&mut written, 1, 1), Place::Next);
+        assert_eq!(append(&mut written, 2, 500), Place::None);
+        written.wait_for_checkpoint().expect("memory");
+        assert_eq!(append(&mut written, 3, 2), Place::Next);
+        assert_eq!(read(&mut journal(&storage), 2), [batch(3, 2)]);
+        assert_eq!(read(&mut journal(&storage), 0), Vec::<Vec<Commit>>::new());
+    }
+
+    #[test]
+    fn a_half_is_written_over_only_when_its_checkpoint_is_on_the_disk() {
+        let storage = storage();
+        let disk = WriteBehind::new(storage.clone());
+        disk.lag(100);
+        let mut written = behind(&storage, &disk);
+        let mark = |offset| {
+            let mut byte = [0];
+            storage.read(offset, &mut byte).expect("memory");
+            byte[0]
+        };
+        for number in 1..=3 {
+            assert_eq!(append(&mut written, number, 1), Place::Next);
         }
-        assert!(!append(&mut written, PAGES + 1, 1));
-        assert_eq!(read(&mut journal(&storage), 0).len() as u64, PAGES);
-        // The batch that had no room was a checkpoint.
-        written.rewind();
-        assert!(append(&mut written, PAGES + 2, 2));
-        assert_eq!(read(&mut journal(&storage), PAGES + 1), [batch(PAGES + 2, 2)]);
+        assert_eq!(append(&mut written, 4, 1), Place::OtherHalf);
+        disk.write(0, &[4]).expect("memory");
+        written.follow_checkpoint();
+        disk.write(1, &[5]).expect("memory");
+        for number in 5..=6 {
+            assert_eq!(append(&mut written, number, 1), Place::Next);
+        }
+        assert_eq!(mark(0), 0, "nobody has waited for it yet");
+        assert_eq!(append(&mut written, 7, 1), Place::OtherHalf);
+        assert_eq!((mark(0), mark(1)), (4, 0), "what comes after it was not waited for");
+        let wanted: Vec<_> = (4..=7).map(|number| batch(number, 1)).collect();
+        for database in 3..7 {
+            let missing = &wanted[usize::try_from(database - 3).expect("small")..];
+            assert_eq!(read(&mut journal(&storage), database), missing);
+        }
+    }
+
+    #[test]
+    fn without_a_checkpoint_or_after_a_crash_neither_half_is_free() {
+        let storage = storage();
+        let mut written = journal(&storage);
+        for (number, place) in [
+            (1, Place::Next),
+            (2, Place::Next),
+            (3, Place::Next),
+            (4, Place::OtherHalf),
+            (5, Place::Next),
+            (6, Place::Next),
+            (7, Place::None),
+        ] {
+            assert_eq!(append(&mut written, number, 1), place, "{number}");
+        }
+        for database in 0..6 {
+            let mut opened = journal(&storage);
+            assert_eq!(read(&mut opened, database).len() as u64, 6 - database);
+            assert_eq!(append(&mut opened, 7, 1), Place::None);
+        }
+        let mut opened = journal(&storage);
+        assert_eq!(read(&mut opened, 6), Vec::<Vec<Commit>>::new());
+        assert_eq!(append(&mut opened, 7, 1), Place::Next, "all of it is in the database");
     }
 
     #[test]
     fn a_record_counts_whole_or_not_at_all() {
         let storage = storage();
         let mut written = journal(&storage);
-        assert!(append(&mut written, 1, 1) && append(&mut written, 2, 3));
+        append(&mut written, 1, 1);
+        append(&mut written, 2, 3);
         let len = 16 + postcard::to_allocvec(&batch(2, 3)).expect("bytes").len() as u64;
         for at in (0..len).map(|offset| 2 * PAGE + offset) {
             let mut byte = [0];
@@ -260,7 +407,7 @@ mod tests {
         let storage = storage();
         let mut written = journal(&storage);
         for number in 1..=4 {
-            assert!(append(&mut written, number, 1));
+            append(&mut written, number, 1);
         }
         let mut opened = journal(&storage);
         assert_eq!(read(&mut opened, 0).len(), 4);

@@ -23,6 +23,7 @@ mod files;
 mod golden_tests;
 mod index;
 mod journal;
+mod latch;
 mod lists;
 mod log;
 mod open;
@@ -39,6 +40,7 @@ mod testing;
 mod verify;
 mod volume;
 mod words;
+mod write_behind;
 mod write_tables;
 mod writer;
 
@@ -55,6 +57,7 @@ use crate::domain::{
 };
 
 pub use backup::{RestoreError, backup_file, restore};
+pub use latch::Storage;
 pub use open::OpenError;
 pub use redb_store::{RedbStore, StoreSettings, WriterMode};
 pub use verify::{Counts, VerifyReport, verify};

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{
-    Database, DatabaseError, Key, ReadableDatabase, ReadableTableMetadata, StorageBackend,
-    TableDefinition, TableError, Value, WriteTransaction,
+    Database, DatabaseError, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition,
+    TableError, Value, WriteTransaction,
 };
 use thiserror::Error;
 
 use super::apply::Tally;
+use super::latch::{Latch, Storage};
 use super::reads::Snapshot;
 use super::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
 use super::volume::{Volume, VolumeError};
@@ -122,7 +123,8 @@ fn create_file(draft: &Path, journal_bytes: u64) -> Result<(), OpenError> {
 pub fn create_draft(draft: &Path, journal_bytes: u64) -> Result<Volume, OpenError> {
     let file = files::create_draft(draft).map_err(io_error(draft))?;
     let file = FileBackend::new(file).map_err(|error| database_error(draft, error))?;
-    let volume = Volume::create(Arc::new(file), journal_bytes, &Database::builder());
+    let storage = Latch::new(Arc::new(file));
+    let volume = Volume::create(storage, journal_bytes, &Database::builder());
     volume.map_err(|error| volume_error(draft, error))
 }
 
@@ -166,15 +168,12 @@ pub fn must_be_at_rest(volume: &Volume, path: &Path) -> Result<(), OpenError> {
 /// yet: see [`super::recovery`].
 pub fn open_existing(path: &Path, builder: &mut redb::Builder) -> Result<Volume, OpenError> {
     let file = File::options().read(true).write(true).open(path).map_err(io_error(path))?;
+    let through = files::open_through(&file);
     let file = FileBackend::new(file).map_err(|error| database_error(path, error))?;
-    open_volume(Arc::new(file), builder, path)
+    open_volume(Latch::with_through(Arc::new(file), through), builder, path)
 }
 
-fn open_volume(
-    storage: Arc<dyn StorageBackend>,
-    builder: &redb::Builder,
-    path: &Path,
-) -> Result<Volume, OpenError> {
+fn open_volume(storage: Latch, builder: &redb::Builder, path: &Path) -> Result<Volume, OpenError> {
     // redb may panic on a file that was changed by others.
     match catch_unwind(AssertUnwindSafe(|| Volume::open(storage, builder))) {
         Ok(opened) => opened.map_err(|error| volume_error(path, error)),
@@ -185,14 +184,16 @@ fn open_volume(
 /// Opens what is not a file: creates the tables if it is empty, and brings it up to date
 /// otherwise.
 pub fn open_backend(
-    storage: Arc<dyn StorageBackend>,
+    storage: Arc<dyn Storage>,
     cache_bytes: usize,
     journal_bytes: u64,
 ) -> Result<Volume, OpenError> {
     let path = Path::new("(memory)");
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
-    if storage.len().map_err(io_error(path))? == 0 {
+    let is_empty = storage.len().map_err(io_error(path))? == 0;
+    let storage = Latch::new(storage);
+    if is_empty {
         let volume = Volume::create(storage, journal_bytes, &builder);
         let volume = volume.map_err(|error| volume_error(path, error))?;
         create_tables(&volume.db)?;

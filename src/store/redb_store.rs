@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
-use redb::{Database, StorageBackend};
+use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::latch::Storage;
 use super::reads::Snapshot;
 use super::recovery::recover;
 use super::verify::{VerifyReport, verify_snapshot};
@@ -24,9 +25,9 @@ use crate::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
-/// Room for some two thousand locks, or for five hundred batches of one: what has to be taken in
-/// again after a crash, and what a checkpoint makes others wait for.
-pub(super) const JOURNAL_BYTES: u64 = 2 * 1024 * 1024;
+/// Room for two times some two thousand locks, or five hundred batches of one, of which half has to
+/// be taken in again after a crash, and more only if a checkpoint was on its way.
+pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How a store is run.
 #[derive(Clone)]
@@ -41,6 +42,9 @@ pub struct StoreSettings {
     /// How much of a file that is created its journal takes, in bytes. A longer one needs fewer
     /// checkpoints, and more time to open after a crash.
     pub journal_bytes: u64,
+    /// With [`WriterMode::Inline`], how many of the database's latest operations have not reached
+    /// the disk yet (see [`super::write_behind`]).
+    pub disk_lag: usize,
     /// Who writes.
     pub writer: WriterMode,
     /// Who is told of every batch.
@@ -64,13 +68,14 @@ impl Default for StoreSettings {
             batch_max: 1024,
             cache_bytes: 256 * 1024 * 1024,
             journal_bytes: JOURNAL_BYTES,
+            disk_lag: 0,
             writer: WriterMode::Thread,
             observer: None,
         }
     }
 }
 
-/// A store in one redb file (or another [`StorageBackend`]).
+/// A store in one redb file (or another [`Storage`]).
 ///
 /// Reads run on the calling thread: they find most of what they need in memory. Dropping the
 /// store waits until everything queued is written, then closes the file; with
@@ -92,11 +97,8 @@ impl RedbStore {
         Self::start(volume, settings)
     }
 
-    /// Opens the store on anything that redb can write to, such as memory.
-    pub fn open_backend(
-        backend: impl StorageBackend,
-        settings: StoreSettings,
-    ) -> Result<Self, OpenError> {
+    /// Opens the store on anything that it can be kept on, such as memory.
+    pub fn open_backend(backend: impl Storage, settings: StoreSettings) -> Result<Self, OpenError> {
         let (cache_bytes, journal_bytes) = (settings.cache_bytes, settings.journal_bytes);
         let volume = open::open_backend(Arc::new(backend), cache_bytes, journal_bytes)?;
         Self::start(volume, settings)
@@ -104,7 +106,7 @@ impl RedbStore {
 
     fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
         let (snapshot, tally) = recover(&mut volume)?;
-        let Volume { db, journal } = volume;
+        let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);
         let shared = Arc::new(Shared::new(snapshot, &tally));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
@@ -119,11 +121,15 @@ impl RedbStore {
         let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
         let thread = match settings.writer {
             WriterMode::Thread => {
+                let shared = shared.clone();
+                let tell = move |why| shared.tell_failure(why);
+                disk.run_on_thread(tell).map_err(|error| failed(&error))?;
                 let builder = thread::Builder::new().name("store-writer".to_owned());
                 let thread = builder.spawn(move || writer.run_on_thread(jobs));
                 Some(thread.map_err(|error| failed(&error))?)
             }
             WriterMode::Inline => {
+                disk.lag(settings.disk_lag);
                 let runtime = tokio::runtime::Handle::try_current();
                 runtime.map_err(|error| failed(&error))?.spawn(writer.run_inline(jobs));
                 None

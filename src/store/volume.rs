@@ -7,17 +7,17 @@
 //!   └────────┴─────────────────────────────┴──────────────────────┘
 //! ```
 //!
-//! All in one file, so that copying, moving and locking it is always right, and so that one sync
-//! reaches everything.
+//! All in one file, so that copying, moving and locking it is always right.
 
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{BackendError, Database, DatabaseError, StorageBackend};
 
 use super::journal::Journal;
+use super::latch::Latch;
+use super::write_behind::WriteBehind;
 
 /// What a store starts with; the last byte tells a layout from later ones.
 const MAGIC: [u8; 16] = *b"gittix store\r\n\x1a\x01";
@@ -30,6 +30,8 @@ pub struct Volume {
     pub db: Database,
     /// What was committed since the checkpoint.
     pub journal: Journal,
+    /// What the database writes through.
+    pub disk: Arc<WriteBehind>,
 }
 
 /// Why something can't be opened as a volume.
@@ -52,7 +54,7 @@ impl From<io::Error> for VolumeError {
 impl Volume {
     /// Makes an empty volume of what is empty.
     pub fn create(
-        storage: Arc<dyn StorageBackend>,
+        storage: Latch,
         journal_bytes: u64,
         builder: &redb::Builder,
     ) -> Result<Self, VolumeError> {
@@ -72,74 +74,34 @@ impl Volume {
     }
 
     /// Opens a volume. What its journal holds is yet to be brought into the database.
-    pub fn open(
-        storage: Arc<dyn StorageBackend>,
-        builder: &redb::Builder,
-    ) -> Result<Self, VolumeError> {
+    pub fn open(storage: Latch, builder: &redb::Builder) -> Result<Self, VolumeError> {
         let (mut magic, mut start) = ([0; MAGIC.len()], [0; 8]);
         let header = (MAGIC.len() + start.len()) as u64;
-        if storage.len()? < header {
+        let whole = storage.whole();
+        if whole.len()? < header {
             return Err(VolumeError::Foreign);
         }
         storage.read(0, &mut magic)?;
         storage.read(MAGIC.len() as u64, &mut start)?;
         let start = u64::from_le_bytes(start);
         // Without any bytes of a database, redb would take it for a new one.
-        let is_sound = start > PAGE && start.is_multiple_of(PAGE) && start < storage.len()?;
+        let is_sound = start > PAGE && start.is_multiple_of(PAGE) && start < whole.len()?;
         if magic != MAGIC || !is_sound {
             return Err(VolumeError::Foreign);
         }
+        // What a process wrote that was killed may be in the system's memory alone, and what the
+        // journal writes from now on syncs nothing but itself.
+        storage.sync_data()?;
         Self::assemble(storage, start, builder)
     }
 
-    fn assemble(
-        storage: Arc<dyn StorageBackend>,
-        start: u64,
-        builder: &redb::Builder,
-    ) -> Result<Self, VolumeError> {
-        let storage = Arc::new(Latch { storage, has_failed: AtomicBool::new(false) });
-        let region = Region { storage: storage.clone(), start };
+    fn assemble(storage: Latch, start: u64, builder: &redb::Builder) -> Result<Self, VolumeError> {
+        let latch = Arc::new(storage);
+        let disk = WriteBehind::new(latch.clone());
+        let region = Region { storage: latch.clone(), disk: disk.clone(), start };
         let db = builder.create_with_backend(region).map_err(VolumeError::Database)?;
-        Ok(Self { db, journal: Journal::new(storage, PAGE..start) })
-    }
-}
-
-/// A storage that is not written to again after it has failed. A system may forget what it could
-/// not write, and say so once: a later sync that succeeds then means nothing, neither to the
-/// database nor to the journal.
-#[derive(Debug)]
-pub struct Latch {
-    storage: Arc<dyn StorageBackend>,
-    has_failed: AtomicBool,
-}
-
-impl Latch {
-    /// A storage that works so far.
-    #[cfg(test)]
-    pub fn new(storage: Arc<dyn StorageBackend>) -> Arc<Self> {
-        Arc::new(Self { storage, has_failed: AtomicBool::new(false) })
-    }
-
-    fn change(&self, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        if self.has_failed.load(Ordering::Acquire) {
-            return Err(io::Error::other("the storage failed before"));
-        }
-        change().inspect_err(|_| self.has_failed.store(true, Ordering::Release))
-    }
-
-    /// See [`StorageBackend::read`].
-    pub fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.storage.read(offset, out)
-    }
-
-    /// See [`StorageBackend::write`].
-    pub fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.change(|| self.storage.write(offset, data))
-    }
-
-    /// See [`StorageBackend::sync_data`].
-    pub fn sync_data(&self) -> io::Result<()> {
-        self.change(|| self.storage.sync_data())
+        let journal = Journal::new(latch, disk.clone(), PAGE..start);
+        Ok(Self { db, journal, disk })
     }
 }
 
@@ -147,12 +109,13 @@ impl Latch {
 #[derive(Debug)]
 struct Region {
     storage: Arc<Latch>,
+    disk: Arc<WriteBehind>,
     start: u64,
 }
 
 impl Region {
     fn whole(&self) -> &dyn StorageBackend {
-        &*self.storage.storage
+        self.storage.whole()
     }
 
     fn at(&self, offset: u64) -> io::Result<u64> {
@@ -166,24 +129,24 @@ impl StorageBackend for Region {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.storage.read(self.at(offset)?, out)
+        self.disk.read(self.at(offset)?, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let len = self.at(len)?;
-        self.storage.change(|| self.whole().set_len(len))
+        self.disk.set_len(self.at(len)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.storage.sync_data()
+        self.disk.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.storage.write(self.at(offset)?, data)
+        self.disk.write(self.at(offset)?, data)
     }
 
     fn close(&self) -> io::Result<()> {
-        self.whole().close()
+        let settled = self.disk.close();
+        settled.and(self.whole().close())
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {

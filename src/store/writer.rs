@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use super::apply::Tally;
 use super::batch::{Reach, commit, take_in};
 use super::check::Failed;
-use super::journal::Journal;
+use super::journal::{Journal, Place};
 use super::open_orders::OpenOrders;
 use super::reads::Snapshot;
 use super::{BatchObserver, CommitError};
@@ -81,6 +81,12 @@ impl Shared {
     /// The store as of the last commit.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that nothing is written any more.
+    pub fn tell_failure(&self, why: String) {
+        tracing::error!(%why, "the store failed and writes no more");
+        self.failure.send_replace(Some(why));
     }
 
     /// Lets readers see what was just committed. The snapshot before is dropped outside the
@@ -176,8 +182,7 @@ impl Writer {
         };
         let (has_failed, took) = (failure.is_some(), started.elapsed());
         if let Some(why) = failure {
-            tracing::error!(%why, commits, "the store failed and writes no more");
-            self.shared.failure.send_replace(Some(why));
+            self.shared.tell_failure(why);
             queue.close();
             // What was refused was not written for certain, whatever became of the batch.
             for outcome in &mut outcomes {
@@ -213,6 +218,7 @@ impl Writer {
         jobs: &[Job],
         outcomes: &mut Vec<Result<(), CommitError>>,
     ) -> Result<(), Failed> {
+        self.journal.must_work()?;
         let txn = self.db.begin_write()?;
         let commits = jobs.iter().map(|job| &job.commit);
         let open_orders = self.shared.open_orders.clone();
@@ -222,23 +228,25 @@ impl Writer {
         let accepted = commits.zip(&*outcomes).filter(|(_, outcome)| outcome.is_ok());
         let accepted: Vec<&Commit> = accepted.map(|(commit, _)| commit).collect();
         self.is_committing = true;
-        let reach = self.journalise(&accepted)?;
+        let place = self.journalise(&accepted)?;
+        let reach = if place == Place::Next { Reach::Memory } else { Reach::Checkpoint };
         let snapshot = commit(&self.db, txn, reach, open_orders, &mut self.tally)?;
-        if reach == Reach::Checkpoint {
-            self.journal.rewind();
+        match place {
+            Place::Next => {}
+            Place::OtherHalf => self.journal.follow_checkpoint(),
+            Place::None => self.journal.wait_for_checkpoint()?,
         }
         // Before anything tells of the commit: who is told of it finds it.
         self.shared.advance(snapshot);
         Ok(())
     }
 
-    /// Makes a batch durable in the journal if it has room, and says what is left to do.
-    fn journalise(&mut self, commits: &[&Commit]) -> Result<Reach, Failed> {
+    /// Makes a batch durable in the journal if it has room.
+    fn journalise(&mut self, commits: &[&Commit]) -> Result<Place, Failed> {
         if planted(Bug::NoSync) {
-            return Ok(Reach::Memory);
+            return Ok(Place::Next);
         }
-        let has_room = self.journal.append(self.tally.batch, commits)?;
-        Ok(if has_room { Reach::Memory } else { Reach::Checkpoint })
+        Ok(self.journal.append(self.tally.batch, commits)?)
     }
 }
 

@@ -69,3 +69,5 @@ impl redb::StorageBackend for Disk {
         Ok(())
     }
 }
+
+impl gittix::store::Storage for Disk {}

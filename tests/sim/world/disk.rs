@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind, Result};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gittix::store::Storage;
 use redb::StorageBackend;
 
 use super::rng::Rng;
@@ -152,6 +154,35 @@ impl State {
         self.dirty.extend(offset / SECTOR..=(offset + data.len() - 1) / SECTOR);
     }
 
+    /// What may happen at a sync.
+    fn begin_sync(&mut self) -> Result<()> {
+        self.check_power()?;
+        if self.is_cut() {
+            self.power.switch_off();
+            return Err(Error::other("the power is off"));
+        }
+        self.syncs += 1;
+        if self.script.fail_sync == Some(self.syncs) {
+            let salt = self.syncs;
+            self.keep_some_sectors(salt);
+            return self.fail(ErrorKind::Other);
+        }
+        Ok(())
+    }
+
+    /// Makes what is not synced of those sectors durable.
+    fn keep_sectors(&mut self, sectors: Range<usize>) {
+        let synced: Vec<usize> = self.dirty.range(sectors).copied().collect();
+        for sector in synced {
+            self.dirty.remove(&sector);
+            let start = sector * SECTOR;
+            let end = (start + SECTOR).min(self.current.len()).min(self.durable.len());
+            if start < end {
+                self.durable[start..end].copy_from_slice(&self.current[start..end]);
+            }
+        }
+    }
+
     /// Makes some of what is not synced durable. Which sectors these are depends on their
     /// place alone, for the order of writes between two syncs says nothing.
     fn keep_some_sectors(&mut self, salt: u64) {
@@ -199,25 +230,10 @@ impl StorageBackend for SimDisk {
 
     fn sync_data(&self) -> Result<()> {
         let mut state = self.state();
-        state.check_power()?;
-        if state.is_cut() {
-            state.power.switch_off();
-            return Err(Error::other("the power is off"));
-        }
-        state.syncs += 1;
-        if state.script.fail_sync == Some(state.syncs) {
-            let salt = state.syncs;
-            state.keep_some_sectors(salt);
-            return state.fail(ErrorKind::Other);
-        }
-        let State { durable, current, dirty, .. } = &mut *state;
-        durable.resize(current.len(), 0);
-        for sector in std::mem::take(dirty) {
-            let (start, end) = (sector * SECTOR, ((sector + 1) * SECTOR).min(current.len()));
-            if start < end {
-                durable[start..end].copy_from_slice(&current[start..end]);
-            }
-        }
+        state.begin_sync()?;
+        let len = state.current.len();
+        state.durable.resize(len, 0);
+        state.keep_sectors(0..len.div_ceil(SECTOR));
         Ok(())
     }
 
@@ -242,6 +258,18 @@ impl StorageBackend for SimDisk {
         }
         state.take_room(data.len())?;
         state.put(offset, data);
+        Ok(())
+    }
+}
+
+impl Storage for SimDisk {
+    /// What else was written may be lost.
+    fn write_durably(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.write(offset, data)?;
+        let mut state = self.state();
+        state.begin_sync()?;
+        let offset = usize::try_from(offset).map_err(Error::other)?;
+        state.keep_sectors(offset / SECTOR..(offset + data.len()).div_ceil(SECTOR));
         Ok(())
     }
 }

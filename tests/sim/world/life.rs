@@ -62,6 +62,17 @@ pub enum Ended {
     Broken,
 }
 
+/// How many operations of the database the disk is behind: none, a few, a checkpoint, or as many
+/// as it may be.
+fn disk_lag(seed: u64, life: u64) -> usize {
+    match seed.wrapping_add(life) % 4 {
+        0 => 0,
+        1 => 7,
+        2 => 64,
+        _ => 100_000,
+    }
+}
+
 impl Life {
     /// Opens the store and starts the server. `None` if the life ended meanwhile.
     pub async fn start(world: &Arc<World>, power: Power, number: u64) -> Option<Arc<Self>> {
@@ -69,6 +80,7 @@ impl Life {
             queue: world.plan.store_queue,
             cache_bytes: 1 << 20,
             journal_bytes: JOURNAL_BYTES,
+            disk_lag: disk_lag(world.plan.seed, number),
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };
