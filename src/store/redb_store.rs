@@ -25,8 +25,8 @@ use crate::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
-/// Room for two times some two thousand locks, or five hundred batches of one, of which half has to
-/// be taken in again after a crash, and more only if a checkpoint was on its way.
+/// Room for two times some two thousand locks, or five hundred batches of one. Of this half has to be
+/// taken in again after a crash at most, and more only if a checkpoint was on its way.
 pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How a store is run.
@@ -121,8 +121,14 @@ impl RedbStore {
         let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
         let thread = match settings.writer {
             WriterMode::Thread => {
-                let shared = shared.clone();
-                let tell = move |why| shared.tell_failure(why);
+                // The thread ends after everything else of the store, whose last snapshot it must
+                // not hold.
+                let shared = Arc::downgrade(&shared);
+                let tell = move |why| {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.tell_failure(why);
+                    }
+                };
                 disk.run_on_thread(tell).map_err(|error| failed(&error))?;
                 let builder = thread::Builder::new().name("store-writer".to_owned());
                 let thread = builder.spawn(move || writer.run_on_thread(jobs));
