@@ -43,7 +43,7 @@ pub struct StoreSettings {
     /// checkpoints, and more time to open after a crash.
     pub journal_bytes: u64,
     /// With [`WriterMode::Inline`], how many of the database's latest operations have not reached
-    /// the disk yet (see [`super::write_behind`]).
+    /// the disk yet: it does them later, in order.
     pub disk_lag: usize,
     /// Who writes.
     pub writer: WriterMode,
