@@ -90,6 +90,11 @@ impl Disk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn state_behind_the_gate(&self) -> MutexGuard<'_, State> {
+        let open = self.0.gate.wait_while(self.state(), |state| state.is_closed_gate);
+        open.unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl State {
@@ -185,10 +190,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.state();
-        while state.is_closed_gate {
-            state = self.0.gate.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self.state_behind_the_gate();
         state.operate()?;
         state.keep(|| true);
         Ok(())
@@ -206,10 +208,7 @@ impl StorageBackend for Disk {
 impl Storage for Disk {
     /// Two operations, as writing and syncing are, but what else is pending stays so.
     fn write_durably(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.state();
-        while state.is_closed_gate {
-            state = self.0.gate.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self.state_behind_the_gate();
         state.operate()?;
         write(&mut state.seen, offset, data);
         state.pending.push(Operation::Write(offset, data.to_vec()));

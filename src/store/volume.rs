@@ -98,7 +98,7 @@ impl Volume {
     fn assemble(storage: Latch, start: u64, builder: &redb::Builder) -> Result<Self, VolumeError> {
         let latch = Arc::new(storage);
         let disk = WriteBehind::new(latch.clone());
-        let region = Region { storage: latch.clone(), disk: disk.clone(), start };
+        let region = Region { disk: disk.clone(), start };
         let db = builder.create_with_backend(region).map_err(VolumeError::Database)?;
         let journal = Journal::new(latch, disk.clone(), PAGE..start);
         Ok(Self { db, journal, disk })
@@ -108,14 +108,13 @@ impl Volume {
 /// The part of a volume from `start` on, as redb's storage. Locks are of the whole.
 #[derive(Debug)]
 struct Region {
-    storage: Arc<Latch>,
     disk: Arc<WriteBehind>,
     start: u64,
 }
 
 impl Region {
     fn whole(&self) -> &dyn StorageBackend {
-        self.storage.whole()
+        self.disk.whole()
     }
 
     fn at(&self, offset: u64) -> io::Result<u64> {

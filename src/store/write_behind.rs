@@ -17,7 +17,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use redb::StorageBackend;
+
 use super::latch::Latch;
+use super::writer::panic_message;
 
 /// How much may be on its way to the disk, in bytes: whoever writes more waits. A checkpoint is
 /// about 10 MB.
@@ -134,6 +137,11 @@ impl WriteBehind {
         self.state().pace = Pace::Lag(operations);
     }
 
+    /// The storage itself, for what does not change it and for its locks.
+    pub fn whole(&self) -> &dyn StorageBackend {
+        self.storage.whole()
+    }
+
     /// The number of the latest operation.
     pub fn asked(&self) -> u64 {
         self.state().asked
@@ -148,7 +156,7 @@ impl WriteBehind {
         self.wait_until(|state| state.done() >= number)
     }
 
-    /// See [`redb::StorageBackend::read`].
+    /// See [`StorageBackend::read`].
     ///
     /// Nobody writes what is being read, so what is pending when this begins is all that the disk
     /// may not have yet. If it is done meanwhile, it is read twice.
@@ -161,17 +169,17 @@ impl WriteBehind {
         Ok(())
     }
 
-    /// See [`redb::StorageBackend::write`].
+    /// See [`StorageBackend::write`].
     pub fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.ask(Operation::Write(offset, data.into()))
     }
 
-    /// See [`redb::StorageBackend::sync_data`].
+    /// See [`StorageBackend::sync_data`].
     pub fn sync_data(&self) -> io::Result<()> {
         self.ask(Operation::Sync)
     }
 
-    /// See [`redb::StorageBackend::set_len`]. It is rare, so it simply waits for everything
+    /// See [`StorageBackend::set_len`]. It is rare, so it simply waits for everything
     /// before it.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
         self.wait_until(|state| state.pending.is_empty())?;
@@ -257,9 +265,9 @@ impl WriteBehind {
     fn work(&self) -> io::Result<()> {
         while let Some(operation) = self.next() {
             let performed = catch_unwind(AssertUnwindSafe(|| self.perform(&operation)));
-            let performed = performed.unwrap_or_else(|_| {
-                let why = "writing to the storage panicked";
-                self.storage.give_up(why.to_owned());
+            let performed = performed.unwrap_or_else(|panic| {
+                let why = format!("writing to the storage panicked: {}", panic_message(&*panic));
+                self.storage.give_up(why.clone());
                 Err(io::Error::other(why))
             });
             let mut state = self.state();
@@ -321,7 +329,6 @@ fn overlay(offset: u64, out: &mut [u8], start: u64, data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use redb::StorageBackend as _;
     use redb::backends::InMemoryBackend;
 
     use super::super::disk::{Disk, Fault};
