@@ -61,6 +61,8 @@ bugs! {
     NoSync "no-sync"
     /// The journal is written over before the checkpoint that covers it is on the disk.
     HastyJournal "hasty-journal"
+    /// A sold ticket is forgotten before it is taken out of the lists.
+    HastySweep "hasty-sweep"
     /// A page begins with the last ticket of the page before.
     RepeatingPage "repeating-page"
     /// Unsettled charges are not taken up at the start, nor swept later.

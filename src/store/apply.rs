@@ -6,6 +6,7 @@ use redb::ReadableTable;
 
 use super::check::{Change, Checked, Failed};
 use super::index;
+use super::lingering::Sweep;
 use super::log::Appender;
 use super::open_orders::Openings;
 use super::write_tables::WriteTables;
@@ -20,10 +21,12 @@ const KEYS_SWEPT_MIN: usize = 8;
 
 /// What the writer knows by heart. It is changed along with the tables; if their transaction
 /// fails, the store writes no more and none of this is used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     /// What the current batch has opened and closed.
     pub openings: Openings,
+    /// What was sold and is listed all the same.
+    pub sweep: Sweep,
     /// Charges that still owe something to or by the gateway.
     pub unsettled: u64,
     /// The number of the last event.
@@ -45,7 +48,11 @@ pub fn apply(
             Change::User { before, after, row } => put_user(tables, before.as_ref(), after, &row)?,
             Change::Ticket { before, after, row } => {
                 tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
-                index_ticket(tables, before.as_ref(), Some(after))?;
+                if before.as_ref().is_some_and(|before| index::lingers(before, after)) {
+                    tally.sweep.leave(after.id);
+                } else {
+                    index_ticket(tables, before.as_ref(), Some(after))?;
+                }
             }
             Change::Withdrawal { before, row } => {
                 tables.tickets.open()?.insert(before.id.as_u128(), row.as_slice())?;

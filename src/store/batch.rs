@@ -49,6 +49,7 @@ pub fn take_in<'c>(
     let next = tally.batch.checked_add(1);
     tally.batch = next.ok_or_else(|| Failed("the number of its last batch is wrong".to_owned()))?;
     tables.meta.open()?.insert(BATCH_KEY, tally.batch)?;
+    tally.sweep.write(&mut tables, tally.batch)?;
     Ok(true)
 }
 
@@ -82,6 +83,8 @@ pub fn commit(
     txn.set_quick_repair(reach == Reach::Checkpoint);
     txn.commit()?;
     // Before there is a snapshot: it can undo what is new to it, but not miss what is old.
+    tally.sweep.publish();
     tally.openings.publish(&open_orders);
-    Snapshot::of(db, open_orders).map_err(|error| Failed(error.to_string()))
+    let lingering = tally.sweep.lingering().clone();
+    Snapshot::of(db, open_orders, lingering).map_err(|error| Failed(error.to_string()))
 }

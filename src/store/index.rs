@@ -13,13 +13,22 @@ pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
 }
 
 /// Whether the ticket is in the market's list and can be found by the words of its title: until
-/// it is sold. A locked one is passed over by readers (see [`super::open_orders`]), so that
+/// it is sold, or [a while longer](super::lingering). A locked one is passed over by readers (see [`super::open_orders`]), so that
 /// locking and releasing, the most frequent changes, change no index of tickets.
 pub fn is_on_market(ticket: &Ticket) -> bool {
     match ticket.state {
         TicketState::Available | TicketState::Locked { .. } => true,
         TicketState::Sold { .. } => false,
     }
+}
+
+/// Whether a ticket is only sold by a change, and so stays in lists and words for a while: see
+/// [`super::lingering`].
+pub fn lingers(before: &Ticket, after: &Ticket) -> bool {
+    is_on_market(before)
+        && !is_on_market(after)
+        && before.price == after.price
+        && before.title == after.title
 }
 
 /// The words a ticket can be found by.

@@ -13,8 +13,8 @@
 //! of the rarest of them, or as the whole list. It keeps nobody else waiting, for the search
 //! gives way to other tasks as it goes.
 //!
-//! Sold tickets are not in the index of words, so a search among a seller's own walks their
-//! list.
+//! Sold tickets don't stay in the index of words, so a search among a seller's own walks their
+//! list. Those that [linger](super::lingering) there are passed over as locked ones are.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
@@ -103,7 +103,11 @@ impl Search<'_> {
         let found = self.race(plans).await?;
         let ticket = |(_, complement): Rank| {
             let id = TicketId::from_u128(!complement);
-            self.snapshot.ticket(id)?.ok_or_else(|| missing(id))
+            let ticket = self.snapshot.ticket(id)?.ok_or_else(|| missing(id))?;
+            match ticket.state {
+                TicketState::Sold { .. } if self.list == MARKET => Err(sold(id)),
+                _ => Ok(ticket),
+            }
         };
         found.into_iter().map(ticket).collect()
     }
@@ -220,9 +224,12 @@ impl Search<'_> {
         Ok(Some(rank))
     }
 
-    /// Whether an order holds the ticket by now, or is known to have held it before.
+    /// Whether an order holds the ticket by now, or is known to have held it before, or it is
+    /// sold. That is asked last: a sale is known before its lock is released.
     fn is_passed_over(&self, id: TicketId) -> bool {
-        self.snapshot.open_orders().holder(id).is_some() || self.released.contains(&id)
+        self.snapshot.open_orders().holder(id).is_some()
+            || self.released.contains(&id)
+            || self.snapshot.lingering().contains(id)
     }
 
     fn rank_of(&self, position: TicketPosition) -> Rank {
@@ -239,6 +246,11 @@ impl Search<'_> {
 /// An index says that it is there.
 fn missing(id: TicketId) -> ReadError {
     ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
+}
+
+/// An index offers it, and nothing says that it lingers there.
+fn sold(id: TicketId) -> ReadError {
+    ReadError::Corrupt(format!("lists {id}: the ticket is on the market, but sold"))
 }
 
 /// One way to find the page.

@@ -24,6 +24,7 @@ mod golden_tests;
 mod index;
 mod journal;
 mod latch;
+mod lingering;
 mod lists;
 mod log;
 mod open;

@@ -15,6 +15,8 @@ use thiserror::Error;
 
 use super::apply::Tally;
 use super::latch::{Latch, Storage};
+use super::lingering::{Lingering, Sweep};
+use super::open_orders::Openings;
 use super::reads::Snapshot;
 use super::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
 use super::volume::{Volume, VolumeError};
@@ -156,7 +158,7 @@ pub(super) fn open_and_migrate(
 
 /// The journal of another format can't be read, so there must be nothing in it.
 pub fn must_be_at_rest(volume: &Volume, path: &Path) -> Result<(), OpenError> {
-    let batch = Snapshot::of(&volume.db, Arc::default())?.batch()?;
+    let batch = Snapshot::of(&volume.db, Arc::default(), Lingering::default())?.batch()?;
     if volume.journal.holds_after(batch).map_err(io_error(path))? {
         let why = "it was not stopped cleanly: start the release that wrote it and stop that";
         return Err(OpenError::Failed(why.to_owned()));
@@ -308,10 +310,12 @@ fn migrate(
 
 /// Learns what the writer knows by heart.
 pub fn read_tally(snapshot: &Snapshot) -> Result<Tally, ReadError> {
+    let batch = snapshot.batch()?;
     Ok(Tally {
+        openings: Openings::default(),
+        sweep: Sweep::new(snapshot.lingering().clone(), batch),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
-        batch: snapshot.batch()?,
-        ..Tally::default()
+        batch,
     })
 }

@@ -11,9 +11,10 @@ use redb::{
 
 use super::codec::{self, Record, TicketRow};
 use super::index::{END_STATUSES, status_code};
+use super::lingering::{Lingering, ids_of_note};
 use super::open_orders::{Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
-use super::tables::{BATCH_KEY, CHARGES, META, ORDERS, TICKETS, USERS};
+use super::tables::{BATCH_KEY, CHARGES, LINGERING, META, ORDERS, TICKETS, USERS};
 use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
 use crate::domain::{
     Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase, Remembered,
@@ -29,25 +30,42 @@ pub struct Snapshot {
     open_orders: Arc<OpenOrders>,
     /// Of when it is.
     moment: Arc<Link>,
+    lingering: Lingering,
 }
 
 impl Snapshot {
     /// The store as it is now, at the latest moment of its open orders. It is for the writer, or
     /// while there is none.
-    pub fn of(db: &Database, open_orders: Arc<OpenOrders>) -> Result<Self, ReadError> {
+    pub fn of(
+        db: &Database,
+        open_orders: Arc<OpenOrders>,
+        lingering: Lingering,
+    ) -> Result<Self, ReadError> {
         Ok(Self {
             txn: db.begin_read().map_err(storage_error)?,
             tables: ReadTables::default(),
             moment: open_orders.latest(),
             open_orders,
+            lingering,
         })
     }
 
     /// The store as its file tells it.
     pub fn of_file(db: &Database) -> Result<Self, ReadError> {
-        let snapshot = Self::of(db, Arc::default())?;
+        let snapshot = Self::of(db, Arc::default(), Lingering::default())?;
         let open_orders = snapshot.open_orders_of_file()?;
-        Ok(Self { moment: open_orders.latest(), open_orders: Arc::new(open_orders), ..snapshot })
+        let lingering = snapshot.lingering_of_file()?;
+        let (moment, open_orders) = (open_orders.latest(), Arc::new(open_orders));
+        Ok(Self { moment, open_orders, lingering, ..snapshot })
+    }
+
+    fn lingering_of_file(&self) -> Result<Lingering, ReadError> {
+        let notes = self.table(LINGERING)?;
+        let ids = |note: redb::Result<(AccessGuard<'_, u64>, AccessGuard<'_, &[u8]>)>| {
+            let (batch, ids) = note.map_err(storage_error)?;
+            ids_of_note(batch.value(), ids.value())
+        };
+        Lingering::of_notes(notes.iter().map_err(storage_error)?.map(ids))
     }
 
     fn open_orders_of_file(&self) -> Result<OpenOrders, ReadError> {
@@ -75,6 +93,11 @@ impl Snapshot {
     /// See [`super::open_orders`].
     pub fn open_orders(&self) -> &Arc<OpenOrders> {
         &self.open_orders
+    }
+
+    /// See [`super::lingering`].
+    pub fn lingering(&self) -> &Lingering {
+        &self.lingering
     }
 
     /// A table, opened for the caller alone.

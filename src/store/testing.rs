@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::open::open_existing;
-use super::{CommitError, ReadError, RedbStore, Store, StoreSettings};
+use super::{CommitError, ReadError, RedbStore, Store, StoreSettings, TicketQuery, TicketSort};
 use crate::domain::{
     Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
     IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition,
@@ -32,6 +32,19 @@ pub fn in_memory() -> Arc<RedbStore> {
         StoreSettings { cache_bytes: 8 << 20, journal_bytes: 1 << 16, ..StoreSettings::default() };
     let store = RedbStore::open_backend(redb::backends::InMemoryBackend::new(), settings);
     Arc::new(store.expect("an empty store opens"))
+}
+
+/// The newest tickets of the market.
+pub fn market() -> TicketQuery {
+    TicketQuery {
+        seller: None,
+        words: Vec::new(),
+        min_price_minor: None,
+        max_price_minor: None,
+        sort: TicketSort::Newest,
+        after: None,
+        limit: 100,
+    }
 }
 
 /// A store with a made-up clock and made-up ids.

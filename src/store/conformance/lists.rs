@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::testing::{World, read};
+use super::super::testing::{World, market, read};
 use super::super::words::matches;
 use super::super::{PurchaseQuery, TicketPosition, TicketQuery, TicketSort, search_words};
-use super::{market, stores};
+use super::stores;
 use crate::domain::{Order, OrderId, OrderStatus, Ticket, TicketId, TicketState, UserId};
 
 #[derive(Debug, Clone)]

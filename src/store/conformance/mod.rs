@@ -7,26 +7,13 @@ mod rules;
 
 use std::sync::Arc;
 
-use super::testing::{World, in_memory, read};
-use super::{Store, TicketQuery, TicketSort};
+use super::Store;
+use super::testing::{World, in_memory, market, read};
 use crate::domain::{IntentFact, OrderStatus, TicketState};
 
 /// A new store of every kind there is.
 fn stores() -> impl Iterator<Item = Arc<dyn Store>> {
     [in_memory() as Arc<dyn Store>].into_iter()
-}
-
-/// The newest tickets of the market.
-fn market() -> TicketQuery {
-    TicketQuery {
-        seller: None,
-        words: Vec::new(),
-        min_price_minor: None,
-        max_price_minor: None,
-        sort: TicketSort::Newest,
-        after: None,
-        limit: 100,
-    }
 }
 
 #[tokio::test]

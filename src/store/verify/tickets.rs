@@ -1,19 +1,25 @@
 //! Tickets, the lists they are in, the words they are found by, and the orders that hold them.
 
-use redb::ReadOnlyTable;
+use std::collections::HashSet;
+
+use redb::{ReadOnlyTable, ReadableTable};
 
 use super::{Inspection, Rows, lookup, value};
 use crate::domain::{Order, OrderState, Ticket, TicketId, TicketState, UserId};
 use crate::store::codec::TicketRow;
-use crate::store::tables::{LISTS, LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, WORDS};
-use crate::store::{ReadError, index};
+use crate::store::lingering::ids_of_note;
+use crate::store::tables::{LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, WORDS};
+use crate::store::words::title_words;
+use crate::store::{ReadError, index, storage_error};
 
 pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
     let mut indexes = Indexes {
         lists: inspection.table(LISTS)?,
         by_price: inspection.table(LISTS_BY_PRICE)?,
         words: inspection.table(WORDS)?,
+        lingering: lingering(inspection)?,
         listings: 0,
+        prices: 0,
         postings: 0,
     };
     let orders = inspection.table(ORDERS)?;
@@ -34,8 +40,25 @@ pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> 
         indexes.hold(inspection, key, &ticket)?;
         held_by_its_order(inspection, &orders, &ticket)
     })?;
-    let (listings, postings) = (indexes.listings, indexes.postings);
-    surplus(inspection, listings, postings)
+    surplus(inspection, &indexes)
+}
+
+/// Every ticket that is noted to linger. It has to be a sold one.
+fn lingering(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError> {
+    let tickets = inspection.table(TICKETS)?;
+    let mut lingering = HashSet::new();
+    for note in inspection.table(LINGERING)?.iter().map_err(storage_error)? {
+        let (batch, ids) = note.map_err(storage_error)?;
+        let ids = inspection.sound(ids_of_note(batch.value(), ids.value()))?;
+        for id in ids.into_iter().flatten() {
+            let row = lookup::<TicketRow>(&tickets, TICKETS, id)?.and_then(TicketRow::listed);
+            let is_sold = row.is_some_and(|ticket| !index::is_on_market(&ticket));
+            let id_text = TicketId::from_u128(id);
+            inspection.expect(is_sold, || format!("lingering {id_text}: it is not sold"));
+            lingering.insert(id);
+        }
+    }
+    Ok(lingering)
 }
 
 /// The indexes of tickets, and how many entries they should have.
@@ -43,7 +66,10 @@ struct Indexes {
     lists: ReadOnlyTable<(u128, u128), u64>,
     by_price: ReadOnlyTable<(u128, u64, u128), ()>,
     words: ReadOnlyTable<(&'static str, u128), ()>,
+    /// Sold tickets that may still have entries as if they were not.
+    lingering: HashSet<u128>,
     listings: u64,
+    prices: u64,
     postings: u64,
 }
 
@@ -58,6 +84,7 @@ impl Indexes {
         let price = ticket.price.minor();
         for list in index::lists(ticket) {
             self.listings += 1;
+            self.prices += 1;
             let listed = value(&self.lists, (list, id), |price| price)?;
             inspection.expect(listed == Some(price), || match listed {
                 Some(listed) => format!("lists {}: its price is {listed} there", at(list, id)),
@@ -74,6 +101,23 @@ impl Indexes {
             inspection.expect(is_found, || {
                 format!("words {}: the ticket is not found by {word:?}", TicketId::from_u128(id))
             });
+        }
+        if self.lingering.contains(&id) {
+            self.count_what_lingers(id, ticket)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the entries of a sold ticket that nobody has taken out yet.
+    fn count_what_lingers(&mut self, id: u128, ticket: &Ticket) -> Result<(), ReadError> {
+        let price = ticket.price.minor();
+        let listed = value(&self.lists, (MARKET, id), |listed| listed == price)?;
+        self.listings += u64::from(listed == Some(true));
+        let listed = value(&self.by_price, (MARKET, price, !id), |()| ())?;
+        self.prices += u64::from(listed.is_some());
+        for word in title_words(&ticket.title) {
+            let found = value(&self.words, (word.as_str(), id), |()| ())?;
+            self.postings += u64::from(found.is_some());
         }
         Ok(())
     }
@@ -111,22 +155,25 @@ fn held_by_its_order(
 }
 
 /// Names the entries that no ticket implies.
-fn surplus(inspection: &mut Inspection<'_>, listings: u64, postings: u64) -> Result<(), ReadError> {
+fn surplus(inspection: &mut Inspection<'_>, indexes: &Indexes) -> Result<(), ReadError> {
+    let Indexes { listings, prices, postings, lingering, .. } = indexes;
     let tickets = inspection.table(TICKETS)?;
     let ticket = |id| -> Result<Option<Ticket>, ReadError> {
         Ok(lookup::<TicketRow>(&tickets, TICKETS, id)?.and_then(TicketRow::listed))
     };
     let belongs = |list: u128, id, price| -> Result<bool, ReadError> {
         Ok(ticket(id)?.is_some_and(|ticket| {
-            ticket.price.minor() == price && index::lists(&ticket).any(|other| other == list)
+            let lingers = list == MARKET && lingering.contains(&id);
+            ticket.price.minor() == price
+                && (lingers || index::lists(&ticket).any(|other| other == list))
         }))
     };
-    inspection.no_more(LISTS, listings, |inspection, (list, id), price| {
+    inspection.no_more(LISTS, *listings, |inspection, (list, id), price| {
         let is_right = belongs(list, id, price)?;
         inspection.expect(is_right, || format!("lists {}: it does not belong there", at(list, id)));
         Ok(())
     })?;
-    inspection.no_more(LISTS_BY_PRICE, listings, |inspection, (list, price, complement), ()| {
+    inspection.no_more(LISTS_BY_PRICE, *prices, |inspection, (list, price, complement), ()| {
         let id = !complement;
         let is_right = belongs(list, id, price)?;
         inspection.expect(is_right, || {
@@ -134,8 +181,11 @@ fn surplus(inspection: &mut Inspection<'_>, listings: u64, postings: u64) -> Res
         });
         Ok(())
     })?;
-    inspection.no_more(WORDS, postings, |inspection, (word, id), ()| {
-        let is_right = ticket(id)?.is_some_and(|ticket| index::words(&ticket).contains(word));
+    inspection.no_more(WORDS, *postings, |inspection, (word, id), ()| {
+        let is_right = ticket(id)?.is_some_and(|ticket| {
+            (lingering.contains(&id) || index::is_on_market(&ticket))
+                && title_words(&ticket.title).contains(word)
+        });
         let id = TicketId::from_u128(id);
         inspection.expect(is_right, || format!("words {id}: it must not be found by {word:?}"));
         Ok(())
