@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use redb::ReadableTable;
 
+use super::blocks;
 use super::check::{Change, Checked, Failed};
 use super::index;
 use super::lingering::Sweep;
 use super::log::Appender;
 use super::open_orders::Openings;
+use super::signature::signature;
 use super::write_tables::WriteTables;
 use crate::bugs::{Bug, planted};
 use crate::domain::{Charge, Order, Remembered, Session, Ticket, Timestamp, User};
@@ -35,11 +37,13 @@ pub struct Tally {
     pub batch: u64,
 }
 
-/// Writes one commit.
+/// Writes one commit, except for its events and what it changes of the index of words, which are
+/// collected.
 pub fn apply(
     tables: &mut WriteTables<'_>,
     tally: &mut Tally,
     log: &mut Appender,
+    words: &mut blocks::Changes,
     checked: Checked<'_>,
 ) -> Result<(), Failed> {
     let at = checked.at;
@@ -51,12 +55,12 @@ pub fn apply(
                 if before.as_ref().is_some_and(|before| index::lingers(before, after)) {
                     tally.sweep.leave(after.id);
                 } else {
-                    index_ticket(tables, before.as_ref(), Some(after))?;
+                    index_ticket(tables, words, before.as_ref(), Some(after))?;
                 }
             }
             Change::Withdrawal { before, row } => {
                 tables.tickets.open()?.insert(before.id.as_u128(), row.as_slice())?;
-                index_ticket(tables, Some(&before), None)?;
+                index_ticket(tables, words, Some(&before), None)?;
             }
             Change::Order { before, after, row } => {
                 tables.orders.open()?.insert(after.id.as_u128(), row.as_slice())?;
@@ -106,6 +110,7 @@ fn put_user(
 
 fn index_ticket(
     tables: &mut WriteTables<'_>,
+    words: &mut blocks::Changes,
     before: Option<&Ticket>,
     after: Option<&Ticket>,
 ) -> Result<(), Failed> {
@@ -136,25 +141,29 @@ fn index_ticket(
         tables.lists_by_price.open()?.insert((*list, *price, !id), ())?;
         tables.lists.open()?.insert((*list, id), price)?;
     }
-    index_words(tables, id, before, after)
+    index_words(words, id, before, after);
+    Ok(())
 }
 
 fn index_words(
-    tables: &mut WriteTables<'_>,
+    changes: &mut blocks::Changes,
     id: u128,
     before: Option<&Ticket>,
     after: Option<&Ticket>,
-) -> Result<(), Failed> {
+) {
     let words = |ticket: Option<&Ticket>| ticket.map(index::words).unwrap_or_default();
     let (old, new): (BTreeSet<String>, BTreeSet<String>) = (words(before), words(after));
-    let table = tables.words.open()?;
+    if old == new {
+        return;
+    }
     for word in old.difference(&new) {
-        table.remove((word.as_str(), id))?;
+        changes.set(word.clone(), id, None);
     }
-    for word in new.difference(&old) {
-        table.insert((word.as_str(), id), ())?;
+    // Words that stay as well, for each posting has the signature of all.
+    let signature = signature(&new);
+    for word in new {
+        changes.set(word, id, Some(signature));
     }
-    Ok(())
 }
 
 fn index_order(

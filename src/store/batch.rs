@@ -7,6 +7,7 @@ use redb::{Database, Durability, WriteTransaction};
 
 use super::CommitError;
 use super::apply::{Tally, apply, sweep_keys};
+use super::blocks;
 use super::check::{Failed, OpenNow, Stop, check};
 use super::log::Appender;
 use super::open_orders::OpenOrders;
@@ -26,13 +27,14 @@ pub fn take_in<'c>(
 ) -> Result<bool, Failed> {
     let mut tables = WriteTables::new(txn);
     let mut log = Appender::after(tally.last_seq);
+    let mut words = blocks::Changes::default();
     let mut newest = None;
     let mut keys_added = 0;
     for commit in commits {
         let open = OpenNow { published: open_orders, batch: &tally.openings };
         match check(&mut tables, open, commit) {
             Ok(checked) => {
-                apply(&mut tables, tally, &mut log, checked)?;
+                apply(&mut tables, tally, &mut log, &mut words, checked)?;
                 newest = newest.max(Some(commit.at));
                 keys_added += remembered(commit);
                 outcomes.push(Ok(()));
@@ -43,6 +45,9 @@ pub fn take_in<'c>(
     }
     let Some(now) = newest else { return Ok(false) };
     sweep_keys(&mut tables, now, keys_added)?;
+    if !words.is_empty() {
+        words.write(tables.words.open()?)?;
+    }
     if !log.is_empty() {
         log.write(tables.events.open()?)?;
     }
@@ -87,4 +92,47 @@ pub fn commit(
     tally.openings.publish(&open_orders);
     let lingering = tally.sweep.lingering().clone();
     Snapshot::of(db, open_orders, lingering).map_err(|error| Failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::super::open::{open_backend, read_tally};
+    use super::super::testing::{World, in_memory};
+    use super::super::verify::verify_snapshot;
+    use super::*;
+
+    #[tokio::test]
+    async fn commits_lead_to_the_same_store_however_they_are_batched() {
+        let world = World::new(in_memory());
+        world.gets_busy().await;
+        let cleo = world.user("cleo").await;
+        let (edited, gone) =
+            (world.lists(cleo, "Rock Jazz", 7).await, world.lists(cleo, "Rock", 7).await);
+        world.edits(edited, Some("Rock Opera"), None).await;
+        world.edits(edited, Some("Jazz Opera"), None).await;
+        world.edits(gone, Some("Jazz"), None).await;
+        world.withdraws(gone).await;
+        let commits = world.history();
+        for size in [1, 3, commits.len()] {
+            let volume = open_backend(Arc::new(InMemoryBackend::new()), 1 << 20, 1 << 16);
+            let db = volume.expect("an empty store opens").db;
+            let empty = Snapshot::of_file(&db).expect("a snapshot");
+            let (open_orders, tally) = (empty.open_orders().clone(), read_tally(&empty));
+            let mut tally = tally.expect("an empty store");
+            for batch in commits.chunks(size) {
+                let (txn, mut outcomes) = (db.begin_write().expect("a transaction"), Vec::new());
+                let taken = take_in(&txn, &open_orders, &mut tally, batch.iter(), &mut outcomes);
+                assert!(matches!(taken, Ok(true)) && outcomes.iter().all(Result::is_ok));
+                let committed =
+                    commit(&db, txn, Reach::Memory, open_orders.clone(), &mut tally).is_ok();
+                assert!(committed);
+            }
+            let report = verify_snapshot(&Snapshot::of_file(&db).expect("a snapshot"));
+            let report = report.expect("a store that can be read");
+            assert!(report.is_sound(), "{size} at once: {report}");
+            assert_eq!(report.counts.tickets_available, 4);
+        }
+    }
 }

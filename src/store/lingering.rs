@@ -20,6 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use redb::{Key, ReadableTable, Table, Value};
 
 use super::ReadError;
+use super::blocks::{self, Swept};
 use super::check::Failed;
 use super::tables::MARKET;
 use super::write_tables::WriteTables;
@@ -169,23 +170,8 @@ impl Sweep {
             }
             Place::Words(from) => {
                 let table = tables.words.open()?;
-                let from = from.unwrap_or_default();
-                let (mut gone, mut next, mut looked_at) = (Vec::new(), None, 0);
-                for entry in table.range((from.0.as_str(), from.1)..)? {
-                    let key = entry?.0;
-                    let (word, id) = key.value();
-                    if looked_at == most {
-                        next = Some((word.to_owned(), id));
-                        break;
-                    }
-                    looked_at += 1;
-                    if swept.contains(&id) {
-                        gone.push((word.to_owned(), id));
-                    }
-                }
-                for (word, id) in gone {
-                    table.remove((word.as_str(), id))?;
-                }
+                let Swept { next, looked_at } =
+                    blocks::sweep(table, from, most, &|id| swept.contains(&id))?;
                 (next.map_or(Place::Notes, |next| Place::Words(Some(next))), looked_at)
             }
             Place::Notes => {

@@ -8,6 +8,7 @@
 mod apply;
 mod backup;
 mod batch;
+mod blocks;
 mod check;
 mod codec;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod read_tables;
 mod reads;
 mod recovery;
 mod redb_store;
+mod signature;
 mod sources;
 mod tables;
 #[cfg(test)]

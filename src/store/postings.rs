@@ -1,308 +1,266 @@
-//! Tickets by the words of their titles.
+//! Tickets by one word of a search.
 //!
-//! A word of a search stands for every word that begins with it. The tickets with any of these
-//! are merged, newest first; the words of the search are then brought to agree by leaps: each
-//! in turn goes to the newest ticket that is not newer than where the others are.
+//! A word of a search stands for every word that begins with it. The postings of all these are
+//! merged, newest first. Those whose signature shows that another word of the search begins no
+//! word of the title are skipped, which costs a small part of what testing the title does; see
+//! [`super::signature`].
 //!
-//! A beginning of very many words is not merged but tested on the tickets that the others
-//! lead to. If there are no others, all its entries are read, in no useful order.
+//! A beginning of very many words is not merged: all its blocks are read, in no useful order.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
-use redb::{Range, ReadOnlyTable};
+use redb::{AccessGuard, Range, ReadOnlyTable};
 
+use super::blocks::{self, Posting, id_of, signature_of};
 use super::lists::{ENTRY_COST, LOOKUP_COST};
 use super::reads::Snapshot;
+use super::signature::signature;
 use super::sources::{Source, Step, id_before};
 use super::{ReadError, TicketPosition, TicketSort, storage_error};
 
 /// The most words that one word of a search is merged from.
 const EXPANSIONS_MAX: usize = 256;
-/// How many entries a leap tries one by one before it looks the place up.
-const SHORT_LEAP: usize = 8;
+/// How many postings are looked at for what following an index by one entry costs.
+const POSTINGS_PER_ENTRY: usize = 32;
 
-type WordsTable = ReadOnlyTable<(&'static str, u128), ()>;
-type WordsRange = Range<'static, (&'static str, u128), ()>;
+type WordsTable = ReadOnlyTable<(&'static str, u128), &'static [u8]>;
+type WordsRange = Range<'static, (&'static str, u128), &'static [u8]>;
+type Block = (AccessGuard<'static, (&'static str, u128)>, AccessGuard<'static, &'static [u8]>);
 
-/// Tickets whose titles have all words of a search.
+/// Tickets whose titles have one word of a search, and perhaps the others.
 pub struct Postings<'s> {
     table: &'s WordsTable,
+    prefix: &'s str,
+    filter: Filter,
+    has_tested_words: bool,
     state: State,
 }
 
 enum State {
-    /// Learning which words the words of the search stand for.
-    Expanding { todo: Vec<String>, term: Term, done: Vec<Term>, broad: Vec<String>, last: u128 },
-    /// Leaping through the terms in turn. `agreeing` of them are at `bound`.
-    Leaping { terms: Vec<Term>, turn: usize, agreeing: usize, bound: u128, all_tested: bool },
-    /// Reading all entries of one beginning.
-    Reading { prefix: String, entries: WordsRange },
-    /// There are no more.
-    Ended,
+    /// Learning which words the word stands for. There is a run for each so far.
+    Expanding { runs: Runs, last_word: Option<String> },
+    /// Merging the runs. `last` was found last.
+    Merging { runs: Runs, last: Option<u128> },
+    /// Reading all blocks of the beginning.
+    Reading { blocks: Box<WordsRange>, block: Option<Unread> },
 }
 
+/// The one at the newest ticket is on top. They are boxed because they are large and change places
+/// often.
+type Runs = BinaryHeap<Box<Run>>;
+
 impl<'s> Postings<'s> {
-    /// The tickets older than `after`.
+    /// The tickets older than `after` that have a word which begins with `prefix`, one of the
+    /// words of `search`.
     pub fn new(
         snapshot: &'s Snapshot,
-        words: &[String],
+        prefix: &'s str,
+        search: &[String],
         after: Option<TicketPosition>,
     ) -> Result<Self, ReadError> {
-        let mut todo = words.to_vec();
-        let state = match (todo.pop(), id_before(after)) {
-            (Some(first), Some(last)) => {
-                let term = Term::new(first);
-                State::Expanding { todo, term, done: Vec::new(), broad: Vec::new(), last }
-            }
-            (None, _) | (_, None) => State::Ended,
+        let last = id_before(after);
+        let state = match last {
+            Some(_) => State::Expanding { runs: Runs::new(), last_word: None },
+            None => State::Merging { runs: Runs::new(), last: None },
         };
-        Ok(Self { table: snapshot.words()?, state })
+        let filter = Filter { signature: signature(search), last: last.unwrap_or_default() };
+        let has_tested_words = search.len() == 1;
+        Ok(Self { table: snapshot.words()?, prefix, filter, has_tested_words, state })
+    }
+
+    /// Finds one more word that begins so.
+    fn expand(
+        &mut self,
+        mut runs: Runs,
+        last_word: Option<&str>,
+        spent: &mut usize,
+    ) -> Result<State, ReadError> {
+        *spent += 2 * LOOKUP_COST;
+        let start = match last_word {
+            // The least text that is greater than the word.
+            Some(word) => format!("{word}\0"),
+            None => self.prefix.to_owned(),
+        };
+        let next = self.table.range((start.as_str(), 0)..).map_err(storage_error)?.next();
+        let next = next.transpose().map_err(storage_error)?;
+        let word = next.as_ref().map(|(key, _)| key.value().0);
+        let Some(word) = word.filter(|word| word.starts_with(self.prefix)) else {
+            return Ok(State::Merging { runs, last: None });
+        };
+        if runs.len() == EXPANSIONS_MAX {
+            let blocks = self.table.range((self.prefix, 0)..).map_err(storage_error)?;
+            return Ok(State::Reading { blocks: Box::new(blocks), block: None });
+        }
+        let older = (word, 0)..=(word, self.filter.last);
+        let older = self.table.range(older).map_err(storage_error)?;
+        runs.push(Box::new(Run::new(older)));
+        Ok(State::Expanding { runs, last_word: Some(word.to_owned()) })
     }
 }
 
 impl Source for Postings<'_> {
     fn step(&mut self, spent: &mut usize) -> Result<Step, ReadError> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Expanding { todo, term, done, broad, last } => {
-                self.expand(spent, todo, term, done, broad, last)
+        match &mut self.state {
+            State::Expanding { runs, last_word } => {
+                let (runs, last_word) = (std::mem::take(runs), last_word.take());
+                self.state = self.expand(runs, last_word.as_deref(), spent)?;
+                Ok(Step::Searching)
             }
-            State::Leaping { terms, turn, agreeing, bound, all_tested } => {
-                self.leap(spent, terms, turn, agreeing, bound, all_tested)
+            State::Merging { runs, last } => merge(runs, last, self.filter, spent),
+            State::Reading { blocks, block } => {
+                read(blocks, block, self.prefix, self.filter, spent)
             }
-            State::Reading { prefix, entries } => self.read(spent, prefix, entries),
-            State::Ended => Ok(Step::End),
         }
     }
 
     fn order(&self) -> Option<TicketSort> {
         match self.state {
+            State::Expanding { .. } | State::Merging { .. } => Some(TicketSort::Newest),
             State::Reading { .. } => None,
-            State::Expanding { .. } | State::Leaping { .. } | State::Ended => {
-                Some(TicketSort::Newest)
-            }
         }
     }
 
     fn has_tested_words(&self) -> bool {
-        matches!(self.state, State::Leaping { all_tested: true, .. })
+        self.has_tested_words
     }
 }
 
-impl<'s> Postings<'s> {
-    /// Finds one more word that a word of the search stands for.
-    fn expand(
-        &mut self,
-        spent: &mut usize,
-        mut todo: Vec<String>,
-        mut term: Term,
-        mut done: Vec<Term>,
-        mut broad: Vec<String>,
-        last: u128,
-    ) -> Result<Step, ReadError> {
-        *spent += 2 * LOOKUP_COST;
-        let is_complete = !term.expand(self.table, last)?;
-        if is_complete || term.postings.len() > EXPANSIONS_MAX {
-            let next = todo.pop().map(Term::new);
-            let expanded = match next {
-                Some(next) => std::mem::replace(&mut term, next),
-                None => {
-                    self.start(term, is_complete, done, broad, last)?;
-                    return Ok(Step::Searching);
-                }
-            };
-            if is_complete { done.push(expanded) } else { broad.push(expanded.prefix) }
-        }
-        self.state = State::Expanding { todo, term, done, broad, last };
-        Ok(Step::Searching)
+/// Goes on in the run that is at the newest ticket.
+fn merge(
+    runs: &mut Runs,
+    last: &mut Option<u128>,
+    filter: Filter,
+    spent: &mut usize,
+) -> Result<Step, ReadError> {
+    let Some(mut run) = runs.peek_mut() else { return Ok(Step::End) };
+    let found = run.is_found.then_some(run.bound);
+    if !run.advance(filter, spent)? {
+        PeekMut::pop(run);
     }
-
-    fn start(
-        &mut self,
-        term: Term,
-        is_complete: bool,
-        mut terms: Vec<Term>,
-        mut broad: Vec<String>,
-        last: u128,
-    ) -> Result<(), ReadError> {
-        if is_complete {
-            terms.push(term)
-        } else {
-            broad.push(term.prefix)
+    match found {
+        // A title can have several of the words.
+        Some(id) if *last != found => {
+            *last = found;
+            Ok(Step::Found { id, price: None })
         }
-        let longest = broad.iter().max_by_key(|prefix| prefix.len()).cloned();
-        self.state = match longest {
-            Some(prefix) if terms.is_empty() => {
-                let entries = self.table.range((prefix.as_str(), 0)..).map_err(storage_error)?;
-                State::Reading { prefix, entries }
-            }
-            longest => {
-                let all_tested = longest.is_none();
-                State::Leaping { terms, turn: 0, agreeing: 0, bound: last, all_tested }
-            }
-        };
-        Ok(())
-    }
-
-    /// Lets the next term leap to where the others are.
-    fn leap(
-        &mut self,
-        spent: &mut usize,
-        mut terms: Vec<Term>,
-        turn: usize,
-        mut agreeing: usize,
-        mut bound: u128,
-        all_tested: bool,
-    ) -> Result<Step, ReadError> {
-        let count = terms.len();
-        let Some(term) = terms.get_mut(turn) else { return Ok(Step::End) };
-        let Some(id) = term.leap(self.table, bound, spent)? else { return Ok(Step::End) };
-        agreeing = if id == bound { agreeing + 1 } else { 1 };
-        bound = id;
-        let turn = (turn + 1) % count;
-        if agreeing < count {
-            self.state = State::Leaping { terms, turn, agreeing, bound, all_tested };
-            return Ok(Step::Searching);
-        }
-        let next_bound = id.checked_sub(1);
-        if let Some(bound) = next_bound {
-            self.state = State::Leaping { terms, turn, agreeing: 0, bound, all_tested };
-        }
-        Ok(Step::Found { id, price: None })
-    }
-
-    fn read(
-        &mut self,
-        spent: &mut usize,
-        prefix: String,
-        mut entries: WordsRange,
-    ) -> Result<Step, ReadError> {
-        *spent += ENTRY_COST;
-        let Some(entry) = entries.next() else { return Ok(Step::End) };
-        let (key, ()) = (entry.map_err(storage_error)?.0, ());
-        let (word, id) = key.value();
-        if !word.starts_with(&prefix) {
-            return Ok(Step::End);
-        }
-        self.state = State::Reading { prefix, entries };
-        Ok(Step::Found { id, price: None })
+        Some(_) | None => Ok(Step::Searching),
     }
 }
 
-/// The tickets that have a word with a certain beginning, newest first.
-struct Term {
-    prefix: String,
-    /// One for each such word, the one at the newest ticket on top.
-    postings: BinaryHeap<Posting>,
-    /// The last word that was found to begin so.
-    last_word: Option<String>,
+/// Goes on in a block, or to the next one.
+fn read(
+    blocks: &mut WordsRange,
+    block: &mut Option<Unread>,
+    prefix: &str,
+    filter: Filter,
+    spent: &mut usize,
+) -> Result<Step, ReadError> {
+    if let Some(id) = block.as_mut().and_then(|block| block.next(filter, spent)) {
+        return Ok(Step::Found { id, price: None });
+    }
+    *spent += LOOKUP_COST;
+    let next = blocks.next().transpose().map_err(storage_error)?;
+    let Some(next) = next.filter(|(key, _)| key.value().0.starts_with(prefix)) else {
+        return Ok(Step::End);
+    };
+    *block = Some(Unread::new(next)?.0);
+    Ok(Step::Searching)
 }
 
-impl Term {
-    fn new(prefix: String) -> Self {
-        Self { prefix, postings: BinaryHeap::new(), last_word: None }
-    }
+/// What a posting must have to be of any use.
+#[derive(Clone, Copy)]
+struct Filter {
+    /// The bits of all words of the search.
+    signature: u64,
+    /// The newest ticket that may be on the page.
+    last: u128,
+}
 
-    /// Adds the next word that begins so, with its tickets up to `last`. `false` if there is
-    /// none.
-    fn expand(&mut self, table: &WordsTable, last: u128) -> Result<bool, ReadError> {
-        let start = match &self.last_word {
-            // The least text that is greater than the word.
-            Some(word) => format!("{word}\0"),
-            None => self.prefix.clone(),
-        };
-        let next = table.range((start.as_str(), 0)..).map_err(storage_error)?.next();
-        let word = match next {
-            Some(entry) => entry.map_err(storage_error)?.0.value().0.to_owned(),
-            None => return Ok(false),
-        };
-        if !word.starts_with(&self.prefix) {
-            return Ok(false);
-        }
-        if let Some(posting) = Posting::at(table, word.clone(), last)? {
-            self.postings.push(posting);
-        }
-        self.last_word = Some(word);
-        Ok(true)
-    }
-
-    /// The newest ticket that is not newer than `bound`.
-    fn leap(
-        &mut self,
-        table: &WordsTable,
-        bound: u128,
-        spent: &mut usize,
-    ) -> Result<Option<u128>, ReadError> {
-        *spent += ENTRY_COST;
-        while let Some(posting) = self.postings.peek() {
-            if posting.id <= bound {
-                return Ok(Some(posting.id));
-            }
-            let Some(posting) = self.postings.pop() else { return Ok(None) };
-            if let Some(posting) = posting.leap(table, bound, spent)? {
-                self.postings.push(posting);
-            }
-        }
-        Ok(None)
+impl Filter {
+    fn lets_pass(self, posting: &Posting) -> bool {
+        signature_of(posting) & self.signature == self.signature && id_of(posting) <= self.last
     }
 }
 
-/// The tickets that have one word, from one of them to the older ones.
-struct Posting {
-    id: u128,
-    word: String,
+/// The postings of one word, newest first.
+struct Run {
+    /// No posting that is left is newer.
+    bound: u128,
+    /// Whether the bound is itself a posting that has passed the filter.
+    is_found: bool,
+    block: Option<Unread>,
+    /// The blocks that follow.
     older: WordsRange,
 }
 
-impl Posting {
-    /// The newest with the word that is not newer than `bound`.
-    fn at(table: &WordsTable, word: String, bound: u128) -> Result<Option<Self>, ReadError> {
-        let keys = (word.as_str(), 0)..=(word.as_str(), bound);
-        let mut older = table.range(keys).map_err(storage_error)?;
-        match older.next_back() {
-            Some(entry) => {
-                let id = entry.map_err(storage_error)?.0.value().1;
-                Ok(Some(Self { id, word, older }))
-            }
-            None => Ok(None),
-        }
+impl Run {
+    fn new(older: WordsRange) -> Self {
+        Self { bound: u128::MAX, is_found: false, block: None, older }
     }
 
-    fn leap(
-        mut self,
-        table: &WordsTable,
-        bound: u128,
-        spent: &mut usize,
-    ) -> Result<Option<Self>, ReadError> {
-        for _ in 0..SHORT_LEAP {
-            *spent += ENTRY_COST;
-            let Some(entry) = self.older.next_back() else { return Ok(None) };
-            self.id = entry.map_err(storage_error)?.0.value().1;
-            if self.id <= bound {
-                return Ok(Some(self));
-            }
+    /// Goes on to the next posting that passes the filter, or to the next block if there is none
+    /// in this one. `false` if there is neither.
+    fn advance(&mut self, filter: Filter, spent: &mut usize) -> Result<bool, ReadError> {
+        let next = self.block.as_mut().and_then(|block| block.next(filter, spent));
+        self.is_found = next.is_some();
+        if let Some(id) = next {
+            self.bound = id;
+            return Ok(true);
         }
         *spent += LOOKUP_COST;
-        Self::at(table, self.word, bound)
+        let Some(block) = self.older.next_back() else { return Ok(false) };
+        let (block, newest) = Unread::new(block.map_err(storage_error)?)?;
+        (self.block, self.bound) = (Some(block), newest);
+        Ok(true)
     }
 }
 
-impl Ord for Posting {
+impl Ord for Run {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.id.cmp(&other.id)
+        self.bound.cmp(&other.bound)
     }
 }
 
-impl PartialOrd for Posting {
+impl PartialOrd for Run {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Posting {
+impl PartialEq for Run {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
+        self.bound == other.bound
     }
 }
 
-impl Eq for Posting {}
+impl Eq for Run {}
+
+/// What has not been looked at yet of a block.
+struct Unread {
+    block: AccessGuard<'static, &'static [u8]>,
+    /// How many postings: the oldest.
+    count: usize,
+}
+
+impl Unread {
+    /// All of a block, and its newest ticket.
+    fn new((key, block): Block) -> Result<(Self, u128), ReadError> {
+        let postings = blocks::postings(key.value(), block.value())?;
+        let newest = postings.last().map(id_of).unwrap_or_default();
+        let count = postings.len();
+        Ok((Self { block, count }, newest))
+    }
+
+    /// The newest that passes the filter.
+    fn next(&mut self, filter: Filter, spent: &mut usize) -> Option<u128> {
+        let (postings, _) = self.block.value().as_chunks();
+        let unread = postings.get(..self.count)?;
+        let found = unread.iter().rposition(|posting| filter.lets_pass(posting));
+        let looked_at = unread.len() - found.unwrap_or(0);
+        *spent += ENTRY_COST + looked_at / POSTINGS_PER_ENTRY;
+        self.count = found.unwrap_or(0);
+        found.and_then(|place| unread.get(place)).map(id_of)
+    }
+}

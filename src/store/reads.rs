@@ -124,7 +124,7 @@ impl Snapshot {
     }
 
     /// See [`super::tables::WORDS`].
-    pub fn words(&self) -> Result<&ReadOnlyTable<(&'static str, u128), ()>, ReadError> {
+    pub fn words(&self) -> Result<&ReadOnlyTable<(&'static str, u128), &'static [u8]>, ReadError> {
         self.tables.words(&self.txn)
     }
 

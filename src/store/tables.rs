@@ -63,8 +63,9 @@ tables! {
     /// The same entries by list, price and the complement of the ticket id, so that equal
     /// prices stand newest first.
     LISTS_BY_PRICE: "lists_by_price", (u128, u64, u128) => ();
-    /// The words in titles of tickets that are not sold, by word and ticket id.
-    WORDS: "words", (&str, u128) => ();
+    /// The words in titles of tickets that are not sold, in blocks of postings by word and a lower
+    /// bound of the ticket ids; see [`super::blocks`].
+    WORDS: "words", (&str, u128) => &[u8];
 
     /// Notes of sold tickets that are still in the market's list and among the words: their ids
     /// by the batch that sold them; see [`super::lingering`].
@@ -110,7 +111,7 @@ macro_rules! requested {
             tickets: TICKETS, u128 => &'static [u8];
             lists: LISTS, (u128, u128) => u64;
             lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
-            words: WORDS, (&'static str, u128) => ();
+            words: WORDS, (&'static str, u128) => &'static [u8];
             orders: ORDERS, u128 => &'static [u8];
             ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
             deadlines: DEADLINES, (i64, u128) => (u128, u128);

@@ -15,6 +15,7 @@ mod orders;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod words;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -7,6 +7,7 @@ use super::{VerifyReport, verify};
 use crate::domain::{
     Charge, ChargePhase, Order, OrderId, OrderState, Ticket, TicketId, TicketState,
 };
+use crate::store::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_of};
 use crate::store::codec::{self, TicketRow};
 use crate::store::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
@@ -120,6 +121,29 @@ fn a_lock(txn: &WriteTransaction) -> Result<(OrderId, TicketId), redb::Error> {
     Ok((OrderId::from_u128(deadline.value().1), TicketId::from_u128(holding.value().1)))
 }
 
+/// The first block of several postings.
+fn a_block(txn: &WriteTransaction) -> Result<((String, u128), Vec<Posting>), redb::Error> {
+    for block in txn.open_table(WORDS)?.iter()? {
+        let (key, block) = block?;
+        let (word, first) = key.value();
+        let postings = blocks::postings((word, first), block.value()).expect("postings");
+        if postings.len() > 1 {
+            return Ok(((word.to_owned(), first), postings.to_vec()));
+        }
+    }
+    panic!("no word that several tickets have");
+}
+
+fn change_block(
+    txn: &WriteTransaction,
+    change: impl Fn(&mut Vec<Posting>),
+) -> Result<(), redb::Error> {
+    let ((word, first), mut postings) = a_block(txn)?;
+    change(&mut postings);
+    txn.open_table(WORDS)?.insert((word.as_str(), first), postings.as_flattened())?;
+    Ok(())
+}
+
 /// Each kind of damage, with words that its findings must contain.
 const DAMAGE: &[(&str, &str, Damage)] = &[
     ("the row of a ticket tells of a lock", "out of bounds", |txn| {
@@ -198,7 +222,44 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         Ok(())
     }),
     ("a word is too many", "must not be found by", |txn| {
-        txn.open_table(WORDS)?.insert(("surplus", 5), ())?;
+        txn.open_table(WORDS)?.insert(("surplus", 5), posting(5, 0).as_slice())?;
+        Ok(())
+    }),
+    ("a signature is wrong", "its signature at", |txn| {
+        change_block(txn, |postings| {
+            let first = &mut postings[0];
+            *first = posting(id_of(first), !signature_of(first));
+        })
+    }),
+    ("a block is out of order", "is out of order", |txn| {
+        change_block(txn, |postings| postings.reverse())
+    }),
+    ("a block names a ticket twice", "is out of order", |txn| {
+        change_block(txn, |postings| postings.push(postings[1]))
+    }),
+    ("a block is empty", "it has 0 bytes", |txn| change_block(txn, Vec::clear)),
+    ("a block is too large", "has too many postings", |txn| {
+        change_block(txn, |postings| {
+            postings.extend([postings[1]; BLOCK_MAX]);
+        })
+    }),
+    ("a part of a posting is missing", "bytes", |txn| {
+        let ((word, first), block) = a_block(txn)?;
+        let cut = block.as_flattened().split_last().expect("bytes").1;
+        txn.open_table(WORDS)?.insert((word.as_str(), first), cut)?;
+        Ok(())
+    }),
+    ("a block's bound is too high", "below its bound", |txn| {
+        let ((word, first), block) = a_block(txn)?;
+        let mut table = txn.open_table(WORDS)?;
+        table.remove((word.as_str(), first))?;
+        table.insert((word.as_str(), id_of(&block[0]) + 1), block.as_flattened())?;
+        Ok(())
+    }),
+    ("a block lies within another", "begins within the one before", |txn| {
+        let ((word, _), block) = a_block(txn)?;
+        let (last, mut table) = (&block[1], txn.open_table(WORDS)?);
+        table.insert((word.as_str(), id_of(last)), last.as_slice())?;
         Ok(())
     }),
     ("an open order is cancelled", "no open order has that deadline", |txn| {
@@ -351,8 +412,9 @@ async fn findings_are_capped() {
     let txn = db.begin_write().expect("a transaction");
     {
         let mut table = txn.open_table(WORDS).expect("a table");
-        for id in 0..1000_u128 {
-            table.insert(("surplus", id), ()).expect("an entry");
+        for first in (0..1000_u128).step_by(100) {
+            let block: Vec<Posting> = (first..first + 100).map(|id| posting(id, 0)).collect();
+            table.insert(("surplus", first), block.as_flattened()).expect("a block");
         }
     }
     txn.commit().expect("a commit");

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use redb::{ReadOnlyTable, ReadableTable};
 
+use super::words::Words;
 use super::{Inspection, Rows, lookup, value};
 use crate::domain::{Order, OrderState, Ticket, TicketId, TicketState, UserId};
 use crate::store::codec::TicketRow;
 use crate::store::lingering::ids_of_note;
-use crate::store::tables::{LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, WORDS};
+use crate::store::tables::{LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, TICKETS};
 use crate::store::words::title_words;
 use crate::store::{ReadError, index, storage_error};
 
@@ -16,11 +17,10 @@ pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> 
     let mut indexes = Indexes {
         lists: inspection.table(LISTS)?,
         by_price: inspection.table(LISTS_BY_PRICE)?,
-        words: inspection.table(WORDS)?,
+        words: Words::of(inspection)?,
         lingering: lingering(inspection)?,
         listings: 0,
         prices: 0,
-        postings: 0,
     };
     let orders = inspection.table(ORDERS)?;
     inspection.each::<TicketRow>(TICKETS, |inspection, key, row| {
@@ -65,12 +65,11 @@ fn lingering(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError
 struct Indexes {
     lists: ReadOnlyTable<(u128, u128), u64>,
     by_price: ReadOnlyTable<(u128, u64, u128), ()>,
-    words: ReadOnlyTable<(&'static str, u128), ()>,
+    words: Words,
     /// Sold tickets that may still have entries as if they were not.
     lingering: HashSet<u128>,
     listings: u64,
     prices: u64,
-    postings: u64,
 }
 
 impl Indexes {
@@ -95,13 +94,7 @@ impl Indexes {
                 format!("lists_by_price {}: the ticket is not in it at {price}", at(list, id))
             });
         }
-        for word in index::words(ticket) {
-            self.postings += 1;
-            let is_found = value(&self.words, (word.as_str(), id), |()| ())?.is_some();
-            inspection.expect(is_found, || {
-                format!("words {}: the ticket is not found by {word:?}", TicketId::from_u128(id))
-            });
-        }
+        self.words.hold(inspection, id, ticket)?;
         if self.lingering.contains(&id) {
             self.count_what_lingers(id, ticket)?;
         }
@@ -115,11 +108,7 @@ impl Indexes {
         self.listings += u64::from(listed == Some(true));
         let listed = value(&self.by_price, (MARKET, price, !id), |()| ())?;
         self.prices += u64::from(listed.is_some());
-        for word in title_words(&ticket.title) {
-            let found = value(&self.words, (word.as_str(), id), |()| ())?;
-            self.postings += u64::from(found.is_some());
-        }
-        Ok(())
+        self.words.count_what_lingers(id, ticket)
     }
 }
 
@@ -156,7 +145,7 @@ fn held_by_its_order(
 
 /// Names the entries that no ticket implies.
 fn surplus(inspection: &mut Inspection<'_>, indexes: &Indexes) -> Result<(), ReadError> {
-    let Indexes { listings, prices, postings, lingering, .. } = indexes;
+    let Indexes { listings, prices, lingering, words, .. } = indexes;
     let tickets = inspection.table(TICKETS)?;
     let ticket = |id| -> Result<Option<Ticket>, ReadError> {
         Ok(lookup::<TicketRow>(&tickets, TICKETS, id)?.and_then(TicketRow::listed))
@@ -181,14 +170,11 @@ fn surplus(inspection: &mut Inspection<'_>, indexes: &Indexes) -> Result<(), Rea
         });
         Ok(())
     })?;
-    inspection.no_more(WORDS, *postings, |inspection, (word, id), ()| {
-        let is_right = ticket(id)?.is_some_and(|ticket| {
+    words.inspect(inspection, |id, word| {
+        Ok(ticket(id)?.is_some_and(|ticket| {
             (lingering.contains(&id) || index::is_on_market(&ticket))
                 && title_words(&ticket.title).contains(word)
-        });
-        let id = TicketId::from_u128(id);
-        inspection.expect(is_right, || format!("words {id}: it must not be found by {word:?}"));
-        Ok(())
+        }))
     })
 }
 
