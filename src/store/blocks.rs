@@ -89,9 +89,22 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// Writes the changes.
+    /// Writes the changes. Those of a word with a damaged block are not written, for no commit of
+    /// the batch can be refused any more, and its tickets are found by other words.
     pub fn write(&self, table: &mut WordsTable<'_>) -> Result<(), Failed> {
-        self.0.iter().try_for_each(|(word, changes)| change(table, word, changes))
+        self.0.iter().try_for_each(|(word, changes)| past_damage(change(table, word, changes)))
+    }
+}
+
+/// Tells of a damaged block, and goes on.
+fn past_damage(changed: Result<(), ReadError>) -> Result<(), Failed> {
+    match changed {
+        Ok(()) => Ok(()),
+        Err(ReadError::Corrupt(why)) => {
+            tracing::error!(%why, "postings of a word are damaged and stay as they are");
+            Ok(())
+        }
+        Err(ReadError::Storage(why)) => Err(Failed(why)),
     }
 }
 
@@ -100,7 +113,7 @@ fn change(
     table: &mut WordsTable<'_>,
     word: &str,
     changes: &BTreeMap<u128, Option<u64>>,
-) -> Result<(), Failed> {
+) -> Result<(), ReadError> {
     let mut changes = changes.iter().map(|(id, signature)| (*id, *signature)).peekable();
     while let Some(&(id, _)) = changes.peek() {
         // Ids before all blocks of the word get a block from zero, which has room for more such.
@@ -121,25 +134,19 @@ fn last_block(
     table: &WordsTable<'_>,
     word: &str,
     id: u128,
-) -> Result<Option<(u128, Vec<Posting>)>, Failed> {
-    let Some(block) = table.range((word, 0)..=(word, id))?.next_back() else { return Ok(None) };
-    let (key, block) = block?;
-    Ok(Some((key.value().1, to_change(key.value(), block.value())?)))
+) -> Result<Option<(u128, Vec<Posting>)>, ReadError> {
+    let mut blocks = table.range((word, 0)..=(word, id)).map_err(storage_error)?;
+    let Some(block) = blocks.next_back() else { return Ok(None) };
+    let (key, block) = block.map_err(storage_error)?;
+    Ok(Some((key.value().1, postings(key.value(), block.value())?.to_vec())))
 }
 
 /// The lower bound of the first block of a word beyond an id.
-fn next_key(table: &WordsTable<'_>, word: &str, id: u128) -> Result<Option<u128>, Failed> {
+fn next_key(table: &WordsTable<'_>, word: &str, id: u128) -> Result<Option<u128>, ReadError> {
     let Some(beyond) = id.checked_add(1) else { return Ok(None) };
-    let next = table.range((word, beyond)..=(word, u128::MAX))?.next().transpose()?;
+    let mut blocks = table.range((word, beyond)..=(word, u128::MAX)).map_err(storage_error)?;
+    let next = blocks.next().transpose().map_err(storage_error)?;
     Ok(next.map(|(key, _)| key.value().1))
-}
-
-/// A copy of the postings of a block.
-fn to_change(key: (&str, u128), block: &[u8]) -> Result<Vec<Posting>, Failed> {
-    match postings(key, block) {
-        Ok(postings) => Ok(postings.to_vec()),
-        Err(error) => Err(Failed(error.to_string())),
-    }
 }
 
 fn set(postings: &mut Vec<Posting>, id: u128, signature: Option<u64>) {
@@ -163,9 +170,9 @@ fn store(
     key: (&str, u128),
     last_before: Option<u128>,
     postings: &[Posting],
-) -> Result<(), Failed> {
+) -> Result<(), ReadError> {
     if postings.is_empty() {
-        table.remove(key)?;
+        table.remove(key).map_err(storage_error)?;
         return Ok(());
     }
     let appended_from = postings.partition_point(|posting| Some(id_of(posting)) <= last_before);
@@ -179,7 +186,7 @@ fn store(
     let (word, mut first) = key;
     let mut parts = postings.chunks(size).peekable();
     while let Some(part) = parts.next() {
-        table.insert((word, first), part.as_flattened())?;
+        table.insert((word, first), part.as_flattened()).map_err(storage_error)?;
         first = parts.peek().and_then(|part| part.first()).map_or(first, id_of);
     }
     Ok(())
@@ -211,14 +218,17 @@ pub fn sweep(
             Some(found) => {
                 let (key, block) = found?;
                 let (word, first) = key.value();
-                (word.to_owned(), first, to_change((word, first), block.value())?)
+                let postings = postings((word, first), block.value());
+                (word.to_owned(), first, postings.map(<[Posting]>::to_vec))
             }
             None => return Ok(Swept { next: None, looked_at }),
         };
-        looked_at += postings.len();
-        let kept: Vec<Posting> =
-            postings.iter().filter(|posting| !is_gone(id_of(posting))).copied().collect();
-        settle(table, (&word, first), postings.len(), kept)?;
+        looked_at += postings.as_ref().map_or(1, Vec::len);
+        past_damage(postings.and_then(|mut kept| {
+            let count_before = kept.len();
+            kept.retain(|posting| !is_gone(id_of(posting)));
+            settle(table, (&word, first), count_before, kept)
+        }))?;
         from = match first.checked_add(1) {
             Some(next) => (word, next),
             // The least text that is greater than the word.
@@ -236,17 +246,17 @@ fn settle(
     key: (&str, u128),
     count_before: usize,
     kept: Vec<Posting>,
-) -> Result<(), Failed> {
+) -> Result<(), ReadError> {
     let (word, first) = key;
     if kept.len() < BLOCK_MAX
         && let Some(before) = first.checked_sub(1)
         && let Some((first, mut united)) = last_block(table, word, before)?
         && united.len() + kept.len() <= BLOCK_MAX
     {
-        table.remove(key)?;
+        table.remove(key).map_err(storage_error)?;
         if !kept.is_empty() {
             united.extend(kept);
-            table.insert((word, first), united.as_flattened())?;
+            table.insert((word, first), united.as_flattened()).map_err(storage_error)?;
         }
         return Ok(());
     }
@@ -363,6 +373,24 @@ mod tests {
             let found = postings(("rock", 0), damaged);
             assert!(matches!(found, Err(ReadError::Corrupt(_))), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_damaged_block_stays_as_it_is_and_stops_nobody() {
+        let txn = a_transaction();
+        let mut table = txn.open_table(WORDS).expect("a table");
+        add(&mut table, [1]);
+        table.insert(("jazz", 0), [7].as_slice()).expect("an entry");
+        let mut changes = Changes::default();
+        for word in ["jazz", "rock"] {
+            changes.set(word.to_owned(), 2, Some(1));
+        }
+        changes.write(&mut table).expect("the others are written");
+        let swept = sweep(&mut table, None, 100, &|id| id == 1).expect("the others are swept");
+        assert_eq!(swept.next, None);
+        assert_eq!(find(&table, "rock", 1), Ok(None));
+        assert_eq!(find(&table, "rock", 2), Ok(Some(1)));
+        assert!(matches!(find(&table, "jazz", 2), Err(ReadError::Corrupt(_))));
     }
 
     #[test]
