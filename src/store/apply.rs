@@ -52,15 +52,11 @@ pub fn apply(
             Change::User { before, after, row } => put_user(tables, before.as_ref(), after, &row)?,
             Change::Ticket { before, after, row } => {
                 tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
-                if before.as_ref().is_some_and(|before| index::lingers(before, after)) {
-                    tally.sweep.leave(after.id);
-                } else {
-                    index_ticket(tables, words, before.as_ref(), Some(after))?;
-                }
+                index_ticket(tables, tally, words, before.as_ref(), Some(after))?;
             }
             Change::Withdrawal { before, row } => {
                 tables.tickets.open()?.insert(before.id.as_u128(), row.as_slice())?;
-                index_ticket(tables, words, Some(&before), None)?;
+                index_ticket(tables, tally, words, Some(&before), None)?;
             }
             Change::Order { before, after, row } => {
                 tables.orders.open()?.insert(after.id.as_u128(), row.as_slice())?;
@@ -110,6 +106,7 @@ fn put_user(
 
 fn index_ticket(
     tables: &mut WriteTables<'_>,
+    tally: &mut Tally,
     words: &mut blocks::Changes,
     before: Option<&Ticket>,
     after: Option<&Ticket>,
@@ -141,7 +138,10 @@ fn index_ticket(
         tables.lists_by_price.open()?.insert((*list, *price, !id), ())?;
         tables.lists.open()?.insert((*list, id), price)?;
     }
-    index_words(words, id, before, after);
+    match (before, after) {
+        (Some(before), Some(after)) if index::lingers(before, after) => tally.sweep.leave(after.id),
+        _ => index_words(words, id, before, after),
+    }
     Ok(())
 }
 

@@ -4,7 +4,8 @@
 //! [`super::signature`]). The postings of one word are in blocks, each as large as a page of the
 //! database, so that reading the next posting is a look at the next bytes, and not a step in a
 //! B-tree. Within a block ids rise. A block's key is a lower bound of its ids, and the key of the
-//! word's next block lies above them, so a block keeps its key whatever comes and goes.
+//! word's next block lies above them, so a block keeps its key whatever comes and goes, until it is
+//! united with the one before.
 //!
 //! Ids are time-ordered, so almost every posting is added behind the last one: blocks are filled
 //! before another is begun, and only one that overflows in its middle is split.
@@ -89,20 +90,20 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// Writes the changes. Those of a word with a damaged block are not written, for no commit of
-    /// the batch can be refused any more, and its tickets are found by other words.
+    /// Writes the changes. Those of a damaged block are not written: no commit of the batch can be
+    /// refused any more, and a store that stops for it would stop again.
     pub fn write(&self, table: &mut WordsTable<'_>) -> Result<(), Failed> {
-        self.0.iter().try_for_each(|(word, changes)| past_damage(change(table, word, changes)))
+        self.0.iter().try_for_each(|(word, changes)| change(table, word, changes))
     }
 }
 
-/// Tells of a damaged block, and goes on.
-fn past_damage(changed: Result<(), ReadError>) -> Result<(), Failed> {
-    match changed {
-        Ok(()) => Ok(()),
+/// What a damaged block has left, which is told: nothing.
+fn past_damage<T>(read: Result<T, ReadError>) -> Result<Option<T>, Failed> {
+    match read {
+        Ok(read) => Ok(Some(read)),
         Err(ReadError::Corrupt(why)) => {
-            tracing::error!(%why, "postings of a word are damaged and stay as they are");
-            Ok(())
+            tracing::error!(%why, "a block of postings is damaged and stays as it is");
+            Ok(None)
         }
         Err(ReadError::Storage(why)) => Err(Failed(why)),
     }
@@ -113,15 +114,19 @@ fn change(
     table: &mut WordsTable<'_>,
     word: &str,
     changes: &BTreeMap<u128, Option<u64>>,
-) -> Result<(), ReadError> {
+) -> Result<(), Failed> {
     let mut changes = changes.iter().map(|(id, signature)| (*id, *signature)).peekable();
     while let Some(&(id, _)) = changes.peek() {
-        // Ids before all blocks of the word get a block from zero, which has room for more such.
-        let (first, mut postings) = last_block(table, word, id)?.unwrap_or_default();
         // A single change belongs to the block that was found by it.
         let end = if changes.len() > 1 { next_key(table, word, id)? } else { None };
+        let of_block =
+            std::iter::from_fn(|| changes.next_if(|(id, _)| end.is_none_or(|e| *id < e)));
+        let of_block: Vec<_> = of_block.collect();
+        let Some(block) = past_damage(last_block(table, word, id))? else { continue };
+        // Ids before all blocks of the word get a block from zero, which has room for more such.
+        let (first, mut postings) = block.unwrap_or_default();
         let last_before = postings.last().map(id_of);
-        while let Some((id, signature)) = changes.next_if(|(id, _)| end.is_none_or(|e| *id < e)) {
+        for (id, signature) in of_block {
             set(&mut postings, id, signature);
         }
         store(table, (word, first), last_before, &postings)?;
@@ -142,10 +147,9 @@ fn last_block(
 }
 
 /// The lower bound of the first block of a word beyond an id.
-fn next_key(table: &WordsTable<'_>, word: &str, id: u128) -> Result<Option<u128>, ReadError> {
+fn next_key(table: &WordsTable<'_>, word: &str, id: u128) -> Result<Option<u128>, Failed> {
     let Some(beyond) = id.checked_add(1) else { return Ok(None) };
-    let mut blocks = table.range((word, beyond)..=(word, u128::MAX)).map_err(storage_error)?;
-    let next = blocks.next().transpose().map_err(storage_error)?;
+    let next = table.range((word, beyond)..=(word, u128::MAX))?.next().transpose()?;
     Ok(next.map(|(key, _)| key.value().1))
 }
 
@@ -170,9 +174,9 @@ fn store(
     key: (&str, u128),
     last_before: Option<u128>,
     postings: &[Posting],
-) -> Result<(), ReadError> {
+) -> Result<(), Failed> {
     if postings.is_empty() {
-        table.remove(key).map_err(storage_error)?;
+        table.remove(key)?;
         return Ok(());
     }
     let appended_from = postings.partition_point(|posting| Some(id_of(posting)) <= last_before);
@@ -186,7 +190,7 @@ fn store(
     let (word, mut first) = key;
     let mut parts = postings.chunks(size).peekable();
     while let Some(part) = parts.next() {
-        table.insert((word, first), part.as_flattened()).map_err(storage_error)?;
+        table.insert((word, first), part.as_flattened())?;
         first = parts.peek().and_then(|part| part.first()).map_or(first, id_of);
     }
     Ok(())
@@ -201,69 +205,77 @@ pub struct Swept {
     pub looked_at: usize,
 }
 
+/// A block that can lose postings, or be united with the one before.
+struct Thinned {
+    word: String,
+    first: u128,
+    count_before: usize,
+    kept: Vec<Posting>,
+}
+
 /// Takes out the postings of tickets that are gone, and unites blocks of a word that fit into
-/// one. It begins at the block at or after `from`, or at the first of all, and stops after the
-/// block with which it has looked at `budget` postings or more.
+/// one. It begins at the block at or after `from`, and stops after the block with which it has
+/// looked at `budget` postings or more.
 pub fn sweep(
     table: &mut WordsTable<'_>,
-    from: Option<(String, u128)>,
+    from: (String, u128),
     budget: usize,
     is_gone: &dyn Fn(u128) -> bool,
 ) -> Result<Swept, Failed> {
-    let mut looked_at = 0;
-    let mut from = from.unwrap_or_default();
-    loop {
-        // Each block is looked up, for what is changed can't be walked at the same time.
-        let (word, first, postings) = match table.range((from.0.as_str(), from.1)..)?.next() {
-            Some(found) => {
-                let (key, block) = found?;
-                let (word, first) = key.value();
-                let postings = postings((word, first), block.value());
-                (word.to_owned(), first, postings.map(<[Posting]>::to_vec))
-            }
-            None => return Ok(Swept { next: None, looked_at }),
-        };
-        looked_at += postings.as_ref().map_or(1, Vec::len);
-        past_damage(postings.and_then(|mut kept| {
-            let count_before = kept.len();
-            kept.retain(|posting| !is_gone(id_of(posting)));
-            settle(table, (&word, first), count_before, kept)
-        }))?;
-        from = match first.checked_add(1) {
-            Some(next) => (word, next),
-            // The least text that is greater than the word.
-            None => (word + "\0", 0),
-        };
-        if looked_at >= budget {
-            return Ok(Swept { next: Some(from), looked_at });
+    let (mut looked_at, mut next, mut thinned) = (0, None, Vec::new());
+    // How much is kept of the block before; that of the first is not known.
+    let mut before: Option<(String, usize)> = None;
+    for block in table.range((from.0.as_str(), from.1)..)? {
+        let (key, block) = block?;
+        let (word, first) = key.value();
+        if looked_at >= budget.max(1) {
+            next = Some((word.to_owned(), first));
+            break;
         }
+        let Some(postings) = past_damage(postings((word, first), block.value()))? else {
+            looked_at += 1;
+            continue;
+        };
+        looked_at += postings.len();
+        let gone = postings.iter().filter(|posting| is_gone(id_of(posting))).count();
+        let count = postings.len() - gone;
+        let fits = match &before {
+            Some((before, of_it)) => before == word && of_it + count <= BLOCK_MAX,
+            None => first > 0 && count < BLOCK_MAX,
+        };
+        if gone > 0 || fits {
+            let kept = postings.iter().filter(|posting| !is_gone(id_of(posting))).copied();
+            let (word, kept) = (word.to_owned(), kept.collect());
+            thinned.push(Thinned { word, first, count_before: postings.len(), kept });
+        }
+        // What follows is united with both.
+        let of_it = if fits { before.map_or(0, |(_, of_it)| of_it) } else { 0 };
+        before = Some((word.to_owned(), of_it + count));
     }
+    // What is being walked can't be changed at the same time.
+    thinned.iter().try_for_each(|block| settle(table, block))?;
+    Ok(Swept { next, looked_at })
 }
 
 /// Writes what is kept of a block: with the block before it, if it fits there.
-fn settle(
-    table: &mut WordsTable<'_>,
-    key: (&str, u128),
-    count_before: usize,
-    kept: Vec<Posting>,
-) -> Result<(), ReadError> {
-    let (word, first) = key;
-    if kept.len() < BLOCK_MAX
-        && let Some(before) = first.checked_sub(1)
-        && let Some((first, mut united)) = last_block(table, word, before)?
+fn settle(table: &mut WordsTable<'_>, block: &Thinned) -> Result<(), Failed> {
+    let Thinned { word, first, count_before, kept } = block;
+    let key = (word.as_str(), *first);
+    let before = match first.checked_sub(1) {
+        Some(before) if kept.len() < BLOCK_MAX => past_damage(last_block(table, word, before))?,
+        Some(_) | None => None,
+    };
+    if let Some(Some((first, mut united))) = before
         && united.len() + kept.len() <= BLOCK_MAX
     {
-        table.remove(key).map_err(storage_error)?;
+        table.remove(key)?;
         if !kept.is_empty() {
             united.extend(kept);
-            table.insert((word, first), united.as_flattened()).map_err(storage_error)?;
+            table.insert((word.as_str(), first), united.as_flattened())?;
         }
         return Ok(());
     }
-    if kept.len() < count_before {
-        store(table, key, None, &kept)?;
-    }
-    Ok(())
+    if kept.len() < *count_before { store(table, key, None, kept) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -386,7 +398,8 @@ mod tests {
             changes.set(word.to_owned(), 2, Some(1));
         }
         changes.write(&mut table).expect("the others are written");
-        let swept = sweep(&mut table, None, 100, &|id| id == 1).expect("the others are swept");
+        let swept = sweep(&mut table, Default::default(), 100, &|id| id == 1)
+            .expect("the others are swept");
         assert_eq!(swept.next, None);
         assert_eq!(find(&table, "rock", 1), Ok(None));
         assert_eq!(find(&table, "rock", 2), Ok(Some(1)));
@@ -455,17 +468,14 @@ mod tests {
             for batch in batches {
                 write(&mut table, &mut model, batch);
             }
-            let (mut looked_at, mut from) = (0, None);
-            loop {
+            let (mut looked_at, mut next) = (0, Some(Default::default()));
+            while let Some(from) = next {
                 let is_gone = |id| gone.contains(&id);
                 let swept = sweep(&mut table, from, budget, &is_gone).expect("blocks");
                 looked_at += swept.looked_at;
                 prop_assert!(swept.next.is_none() || swept.looked_at >= budget);
                 prop_assert!(swept.looked_at < budget.saturating_add(BLOCK_MAX).max(161));
-                from = swept.next;
-                if from.is_none() {
-                    break;
-                }
+                next = swept.next;
             }
             prop_assert_eq!(looked_at, model.len(), "every posting once");
             model.retain(|(_, id), _| !gone.contains(id));

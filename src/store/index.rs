@@ -12,9 +12,10 @@ pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
     [ticket.seller.as_u128()].into_iter().chain(market)
 }
 
-/// Whether the ticket is in the market's list and can be found by the words of its title: until
-/// it is sold, or [a while longer](super::lingering). A locked one is passed over by readers (see [`super::open_orders`]), so that
-/// locking and releasing, the most frequent changes, change no index of tickets.
+/// Whether the ticket is in the market's list, and is found by the words of its title: until it is
+/// sold. A locked one is passed over by readers (see [`super::open_orders`]), so that locking and
+/// releasing, the most frequent changes, change no index of tickets. A sold one may have
+/// [postings left](super::lingering), which are passed over too.
 pub fn is_on_market(ticket: &Ticket) -> bool {
     match ticket.state {
         TicketState::Available | TicketState::Locked { .. } => true,
@@ -22,13 +23,10 @@ pub fn is_on_market(ticket: &Ticket) -> bool {
     }
 }
 
-/// Whether a ticket is only sold by a change, and so stays in lists and words for a while: see
+/// Whether a ticket is sold by a change and keeps its postings for a while: see
 /// [`super::lingering`].
 pub fn lingers(before: &Ticket, after: &Ticket) -> bool {
-    is_on_market(before)
-        && !is_on_market(after)
-        && before.price == after.price
-        && before.title == after.title
+    is_on_market(before) && !is_on_market(after) && before.title == after.title
 }
 
 /// The words a ticket can be found by.

@@ -1,36 +1,32 @@
-//! Sold tickets that still stand in the market's lists and under the words of their titles.
+//! Sold tickets that can still be found by the words of their titles.
 //!
-//! Each of these entries is on a page of its own, which would have to be read, copied, hashed and
-//! written to take one ticket out. So a sale leaves them where they are and notes the ticket, and
-//! readers pass it over. A [`Sweep`] goes round through lists and words, a bit further with every
-//! sale, and takes out whatever lingers on its way: several tickets from each page.
+//! A ticket has a posting for each word, in a block of its own each time, which would have to be
+//! read, copied, hashed and written to take one posting out. So a sale leaves them where they are
+//! and notes the ticket, and searches pass it over. A [`Sweep`] goes round through all blocks, a bit
+//! further with every sale, and takes out what lingers in those it comes to, several at once.
+//! (Lists are not like that: many read their first pages, and few sales may be all over them.)
 //!
 //! A round takes out what lingered when it began. It then forgets these tickets, and those that
-//! were sold meanwhile are the next round's. So at most the sales of two rounds linger. As rounds
-//! are paced by sales, that is a share of the market: with seven words a title, and
-//! [`ENTRIES_PER_SALE`] looked at, a seventh.
-//!
-//! What lingers is known to the file as well, so a round that a crash or a stop has cut off
-//! begins again with all that is noted.
+//! were sold meanwhile are the next round's. So at most the sales of two rounds linger. Rounds are
+//! paced by sales, so these are a share of the market: with seven words a title, and
+//! [`POSTINGS_PER_SALE`] looked at, an eighth.
 
 use std::collections::HashSet;
-use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use redb::{Key, ReadableTable, Table, Value};
+use redb::ReadableTable;
 
 use super::ReadError;
 use super::blocks::{self, Swept};
 use super::check::Failed;
-use super::tables::MARKET;
 use super::write_tables::WriteTables;
 use crate::bugs::{Bug, planted};
 use crate::domain::TicketId;
 
-/// How many entries of lists and words are looked at for each ticket that is sold. More leave
-/// fewer tickets lingering, but take out fewer from each page.
-const ENTRIES_PER_SALE: usize = 128;
-/// What forgetting the tickets of one batch costs, in entries looked at.
+/// How many postings are looked at for each ticket that is sold. More leave fewer tickets
+/// lingering, but take out fewer of each block.
+pub const POSTINGS_PER_SALE: usize = 128;
+/// What forgetting the tickets of one batch costs, in postings looked at.
 const NOTE_COST: usize = 8;
 /// How many bytes an id has in a note.
 const ID_BYTES: usize = size_of::<u128>();
@@ -55,18 +51,13 @@ impl Ids {
 }
 
 impl Lingering {
-    /// What a file has noted. The next round takes out all of it.
-    pub fn of_notes(
-        notes: impl Iterator<Item = Result<Vec<u128>, ReadError>>,
-    ) -> Result<Self, ReadError> {
-        let mut ids = HashSet::new();
-        for note in notes {
-            ids.extend(note?);
-        }
-        Ok(Self { swept: Arc::new(Ids(RwLock::new(ids))), later: Arc::default() })
+    /// What a file has noted, of batches up to where the current round began and of later ones.
+    pub fn of(swept: HashSet<u128>, later: HashSet<u128>) -> Self {
+        let ids = |ids| Arc::new(Ids(RwLock::new(ids)));
+        Self { swept: ids(swept), later: ids(later) }
     }
 
-    /// Whether the ticket was sold, though it may still be listed.
+    /// Whether the ticket was sold, though it may still be found by words.
     pub fn contains(&self, ticket: TicketId) -> bool {
         let id = ticket.as_u128();
         self.swept.read().contains(&id) || self.later.read().contains(&id)
@@ -82,44 +73,44 @@ pub fn ids_of_note(batch: u64, note: &[u8]) -> Result<Vec<u128>, ReadError> {
     Ok(ids.iter().map(|id| u128::from_be_bytes(*id)).collect())
 }
 
+/// How far a round has come. The file has it too, so that a round goes on after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// The last batch whose tickets it takes out.
+    pub through: u64,
+    /// The block that is swept next; the empty word comes before all.
+    pub next: (String, u128),
+    /// Whether all blocks are swept, and what was taken out is being forgotten.
+    pub has_swept: bool,
+}
+
 /// Takes out what lingers. It belongs to the writer.
 #[derive(Debug)]
 pub struct Sweep {
     lingering: Lingering,
+    round: Round,
+    postings_per_sale: usize,
     /// What the current batch has sold.
     sold: Vec<u128>,
     /// What is noted and not published yet: of several batches while a journal is taken in.
     unpublished: Vec<u128>,
     /// The last batch that sold anything.
     batch: u64,
-    /// The last batch whose tickets the current round takes out.
-    through: u64,
-    at: Place,
     /// Whether nothing is left for the round to do.
     is_over: bool,
 }
 
-/// What is swept next, and from where on.
-#[derive(Debug)]
-enum Place {
-    Lists(Bound<(u128, u128)>),
-    ListsByPrice(Bound<(u128, u64, u128)>),
-    Words(Option<(String, u128)>),
-    Notes,
-}
-
-impl Place {
-    /// Where a round begins.
-    const FIRST: Self = Self::Lists(Bound::Included((MARKET, 0)));
-    const LISTS_BY_PRICE: Self = Self::ListsByPrice(Bound::Included((MARKET, 0, 0)));
-}
-
 impl Sweep {
-    /// A sweep that begins a round for what was sold up to a batch.
-    pub fn new(lingering: Lingering, through: u64) -> Self {
+    /// A sweep that goes on with a round.
+    pub fn new(lingering: Lingering, round: Round) -> Self {
         let (sold, unpublished) = (Vec::new(), Vec::new());
-        let (batch, at, is_over) = (through, Place::FIRST, false);
-        Self { lingering, sold, unpublished, batch, through, at, is_over }
+        let (batch, is_over, postings_per_sale) = (round.through, false, POSTINGS_PER_SALE);
+        Self { lingering, round, postings_per_sale, sold, unpublished, batch, is_over }
+    }
+
+    /// Looks at another number of postings for each ticket that is sold.
+    pub fn set_pace(&mut self, postings_per_sale: usize) {
+        self.postings_per_sale = postings_per_sale;
     }
 
     /// What lingers, as of the last batch that was published.
@@ -127,7 +118,7 @@ impl Sweep {
         &self.lingering
     }
 
-    /// Leaves a ticket that the current batch sells in lists and words.
+    /// Leaves a ticket that the current batch sells among the words.
     pub fn leave(&mut self, ticket: TicketId) {
         self.sold.push(ticket.as_u128());
     }
@@ -140,48 +131,40 @@ impl Sweep {
         let note: Vec<u8> = self.sold.iter().flat_map(|id| id.to_be_bytes()).collect();
         tables.lingering.open()?.insert(batch, note.as_slice())?;
         self.batch = batch;
-        let mut entries = self.sold.len().saturating_mul(ENTRIES_PER_SALE);
+        let mut postings = self.sold.len().saturating_mul(self.postings_per_sale);
         self.unpublished.append(&mut self.sold);
         self.is_over |= self.lingering.swept.read().is_empty() || planted(Bug::HastySweep);
-        while entries > 0 && !self.is_over {
-            let looked_at = self.step(tables, entries)?;
-            entries = entries.saturating_sub(looked_at.max(1));
+        while postings > 0 && !self.is_over {
+            let looked_at = self.step(tables, postings)?;
+            postings = postings.saturating_sub(looked_at.max(1));
         }
+        let round = if self.is_over { self.next_round() } else { self.round.clone() };
+        let (word, first) = &round.next;
+        let row = (round.through, word.as_str(), *first, round.has_swept);
+        tables.round.open()?.insert((), row)?;
         Ok(())
     }
 
-    /// Looks at some entries at most, and tells at how many.
+    /// The round that begins when the current one is over.
+    fn next_round(&self) -> Round {
+        Round { through: self.batch, ..Round::default() }
+    }
+
+    /// Looks at about so many postings, and tells at how many.
     fn step(&mut self, tables: &mut WriteTables<'_>, most: usize) -> Result<usize, Failed> {
+        if self.round.has_swept {
+            let most = most / NOTE_COST + 1;
+            let forgotten = self.forget(tables, most)?;
+            self.is_over = forgotten < most;
+            return Ok(forgotten * NOTE_COST);
+        }
         let swept = self.lingering.swept.clone();
         let swept = swept.read();
-        let (place, looked_at) = match std::mem::replace(&mut self.at, Place::Notes) {
-            Place::Lists(from) => {
-                let is_gone = |(_, id): (u128, u128)| swept.contains(&id);
-                let keys = (from, Bound::Included((MARKET, u128::MAX)));
-                let (next, looked_at) = sweep_list(tables.lists.open()?, keys, most, is_gone)?;
-                (next.map_or(Place::LISTS_BY_PRICE, Place::Lists), looked_at)
-            }
-            Place::ListsByPrice(from) => {
-                let is_gone = |(_, _, complement): (u128, u64, u128)| swept.contains(&!complement);
-                let keys = (from, Bound::Included((MARKET, u64::MAX, u128::MAX)));
-                let table = tables.lists_by_price.open()?;
-                let (next, looked_at) = sweep_list(table, keys, most, is_gone)?;
-                (next.map_or(Place::Words(None), Place::ListsByPrice), looked_at)
-            }
-            Place::Words(from) => {
-                let table = tables.words.open()?;
-                let Swept { next, looked_at } =
-                    blocks::sweep(table, from, most, &|id| swept.contains(&id))?;
-                (next.map_or(Place::Notes, |next| Place::Words(Some(next))), looked_at)
-            }
-            Place::Notes => {
-                let most = most / NOTE_COST + 1;
-                let forgotten = self.forget(tables, most)?;
-                self.is_over = forgotten < most;
-                (Place::Notes, forgotten * NOTE_COST)
-            }
-        };
-        self.at = place;
+        let from = std::mem::take(&mut self.round.next);
+        let is_gone = |id| swept.contains(&id);
+        let Swept { next, looked_at } = blocks::sweep(tables.words.open()?, from, most, &is_gone)?;
+        self.round.has_swept = next.is_none();
+        self.round.next = next.unwrap_or_default();
         Ok(looked_at)
     }
 
@@ -189,7 +172,7 @@ impl Sweep {
     fn forget(&self, tables: &mut WriteTables<'_>, most: usize) -> Result<usize, Failed> {
         let notes = tables.lingering.open()?;
         let mut batches = Vec::new();
-        for note in notes.range(..=self.through)?.take(most) {
+        for note in notes.range(..=self.round.through)?.take(most) {
             batches.push(note?.0.value());
         }
         for batch in &batches {
@@ -207,45 +190,20 @@ impl Sweep {
         let later = &self.lingering.later;
         later.0.write().unwrap_or_else(PoisonError::into_inner).extend(self.unpublished.drain(..));
         if self.is_over {
-            let swept = self.lingering.later.clone();
-            self.lingering = Lingering { swept, later: Arc::default() };
-            (self.through, self.at, self.is_over) = (self.batch, Place::FIRST, false);
+            let swept = later.clone();
+            // With room for as many, since readers wait while it grows.
+            let later = HashSet::with_capacity(swept.read().len());
+            self.lingering = Lingering { swept, later: Arc::new(Ids(RwLock::new(later))) };
+            (self.round, self.is_over) = (self.next_round(), false);
         }
     }
-}
-
-/// Takes out what is gone of the first entries of a range, of at most so many. Tells where to go
-/// on, if that is not the end, and how many it has looked at.
-fn sweep_list<K, V>(
-    table: &mut Table<'_, K, V>,
-    keys: (Bound<K>, Bound<K>),
-    most: usize,
-    is_gone: impl Fn(K) -> bool,
-) -> Result<(Option<Bound<K>>, usize), Failed>
-where
-    K: Copy + Key + for<'k> Value<SelfType<'k> = K> + 'static,
-    V: Value + 'static,
-{
-    let (mut gone, mut last, mut looked_at) = (Vec::new(), None, 0);
-    for entry in table.range::<K>(keys)?.take(most) {
-        let key = entry?.0.value();
-        looked_at += 1;
-        last = Some(key);
-        if is_gone(key) {
-            gone.push(key);
-        }
-    }
-    for key in gone {
-        table.remove(key)?;
-    }
-    Ok((last.filter(|_| looked_at == most).map(Bound::Excluded), looked_at))
 }
 
 #[cfg(test)]
 mod tests {
     use redb::ReadableTableMetadata as _;
 
-    use super::super::tables::{LINGERING, LISTS};
+    use super::super::tables::LINGERING;
     use super::super::testing::{World, in_memory, market};
     use super::super::{RedbStore, Store, StoreSettings, TicketQuery, TicketSort};
     use super::super::{lists, search_words};
@@ -298,10 +256,16 @@ mod tests {
         }
     }
 
-    fn entries_of_market(store: &RedbStore) -> usize {
-        let lists = store.now().table(LISTS).expect("a table");
-        let market = (MARKET, 0)..=(MARKET, u128::MAX);
-        lists.range::<(u128, u128)>(market).expect("entries").count()
+    /// How many sold tickets can be found by a word that every title has.
+    fn lingering(store: &RedbStore, market: &Market) -> usize {
+        let snapshot = store.now();
+        let words = snapshot.words().expect("a table");
+        let blocks = words.range(("rock", 0)..=("rock", u128::MAX)).expect("blocks");
+        let count = |block: redb::Result<(redb::AccessGuard<'_, (&str, u128)>, _)>| {
+            let (key, block): (_, redb::AccessGuard<'_, &[u8]>) = block.expect("a block");
+            blocks::postings(key.value(), block.value()).expect("postings").len()
+        };
+        blocks.map(count).sum::<usize>() - market.listed.len()
     }
 
     fn assert_sound(store: &RedbStore) {
@@ -318,38 +282,33 @@ mod tests {
             market.sells().await;
             market.shows_what_is_not_sold().await;
             assert_sound(&store);
-            let lingering = entries_of_market(&store) - market.listed.len();
-            lingered_most = lingered_most.max(lingering);
+            lingered_most = lingered_most.max(lingering(&store, &market));
         }
-        // Five entries a ticket, of which 128 are looked at with each sale: a round takes 16.
-        assert!((16..=40).contains(&lingered_most), "{lingered_most} lingered");
+        // Three postings a ticket, of which 128 are looked at with each sale: a round takes ten.
+        assert!((10..=30).contains(&lingered_most), "{lingered_most} lingered");
         let notes = store.now().table(LINGERING).expect("a table").len().expect("a number");
-        assert!(notes <= 40, "what is taken out is forgotten");
+        assert!(notes <= 30, "what is taken out is forgotten");
     }
 
     #[tokio::test]
-    async fn a_round_that_a_stop_cut_off_begins_again() {
+    async fn a_round_goes_on_after_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("gittix.redb");
         let open = || Arc::new(RedbStore::open(&path, StoreSettings::default()).expect("a store"));
-        let store = open();
+        let mut store = open();
         let mut market = Market::of(store.clone(), 200).await;
-        for _ in 0..11 {
-            market.sells().await;
-        }
-        market.world.store = in_memory();
-        drop(store);
-        let store = open();
-        market.world.store = store.clone();
-        market.shows_what_is_not_sold().await;
-        assert_sound(&store);
+        // A restart with each sale, which is far fewer than a round takes.
         for _ in 0..60 {
             market.sells().await;
+            market.world.store = in_memory();
+            drop(store);
+            store = open();
+            market.world.store = store.clone();
+            assert_sound(&store);
         }
         market.shows_what_is_not_sold().await;
-        assert_sound(&store);
-        let lingering = entries_of_market(&store) - market.listed.len();
-        assert!(lingering <= 30, "{lingering} linger");
+        let lingering = lingering(&store, &market);
+        assert!(lingering <= 20, "{lingering} linger");
     }
 
     #[tokio::test]

@@ -16,8 +16,8 @@
 //! of the rarest of them, a few nanoseconds long, and a test of each that may match. It keeps
 //! nobody else waiting, for the search gives way to other tasks as it goes.
 //!
-//! Sold tickets don't stay in the index of words, so a search among a seller's own walks their
-//! list. Those that [linger](super::lingering) there are passed over as locked ones are.
+//! Sold tickets are taken out of the index of words, sooner or [later](super::lingering), so a
+//! search among a seller's own walks their list.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
@@ -35,16 +35,19 @@ use crate::bugs::{Bug, planted};
 use super::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
 use crate::domain::{Ticket, TicketId, TicketState, Title};
 
-/// What following an index by one entry costs, in units of which a plan gets [`TURN`].
+/// What following an index by one entry costs, in units of which a plan gets [`FIRST_TURN`] or more.
 pub(super) const ENTRY_COST: usize = 1;
 /// What finding a key costs.
 pub(super) const LOOKUP_COST: usize = 6;
 /// What reading a ticket and splitting its title into words costs.
 const ROW_COST: usize = 20;
-/// What each plan may spend before it is the next one's turn.
-const TURN: usize = 512;
-/// How many plans have a turn before it is other tasks' turn.
-const TURNS_AT_ONCE: usize = 3;
+/// What each plan may spend at first before it is the next one's turn, twice as much in the next
+/// round, and so on: a plan that has the page soon need not wait for long turns of the others.
+const FIRST_TURN: usize = 64;
+/// What each may spend at most.
+const TURN_MAX: usize = 512;
+/// What all may spend before it is other tasks' turn.
+const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
 /// A place in a list: the smaller, the earlier. Two numbers tell it in every order: equal
 /// prices are listed newest first, so ids count backwards.
@@ -68,8 +71,9 @@ struct Search<'q> {
     /// The page, and one ticket to tell whether more follow.
     wanted: usize,
     snapshot: &'q Snapshot,
-    /// Tickets of the market that are free by now, but not as of the snapshot.
-    released: HashSet<TicketId>,
+    /// Tickets of the market that are not available as of the snapshot, though nobody holds them by
+    /// now.
+    taken: HashSet<TicketId>,
     lists: &'q ReadOnlyTable<(u128, u128), u64>,
     tickets: &'q ReadOnlyTable<u128, &'static [u8]>,
 }
@@ -88,12 +92,12 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
         after: query.after,
         wanted: query.limit.saturating_add(1),
         snapshot,
-        released: HashSet::new(),
+        taken: HashSet::new(),
         lists: snapshot.lists()?,
         tickets: snapshot.tickets()?,
     };
     let mut tickets = search.find().await?;
-    while search.passes_over_released(&tickets) {
+    while search.passes_over_taken(&tickets) {
         tickets = search.find().await?;
     }
     let more = tickets.len() > query.limit;
@@ -108,74 +112,84 @@ impl Search<'_> {
         let found = self.race(plans).await?;
         let ticket = |(_, complement): Rank| {
             let id = TicketId::from_u128(!complement);
-            let ticket = self.snapshot.ticket(id)?.ok_or_else(|| missing(id))?;
-            match ticket.state {
-                TicketState::Sold { .. } if self.list == MARKET => Err(sold(id)),
-                _ => Ok(ticket),
-            }
+            self.snapshot.ticket(id)?.ok_or_else(|| missing(id))
         };
         found.into_iter().map(ticket).collect()
     }
 
-    /// Whether there are locked tickets on a page of the market. Those that are locked by now
-    /// were passed over already; then those are noted that were released in between.
-    fn passes_over_released(&mut self, page: &[Ticket]) -> bool {
-        let is_locked = |ticket: &Ticket| ticket.state != TicketState::Available;
-        let has_locked = self.list == MARKET && page.iter().any(is_locked);
-        if has_locked {
-            self.released = self.snapshot.released_since();
+    /// Whether there are tickets on a page of the market that are not available as of the snapshot.
+    /// Those that are locked by now were passed over already; then those are noted that were
+    /// released in between, and those sold that nobody notes, as only damage makes them.
+    fn passes_over_taken(&mut self, page: &[Ticket]) -> bool {
+        let is_taken = |ticket: &Ticket| ticket.state != TicketState::Available;
+        if self.list != MARKET || !page.iter().any(is_taken) {
+            return false;
         }
-        has_locked
+        self.taken.extend(self.snapshot.released_since());
+        for ticket in page.iter().filter(|ticket| matches!(ticket.state, TicketState::Sold { .. }))
+        {
+            tracing::error!(ticket = %ticket.id, "a sold ticket is on the market");
+            self.taken.insert(ticket.id);
+        }
+        true
     }
 
+    /// The ways to find the page, the likeliest to be quick first.
     fn plans(&self) -> Result<Vec<Plan<'_>>, ReadError> {
-        let snapshot = self.snapshot;
-        let walk: Box<dyn Source + '_> = match self.sort {
-            TicketSort::Newest => Box::new(Newest::new(self.lists, self.list, self.after)?),
-            TicketSort::PriceAscending | TicketSort::PriceDescending => Box::new(ByPrice::new(
-                snapshot,
-                self.list,
-                self.prices.clone(),
-                self.sort,
-                self.after,
-            )?),
-        };
-        let mut plans = vec![Plan::new(walk)];
-        let is_price_limited = self.prices != (0..=u64::MAX);
-        if self.sort == TicketSort::Newest && is_price_limited {
-            let (prices, sort) = (self.prices.clone(), TicketSort::PriceAscending);
-            plans.push(Plan::new(Box::new(ByPrice::new(snapshot, self.list, prices, sort, None)?)));
-        }
+        let mut plans = Vec::new();
         if self.list == MARKET {
             let after = self.after.filter(|_| self.sort == TicketSort::Newest);
             for word in self.words {
-                let postings = Postings::new(snapshot, word, self.words, after)?;
+                let postings = Postings::new(self.snapshot, word, self.words, after)?;
                 plans.push(Plan::new(Box::new(postings)));
+            }
+        }
+        let by_price =
+            |sort, after| ByPrice::new(self.snapshot, self.list, self.prices.clone(), sort, after);
+        match self.sort {
+            TicketSort::Newest => {
+                let newest = Newest::new(self.lists, self.list, self.after)?;
+                plans.push(Plan::new(Box::new(newest)));
+                if self.is_price_limited() {
+                    let cheapest = by_price(TicketSort::PriceAscending, None)?;
+                    plans.push(Plan::new(Box::new(cheapest)));
+                }
+            }
+            sort @ (TicketSort::PriceAscending | TicketSort::PriceDescending) => {
+                plans.push(Plan::new(Box::new(by_price(sort, self.after)?)));
             }
         }
         Ok(plans)
     }
 
+    fn is_price_limited(&self) -> bool {
+        self.prices != (0..=u64::MAX)
+    }
+
     async fn race(&self, mut plans: Vec<Plan<'_>>) -> Result<BTreeSet<Rank>, ReadError> {
+        let (mut turn, mut spent) = (FIRST_TURN, 0);
         loop {
             if plans.is_empty() {
                 return Ok(BTreeSet::new());
             }
-            for some in plans.chunks_mut(TURNS_AT_ONCE) {
-                for plan in some {
-                    if self.advance(plan)? {
-                        return Ok(std::mem::take(&mut plan.best));
-                    }
+            for plan in &mut plans {
+                if self.advance(plan, turn)? {
+                    return Ok(std::mem::take(&mut plan.best));
                 }
-                tokio::task::yield_now().await;
+                spent += turn;
+                if spent >= SPENT_AT_ONCE {
+                    tokio::task::yield_now().await;
+                    spent = 0;
+                }
             }
+            turn = TURN_MAX.min(2 * turn);
         }
     }
 
     /// Brings a plan forward by one turn, and says whether it has the page.
-    fn advance(&self, plan: &mut Plan<'_>) -> Result<bool, ReadError> {
+    fn advance(&self, plan: &mut Plan<'_>, turn: usize) -> Result<bool, ReadError> {
         let mut spent = 0;
-        while spent < TURN {
+        while spent < turn {
             let (id, price) = match plan.source.step(&mut spent)? {
                 Step::Found { id, price } => (id, price),
                 Step::Searching => continue,
@@ -204,6 +218,10 @@ impl Search<'_> {
     ) -> Result<Option<Rank>, ReadError> {
         let price = match price {
             Some(price) => price,
+            // Postings tell no price, and those of sold tickets linger.
+            None if self.snapshot.lingering().contains(TicketId::from_u128(id)) => return Ok(None),
+            // The newest have their places whatever they cost.
+            None if self.sort == TicketSort::Newest && !self.is_price_limited() => 0,
             None => {
                 *spent += LOOKUP_COST;
                 match self.lists.get((self.list, id)).map_err(storage_error)? {
@@ -234,12 +252,9 @@ impl Search<'_> {
         Ok(Some(rank))
     }
 
-    /// Whether an order holds the ticket by now, or is known to have held it before, or it is
-    /// sold. That is asked last: a sale is known before its lock is released.
+    /// Whether an order holds the ticket by now, or is known to have held it before.
     fn is_passed_over(&self, id: TicketId) -> bool {
-        self.snapshot.open_orders().holder(id).is_some()
-            || self.released.contains(&id)
-            || self.snapshot.lingering().contains(id)
+        self.snapshot.open_orders().holder(id).is_some() || self.taken.contains(&id)
     }
 
     fn rank_of(&self, position: TicketPosition) -> Rank {
@@ -256,11 +271,6 @@ impl Search<'_> {
 /// An index says that it is there.
 fn missing(id: TicketId) -> ReadError {
     ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
-}
-
-/// An index offers it, and nothing says that it lingers there.
-fn sold(id: TicketId) -> ReadError {
-    ReadError::Corrupt(format!("lists {id}: the ticket is on the market, but sold"))
 }
 
 /// One way to find the page.
@@ -289,7 +299,7 @@ mod tests {
         fn alone(&self) -> Vec<BTreeSet<Rank>> {
             let plans = self.plans().expect("plans");
             let run = |mut plan: Plan<'_>| {
-                while !self.advance(&mut plan).expect("a store that can be read") {}
+                while !self.advance(&mut plan, TURN_MAX).expect("a store that can be read") {}
                 plan.best
             };
             plans.into_iter().map(run).collect()
@@ -397,7 +407,7 @@ mod tests {
                         after,
                         wanted: limit,
                         snapshot: &snapshot,
-                        released: HashSet::new(),
+                        taken: HashSet::new(),
                         lists: snapshot.lists().expect("a table"),
                         tickets: snapshot.tickets().expect("a table"),
                     };

@@ -313,7 +313,7 @@ pub fn read_tally(snapshot: &Snapshot) -> Result<Tally, ReadError> {
     let batch = snapshot.batch()?;
     Ok(Tally {
         openings: Openings::default(),
-        sweep: Sweep::new(snapshot.lingering().clone(), batch),
+        sweep: Sweep::new(snapshot.lingering().clone(), snapshot.round()?),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         batch,

@@ -11,10 +11,10 @@ use redb::{
 
 use super::codec::{self, Record, TicketRow};
 use super::index::{END_STATUSES, status_code};
-use super::lingering::{Lingering, ids_of_note};
+use super::lingering::{Lingering, Round, ids_of_note};
 use super::open_orders::{Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
-use super::tables::{BATCH_KEY, CHARGES, LINGERING, META, ORDERS, TICKETS, USERS};
+use super::tables::{BATCH_KEY, CHARGES, LINGERING, META, ORDERS, ROUND, TICKETS, USERS};
 use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
 use crate::domain::{
     Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase, Remembered,
@@ -59,13 +59,29 @@ impl Snapshot {
         Ok(Self { moment, open_orders, lingering, ..snapshot })
     }
 
+    /// A damaged note is not known, so what it is of may be found by words.
     fn lingering_of_file(&self) -> Result<Lingering, ReadError> {
-        let notes = self.table(LINGERING)?;
-        let ids = |note: redb::Result<(AccessGuard<'_, u64>, AccessGuard<'_, &[u8]>)>| {
+        let through = self.round()?.through;
+        let (mut swept, mut later) = (HashSet::new(), HashSet::new());
+        for note in self.table(LINGERING)?.iter().map_err(storage_error)? {
             let (batch, ids) = note.map_err(storage_error)?;
-            ids_of_note(batch.value(), ids.value())
-        };
-        Lingering::of_notes(notes.iter().map_err(storage_error)?.map(ids))
+            let set = if batch.value() <= through { &mut swept } else { &mut later };
+            match ids_of_note(batch.value(), ids.value()) {
+                Ok(ids) => set.extend(ids),
+                Err(error) => tracing::error!(%error, "a note of sold tickets is damaged"),
+            }
+        }
+        Ok(Lingering::of(swept, later))
+    }
+
+    /// How far what lingers has been taken out. In a store that has sold nothing, a round has
+    /// nothing to do yet.
+    pub fn round(&self) -> Result<Round, ReadError> {
+        let row = self.table(ROUND)?.get(()).map_err(storage_error)?;
+        Ok(row.map_or_else(Round::default, |row| {
+            let (through, word, first, has_swept) = row.value();
+            Round { through, next: (word.to_owned(), first), has_swept }
+        }))
     }
 
     fn open_orders_of_file(&self) -> Result<OpenOrders, ReadError> {

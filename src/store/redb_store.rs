@@ -11,6 +11,7 @@ use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::latch::Storage;
+use super::lingering::POSTINGS_PER_SALE;
 use super::reads::Snapshot;
 use super::recovery::recover;
 use super::verify::{VerifyReport, verify_snapshot};
@@ -45,6 +46,9 @@ pub struct StoreSettings {
     /// With [`WriterMode::Inline`], how many of the database's latest operations have not reached
     /// the disk yet: it does them later, in order.
     pub disk_lag: usize,
+    /// How many postings of words are looked at for each ticket that is sold, to take out those of
+    /// sold tickets.
+    pub postings_per_sale: usize,
     /// Who writes.
     pub writer: WriterMode,
     /// Who is told of every batch.
@@ -69,6 +73,7 @@ impl Default for StoreSettings {
             cache_bytes: 256 * 1024 * 1024,
             journal_bytes: JOURNAL_BYTES,
             disk_lag: 0,
+            postings_per_sale: POSTINGS_PER_SALE,
             writer: WriterMode::Thread,
             observer: None,
         }
@@ -105,7 +110,8 @@ impl RedbStore {
     }
 
     fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
-        let (snapshot, tally) = recover(&mut volume)?;
+        let (snapshot, mut tally) = recover(&mut volume)?;
+        tally.sweep.set_pace(settings.postings_per_sale);
         let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);
         let shared = Arc::new(Shared::new(snapshot, &tally));

@@ -57,19 +57,21 @@ tables! {
     /// Tickets, and the marks of those withdrawn, by ticket id.
     TICKETS: "tickets", u128 => &[u8];
     /// Prices in minor units by list (a seller's id or [`MARKET`]) and ticket id. A ticket is
-    /// in its seller's list until it is withdrawn, and in the market's until it is sold, or a
-    /// while longer; see [`super::index::is_on_market`].
+    /// in its seller's list until it is withdrawn, and in the market's until it is sold; see
+    /// [`super::index::is_on_market`].
     LISTS: "lists", (u128, u128) => u64;
     /// The same entries by list, price and the complement of the ticket id, so that equal
     /// prices stand newest first.
     LISTS_BY_PRICE: "lists_by_price", (u128, u64, u128) => ();
-    /// The words in titles of tickets that are not sold, in blocks of postings by word and a lower
+    /// The words in titles of tickets that are not sold, or that linger, in blocks of postings by word and a lower
     /// bound of the ticket ids; see [`super::blocks`].
     WORDS: "words", (&str, u128) => &[u8];
 
-    /// Notes of sold tickets that are still in the market's list and among the words: their ids
-    /// by the batch that sold them; see [`super::lingering`].
+    /// Notes of sold tickets that are still among the words: their ids by the batch that sold
+    /// them; see [`super::lingering`].
     LINGERING: "lingering", u64 => &[u8];
+    /// How far these have been taken out; see [`super::lingering::Round`].
+    ROUND: "round", () => (u64, &str, u128, bool);
 
     /// Orders by order id.
     ORDERS: "orders", u128 => &[u8];

@@ -10,8 +10,8 @@ use crate::domain::{
 use crate::store::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_of};
 use crate::store::codec::{self, TicketRow};
 use crate::store::tables::{
-    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
-    LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, UNSETTLED, USERS, WORDS,
+    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY,
+    LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, UNSETTLED, USERS, WORDS,
 };
 use crate::store::testing::{World, database};
 use crate::store::{RedbStore, StoreSettings};
@@ -223,6 +223,20 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
     }),
     ("a word is too many", "must not be found by", |txn| {
         txn.open_table(WORDS)?.insert(("surplus", 5), posting(5, 0).as_slice())?;
+        Ok(())
+    }),
+    ("a note of a sold ticket is missing", "must not be found by", |txn| {
+        txn.open_table(LINGERING)?.retain(|_, _| false)?;
+        Ok(())
+    }),
+    ("a note is of a ticket that is not sold", "it is not sold", |txn| {
+        let (_, ticket) = a_lock(txn)?;
+        let id = ticket.as_u128().to_be_bytes();
+        txn.open_table(LINGERING)?.insert(1, id.as_slice())?;
+        Ok(())
+    }),
+    ("a note is cut off", "it has 3 bytes", |txn| {
+        txn.open_table(LINGERING)?.insert(1, [1, 2, 3].as_slice())?;
         Ok(())
     }),
     ("a signature is wrong", "its signature at", |txn| {

@@ -20,7 +20,6 @@ pub(super) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> 
         words: Words::of(inspection)?,
         lingering: lingering(inspection)?,
         listings: 0,
-        prices: 0,
     };
     let orders = inspection.table(ORDERS)?;
     inspection.each::<TicketRow>(TICKETS, |inspection, key, row| {
@@ -66,10 +65,9 @@ struct Indexes {
     lists: ReadOnlyTable<(u128, u128), u64>,
     by_price: ReadOnlyTable<(u128, u64, u128), ()>,
     words: Words,
-    /// Sold tickets that may still have entries as if they were not.
+    /// Sold tickets that may still be found by words.
     lingering: HashSet<u128>,
     listings: u64,
-    prices: u64,
 }
 
 impl Indexes {
@@ -83,7 +81,6 @@ impl Indexes {
         let price = ticket.price.minor();
         for list in index::lists(ticket) {
             self.listings += 1;
-            self.prices += 1;
             let listed = value(&self.lists, (list, id), |price| price)?;
             inspection.expect(listed == Some(price), || match listed {
                 Some(listed) => format!("lists {}: its price is {listed} there", at(list, id)),
@@ -96,19 +93,9 @@ impl Indexes {
         }
         self.words.hold(inspection, id, ticket)?;
         if self.lingering.contains(&id) {
-            self.count_what_lingers(id, ticket)?;
+            self.words.count_what_lingers(id, ticket)?;
         }
         Ok(())
-    }
-
-    /// Counts the entries of a sold ticket that nobody has taken out yet.
-    fn count_what_lingers(&mut self, id: u128, ticket: &Ticket) -> Result<(), ReadError> {
-        let price = ticket.price.minor();
-        let listed = value(&self.lists, (MARKET, id), |listed| listed == price)?;
-        self.listings += u64::from(listed == Some(true));
-        let listed = value(&self.by_price, (MARKET, price, !id), |()| ())?;
-        self.prices += u64::from(listed.is_some());
-        self.words.count_what_lingers(id, ticket)
     }
 }
 
@@ -145,16 +132,14 @@ fn held_by_its_order(
 
 /// Names the entries that no ticket implies.
 fn surplus(inspection: &mut Inspection<'_>, indexes: &Indexes) -> Result<(), ReadError> {
-    let Indexes { listings, prices, lingering, words, .. } = indexes;
+    let Indexes { listings, lingering, words, .. } = indexes;
     let tickets = inspection.table(TICKETS)?;
     let ticket = |id| -> Result<Option<Ticket>, ReadError> {
         Ok(lookup::<TicketRow>(&tickets, TICKETS, id)?.and_then(TicketRow::listed))
     };
     let belongs = |list: u128, id, price| -> Result<bool, ReadError> {
         Ok(ticket(id)?.is_some_and(|ticket| {
-            let lingers = list == MARKET && lingering.contains(&id);
-            ticket.price.minor() == price
-                && (lingers || index::lists(&ticket).any(|other| other == list))
+            ticket.price.minor() == price && index::lists(&ticket).any(|other| other == list)
         }))
     };
     inspection.no_more(LISTS, *listings, |inspection, (list, id), price| {
@@ -162,14 +147,18 @@ fn surplus(inspection: &mut Inspection<'_>, indexes: &Indexes) -> Result<(), Rea
         inspection.expect(is_right, || format!("lists {}: it does not belong there", at(list, id)));
         Ok(())
     })?;
-    inspection.no_more(LISTS_BY_PRICE, *prices, |inspection, (list, price, complement), ()| {
-        let id = !complement;
-        let is_right = belongs(list, id, price)?;
-        inspection.expect(is_right, || {
-            format!("lists_by_price {}: it does not belong there at {price}", at(list, id))
-        });
-        Ok(())
-    })?;
+    inspection.no_more(
+        LISTS_BY_PRICE,
+        *listings,
+        |inspection, (list, price, complement), ()| {
+            let id = !complement;
+            let is_right = belongs(list, id, price)?;
+            inspection.expect(is_right, || {
+                format!("lists_by_price {}: it does not belong there at {price}", at(list, id))
+            });
+            Ok(())
+        },
+    )?;
     words.inspect(inspection, |id, word| {
         Ok(ticket(id)?.is_some_and(|ticket| {
             (lingering.contains(&id) || index::is_on_market(&ticket))
