@@ -61,7 +61,7 @@ bugs! {
     NoSync "no-sync"
     /// The journal is written over before the checkpoint that covers it is on the disk.
     HastyJournal "hasty-journal"
-    /// A sold ticket is forgotten before it is taken out of the lists.
+    /// A sold ticket is forgotten before its postings are taken out.
     HastySweep "hasty-sweep"
     /// A page begins with the last ticket of the page before.
     RepeatingPage "repeating-page"

@@ -133,7 +133,7 @@ impl Sweep {
         self.batch = batch;
         let mut postings = self.sold.len().saturating_mul(self.postings_per_sale);
         self.unpublished.append(&mut self.sold);
-        self.is_over |= self.lingering.swept.read().is_empty() || planted(Bug::HastySweep);
+        self.is_over |= self.lingering.swept.read().is_empty();
         while postings > 0 && !self.is_over {
             let looked_at = self.step(tables, postings)?;
             postings = postings.saturating_sub(looked_at.max(1));
@@ -152,7 +152,7 @@ impl Sweep {
 
     /// Looks at about so many postings, and tells at how many.
     fn step(&mut self, tables: &mut WriteTables<'_>, most: usize) -> Result<usize, Failed> {
-        if self.round.has_swept {
+        if self.round.has_swept || planted(Bug::HastySweep) {
             let most = most / NOTE_COST + 1;
             let forgotten = self.forget(tables, most)?;
             self.is_over = forgotten < most;
