@@ -170,10 +170,14 @@ impl Snapshot {
     /// A ticket.
     pub fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         let row: Option<TicketRow> = record(self.tickets()?, TICKETS, id.as_u128())?;
-        let Some(ticket) = row.and_then(TicketRow::listed) else { return Ok(None) };
-        match self.holder(id) {
-            None => Ok(Some(ticket)),
-            Some(holder) => self.locked(&ticket, holder).map(Some),
+        row.and_then(TicketRow::listed).map(|row| self.as_held(row)).transpose()
+    }
+
+    /// The ticket of a row, locked if an open order holds it.
+    pub fn as_held(&self, row: Ticket) -> Result<Ticket, ReadError> {
+        match self.holder(row.id) {
+            None => Ok(row),
+            Some(holder) => self.locked(&row, holder),
         }
     }
 

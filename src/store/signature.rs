@@ -1,15 +1,15 @@
 //! Signatures of titles: 64 bits that tell of most titles, without reading them, that a search
 //! does not match.
 //!
-//! A word sets one bit for its first two characters and one for its first four, as far as it has
-//! so many. Words of titles and of searches are treated alike: whatever begins with a word of a
+//! A word sets one bit for its first two characters, one for its first four and one for its first
+//! six, as far as it has so many. Words of titles and of searches are treated alike: whatever begins with a word of a
 //! search has the same beginnings as that word, so a title that matches has all bits of the
 //! search. The reverse does not hold, for different beginnings may share a bit.
 //!
 //! Signatures stand in the file, so which bit a beginning has can't change.
 
 /// The lengths of the beginnings that have a bit, in characters.
-const BEGINNINGS: [usize; 2] = [2, 4];
+const BEGINNINGS: [usize; 3] = [2, 4, 6];
 
 /// The signature of words, which are as [`super::words`] makes them.
 pub fn signature<'w>(words: impl IntoIterator<Item = &'w String>) -> u64 {
@@ -53,7 +53,8 @@ mod tests {
     #[test]
     fn the_bits_of_a_title_are_the_same_for_ever() {
         assert_eq!(bits(&["cafe", "row", "7", "日本"]), [13, 19, 32, 49]);
-        assert_eq!(bits(&["concert"]), bits(&["conc"]), "only four characters count");
+        assert_eq!(bits(&["concert"]), [4, 25, 52]);
+        assert_eq!(bits(&["concert"]), bits(&["concerto"]), "only six characters count");
         assert!(bits(&["7", "日"]).is_empty(), "a single character has no bit");
     }
 
