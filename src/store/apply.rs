@@ -27,7 +27,7 @@ const KEYS_SWEPT_MIN: usize = 8;
 pub struct Tally {
     /// What the current batch has opened and closed.
     pub openings: Openings,
-    /// What was sold and is listed all the same.
+    /// What was sold and can be found by words all the same.
     pub sweep: Sweep,
     /// Charges that still owe something to or by the gateway.
     pub unsettled: u64,

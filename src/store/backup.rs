@@ -12,6 +12,7 @@ use redb::{
 };
 use thiserror::Error;
 
+use super::lingering::POSTINGS_PER_SALE;
 use super::open::{self, OpenError};
 use super::recovery::recover;
 use super::redb_store::JOURNAL_BYTES;
@@ -58,7 +59,7 @@ pub fn backup_file(store: &Path, to: &Path) -> Result<(), BackupError> {
     let found = open::read_format(&volume.db, store).map_err(failed)?;
     open::check_format(found, tables::FORMAT).map_err(failed)?;
     if found == tables::FORMAT {
-        recover(&mut volume).map_err(failed)?;
+        recover(&mut volume, POSTINGS_PER_SALE).map_err(failed)?;
     } else {
         open::must_be_at_rest(&volume, store).map_err(failed)?;
     }
@@ -78,7 +79,7 @@ pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> 
     let folder = files::folder_of(store);
     std::fs::create_dir_all(folder).map_err(open::io_error(folder))?;
     let mut volume = open::open_existing(from, &mut Database::builder())?;
-    recover(&mut volume)?;
+    recover(&mut volume, POSTINGS_PER_SALE)?;
     copy(&volume.db, store).map_err(|error| match error {
         CopyError::Exists => RestoreError::Exists(store.to_owned()),
         CopyError::Failed(why) => RestoreError::Failed(why),

@@ -119,7 +119,7 @@ mod tests {
             let volume = open_backend(Arc::new(InMemoryBackend::new()), 1 << 20, 1 << 16);
             let db = volume.expect("an empty store opens").db;
             let empty = Snapshot::of_file(&db).expect("a snapshot");
-            let (open_orders, tally) = (empty.open_orders().clone(), read_tally(&empty));
+            let (open_orders, tally) = (empty.open_orders().clone(), read_tally(&empty, 1));
             let mut tally = tally.expect("an empty store");
             for batch in commits.chunks(size) {
                 let (txn, mut outcomes) = (db.begin_write().expect("a transaction"), Vec::new());

@@ -223,8 +223,12 @@ pub fn sweep(
     is_gone: &dyn Fn(u128) -> bool,
 ) -> Result<Swept, Failed> {
     let (mut looked_at, mut next, mut thinned) = (0, None, Vec::new());
-    // How much is kept of the block before; that of the first is not known.
+    // How much is kept of the block before.
     let mut before: Option<(String, usize)> = None;
+    if let Some(bound) = from.1.checked_sub(1) {
+        let block = past_damage(last_block(table, &from.0, bound))?.flatten();
+        before = block.map(|(_, postings)| (from.0.clone(), postings.len()));
+    }
     for block in table.range((from.0.as_str(), from.1)..)? {
         let (key, block) = block?;
         let (word, first) = key.value();
@@ -239,10 +243,9 @@ pub fn sweep(
         looked_at += postings.len();
         let gone = postings.iter().filter(|posting| is_gone(id_of(posting))).count();
         let count = postings.len() - gone;
-        let fits = match &before {
-            Some((before, of_it)) => before == word && of_it + count <= BLOCK_MAX,
-            None => first > 0 && count < BLOCK_MAX,
-        };
+        let fits = before
+            .as_ref()
+            .is_some_and(|(before, of_it)| before == word && of_it + count <= BLOCK_MAX);
         if gone > 0 || fits {
             let kept = postings.iter().filter(|posting| !is_gone(id_of(posting))).copied();
             let (word, kept) = (word.to_owned(), kept.collect());
@@ -424,6 +427,20 @@ mod tests {
         add(&mut table, (0..160).map(|number| number * 2));
         add(&mut table, [101]);
         assert_eq!(lengths(&table), [81, 80]);
+    }
+
+    #[test]
+    fn a_slice_of_a_sweep_knows_the_block_before_it() {
+        let txn = a_transaction();
+        let mut table = txn.open_table(WORDS).expect("a table");
+        let mut first = 0;
+        for count in [100, 50, 60, 80] {
+            let block: Vec<Posting> = (first..first + count).map(|id| posting(id, 1)).collect();
+            table.insert(("rock", first), block.as_flattened()).expect("a block");
+            first += count;
+        }
+        sweep(&mut table, ("rock".to_owned(), 100), 1000, &|_| false).expect("blocks");
+        assert_eq!(lengths(&table), [150, 140]);
     }
 
     #[test]

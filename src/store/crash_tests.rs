@@ -55,8 +55,8 @@ fn open_behind(disk: &Disk, disk_lag: usize) -> RedbStore {
     open_with(StoreSettings { disk_lag, ..settings(WriterMode::Inline) }, disk)
 }
 
-/// What is left of sold tickets in these depends on how far the sweep got, which a crash sets back;
-/// that they fit the rows is verified.
+/// What is left of sold tickets in these depends on where rounds of the sweep ended, which batches
+/// that are taken in together after a crash share; that they fit the rows is verified.
 const SWEPT: [&str; 3] = ["words", "lingering", "round"];
 
 /// A hash of everything in a store that does not follow from the rest.

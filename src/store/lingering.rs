@@ -94,7 +94,7 @@ pub struct Sweep {
     sold: Vec<u128>,
     /// What is noted and not published yet: of several batches while a journal is taken in.
     unpublished: Vec<u128>,
-    /// The last batch that sold anything.
+    /// The last batch that sold anything since the round began.
     batch: u64,
     /// Whether nothing is left for the round to do.
     is_over: bool,
@@ -102,15 +102,10 @@ pub struct Sweep {
 
 impl Sweep {
     /// A sweep that goes on with a round.
-    pub fn new(lingering: Lingering, round: Round) -> Self {
+    pub fn new(lingering: Lingering, round: Round, postings_per_sale: usize) -> Self {
         let (sold, unpublished) = (Vec::new(), Vec::new());
-        let (batch, is_over, postings_per_sale) = (round.through, false, POSTINGS_PER_SALE);
+        let (batch, is_over) = (round.through, false);
         Self { lingering, round, postings_per_sale, sold, unpublished, batch, is_over }
-    }
-
-    /// Looks at another number of postings for each ticket that is sold.
-    pub fn set_pace(&mut self, postings_per_sale: usize) {
-        self.postings_per_sale = postings_per_sale;
     }
 
     /// What lingers, as of the last batch that was published.
@@ -256,16 +251,22 @@ mod tests {
         }
     }
 
-    /// How many sold tickets can be found by a word that every title has.
+    /// How many sold tickets can be found by a word that every title has. All of them are known.
     fn lingering(store: &RedbStore, market: &Market) -> usize {
         let snapshot = store.now();
         let words = snapshot.words().expect("a table");
         let blocks = words.range(("rock", 0)..=("rock", u128::MAX)).expect("blocks");
-        let count = |block: redb::Result<(redb::AccessGuard<'_, (&str, u128)>, _)>| {
-            let (key, block): (_, redb::AccessGuard<'_, &[u8]>) = block.expect("a block");
-            blocks::postings(key.value(), block.value()).expect("postings").len()
-        };
-        blocks.map(count).sum::<usize>() - market.listed.len()
+        let mut lingering = 0;
+        for block in blocks {
+            let (key, block) = block.expect("a block");
+            for posting in blocks::postings(key.value(), block.value()).expect("postings") {
+                let ticket = TicketId::from_u128(blocks::id_of(posting));
+                let is_sold = !market.listed.contains(&ticket);
+                assert_eq!(snapshot.lingering().contains(ticket), is_sold, "{ticket}");
+                lingering += usize::from(is_sold);
+            }
+        }
+        lingering
     }
 
     fn assert_sound(store: &RedbStore) {

@@ -309,11 +309,11 @@ fn migrate(
 }
 
 /// Learns what the writer knows by heart.
-pub fn read_tally(snapshot: &Snapshot) -> Result<Tally, ReadError> {
+pub fn read_tally(snapshot: &Snapshot, postings_per_sale: usize) -> Result<Tally, ReadError> {
     let batch = snapshot.batch()?;
     Ok(Tally {
         openings: Openings::default(),
-        sweep: Sweep::new(snapshot.lingering().clone(), snapshot.round()?),
+        sweep: Sweep::new(snapshot.lingering().clone(), snapshot.round()?, postings_per_sale),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         batch,

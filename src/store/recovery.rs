@@ -12,18 +12,25 @@ use super::volume::Volume;
 
 /// Takes in every batch that the journal has and the database has not, and learns what the
 /// writer knows by heart. Nothing becomes durable by it that was not: the journal goes on behind
-/// what was read, so a crash meanwhile changes nothing, and a full disk does not matter.
-pub fn recover(volume: &mut Volume) -> Result<(Snapshot, Tally), OpenError> {
+/// what was read, so a crash meanwhile changes nothing, and a full disk does not matter. Sales sweep
+/// that many postings each, then and later: see [`super::lingering`].
+pub fn recover(
+    volume: &mut Volume,
+    postings_per_sale: usize,
+) -> Result<(Snapshot, Tally), OpenError> {
     // redb may panic on a file that was changed by others.
-    match catch_unwind(AssertUnwindSafe(|| take_in_journal(volume))) {
+    match catch_unwind(AssertUnwindSafe(|| take_in_journal(volume, postings_per_sale))) {
         Ok(recovered) => recovered,
         Err(_) => Err(OpenError::Damaged("reading it panicked".to_owned())),
     }
 }
 
-fn take_in_journal(volume: &mut Volume) -> Result<(Snapshot, Tally), OpenError> {
+fn take_in_journal(
+    volume: &mut Volume,
+    postings_per_sale: usize,
+) -> Result<(Snapshot, Tally), OpenError> {
     let snapshot = Snapshot::of_file(&volume.db)?;
-    let mut tally = read_tally(&snapshot)?;
+    let mut tally = read_tally(&snapshot, postings_per_sale)?;
     let failed = |error: Failed| OpenError::Failed(error.0);
     let txn = volume.db.begin_write().map_err(|error| failed(error.into()))?;
     let open_orders = snapshot.open_orders().clone();

@@ -110,8 +110,7 @@ impl RedbStore {
     }
 
     fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
-        let (snapshot, mut tally) = recover(&mut volume)?;
-        tally.sweep.set_pace(settings.postings_per_sale);
+        let (snapshot, tally) = recover(&mut volume, settings.postings_per_sale)?;
         let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);
         let shared = Arc::new(Shared::new(snapshot, &tally));

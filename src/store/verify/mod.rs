@@ -25,6 +25,7 @@ use redb::{Database, Key, ReadOnlyTable, ReadableTable, ReadableTableMetadata, T
 use redb::{TableHandle as _, Value};
 
 use super::codec::{self, Record};
+use super::lingering::POSTINGS_PER_SALE;
 use super::open::{self, OpenError};
 use super::reads::{self, Snapshot};
 use super::recovery::recover;
@@ -130,7 +131,7 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
     if found < FORMAT {
         return Err(OpenError::TooOld { found, supported: FORMAT });
     }
-    match recover(&mut volume) {
+    match recover(&mut volume, POSTINGS_PER_SALE) {
         Ok((snapshot, _)) => Ok(verify_snapshot(&snapshot)?),
         // What is in the database can be looked at all the same.
         Err(OpenError::Damaged(why)) => {

@@ -11,7 +11,7 @@ use crate::store::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_o
 use crate::store::codec::{self, TicketRow};
 use crate::store::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY,
-    LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, TICKETS, UNSETTLED, USERS, WORDS,
+    LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, ROUND, TICKETS, UNSETTLED, USERS, WORDS,
 };
 use crate::store::testing::{World, database};
 use crate::store::{RedbStore, StoreSettings};
@@ -237,6 +237,10 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
     }),
     ("a note is cut off", "it has 3 bytes", |txn| {
         txn.open_table(LINGERING)?.insert(1, [1, 2, 3].as_slice())?;
+        Ok(())
+    }),
+    ("a round of the sweep is of later batches", "it can't have come to", |txn| {
+        txn.open_table(ROUND)?.insert((), (u64::MAX, "", 0, false))?;
         Ok(())
     }),
     ("a signature is wrong", "its signature at", |txn| {

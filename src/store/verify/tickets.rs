@@ -57,6 +57,10 @@ fn lingering(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError
             lingering.insert(id);
         }
     }
+    let (round, batch) = (inspection.snapshot.round()?, inspection.snapshot.batch()?);
+    let is_possible =
+        round.through <= batch && !(round.has_swept && round.next != Default::default());
+    inspection.expect(is_possible, || format!("round: it can't have come to {round:?}"));
     Ok(lingering)
 }
 
