@@ -1,10 +1,10 @@
 //! Sold tickets that can still be found by the words of their titles.
 //!
 //! A ticket has a posting for each word, in a block of its own each time, which would have to be
-//! read, copied, hashed and written to take one posting out. So a sale leaves them where they are
-//! and notes the ticket, and searches pass it over. A [`Sweep`] goes round through all blocks, a bit
-//! further with every sale, and takes out what lingers in those it comes to, several at once.
-//! (Lists are not like that: many read their first pages, and few sales may be all over them.)
+//! read, copied, hashed and written to take one posting out. So a sale leaves them where they are and
+//! notes the ticket, and searches pass it over. A [`Sweep`] goes round through all blocks, a bit
+//! further with every sale, and takes out what lingers in those it comes to, several at once. (Lists
+//! are not treated so: what is bought most may stand on their first page, which everyone reads.)
 //!
 //! A round takes out what lingered when it began. It then forgets these tickets, and those that
 //! were sold meanwhile are the next round's. So at most the sales of two rounds linger. Rounds are

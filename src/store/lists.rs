@@ -35,7 +35,8 @@ use crate::bugs::{Bug, planted};
 use super::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
 use crate::domain::{Ticket, TicketId, TicketState};
 
-/// What following an index by one entry costs, in units of which a plan gets [`FIRST_TURN`] or more.
+/// What following an index by one entry costs, in units of which a plan gets [`FIRST_TURN`] or
+/// more.
 pub(super) const ENTRY_COST: usize = 1;
 /// What finding a key costs.
 pub(super) const LOOKUP_COST: usize = 6;

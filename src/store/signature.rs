@@ -2,9 +2,9 @@
 //! does not match.
 //!
 //! A word sets one bit for its first two characters, one for its first four and one for its first
-//! six, as far as it has so many. Words of titles and of searches are treated alike: whatever begins with a word of a
-//! search has the same beginnings as that word, so a title that matches has all bits of the
-//! search. The reverse does not hold, for different beginnings may share a bit.
+//! six, as far as it has so many. Words of titles and of searches are treated alike: whatever begins
+//! with a word of a search has the same beginnings as that word, so a title that matches has all bits
+//! of the search. The reverse does not hold, for different beginnings may share a bit.
 //!
 //! Signatures stand in the file, so which bit a beginning has can't change.
 

@@ -63,8 +63,8 @@ tables! {
     /// The same entries by list, price and the complement of the ticket id, so that equal
     /// prices stand newest first.
     LISTS_BY_PRICE: "lists_by_price", (u128, u64, u128) => ();
-    /// The words in titles of tickets that are not sold, or that linger, in blocks of postings by word and a lower
-    /// bound of the ticket ids; see [`super::blocks`].
+    /// The words in titles of tickets that are not sold, or that linger, in blocks of postings by
+    /// word and a lower bound of the ticket ids; see [`super::blocks`].
     WORDS: "words", (&str, u128) => &[u8];
 
     /// Notes of sold tickets that are still among the words: their ids by the batch that sold
