@@ -241,19 +241,16 @@ pub fn sweep(
             continue;
         };
         looked_at += postings.len();
-        let gone = postings.iter().filter(|posting| is_gone(id_of(posting))).count();
-        let count = postings.len() - gone;
-        let fits = before
-            .as_ref()
-            .is_some_and(|(before, of_it)| before == word && of_it + count <= BLOCK_MAX);
-        if gone > 0 || fits {
-            let kept = postings.iter().filter(|posting| !is_gone(id_of(posting))).copied();
-            let (word, kept) = (word.to_owned(), kept.collect());
-            thinned.push(Thinned { word, first, count_before: postings.len(), kept });
-        }
+        let kept = postings.iter().filter(|posting| !is_gone(id_of(posting))).copied();
+        let (kept, count_before): (Vec<Posting>, _) = (kept.collect(), postings.len());
+        let united =
+            before.filter(|(before, _)| before == word).map(|(_, of_it)| of_it + kept.len());
+        let united = united.filter(|count| *count <= BLOCK_MAX);
         // What follows is united with both.
-        let of_it = if fits { before.map_or(0, |(_, of_it)| of_it) } else { 0 };
-        before = Some((word.to_owned(), of_it + count));
+        before = Some((word.to_owned(), united.unwrap_or(kept.len())));
+        if kept.len() < count_before || united.is_some() {
+            thinned.push(Thinned { word: word.to_owned(), first, count_before, kept });
+        }
     }
     // What is being walked can't be changed at the same time.
     thinned.iter().try_for_each(|block| settle(table, block))?;

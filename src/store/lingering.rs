@@ -153,8 +153,7 @@ impl Sweep {
             self.is_over = forgotten < most;
             return Ok(forgotten * NOTE_COST);
         }
-        let swept = self.lingering.swept.clone();
-        let swept = swept.read();
+        let swept = self.lingering.swept.read();
         let from = std::mem::take(&mut self.round.next);
         let is_gone = |id| swept.contains(&id);
         let Swept { next, looked_at } = blocks::sweep(tables.words.open()?, from, most, &is_gone)?;

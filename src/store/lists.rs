@@ -24,11 +24,10 @@ use std::ops::RangeInclusive;
 
 use redb::ReadOnlyTable;
 
-use super::codec::TicketRow;
 use super::postings::Postings;
-use super::reads::{Snapshot, record};
+use super::reads::Snapshot;
 use super::sources::{ByPrice, Newest, Source, Step};
-use super::tables::{MARKET, TICKETS};
+use super::tables::MARKET;
 use super::words::matches;
 use crate::bugs::{Bug, planted};
 
@@ -78,7 +77,6 @@ struct Search<'q> {
     /// now.
     taken: HashSet<TicketId>,
     lists: &'q ReadOnlyTable<(u128, u128), u64>,
-    tickets: &'q ReadOnlyTable<u128, &'static [u8]>,
 }
 
 /// A page of tickets.
@@ -97,7 +95,6 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
         snapshot,
         taken: HashSet::new(),
         lists: snapshot.lists()?,
-        tickets: snapshot.tickets()?,
     };
     let mut tickets = search.find().await?;
     while search.passes_over_taken(&tickets) {
@@ -277,8 +274,8 @@ impl Search<'_> {
     }
 
     fn row(&self, id: u128) -> Result<Ticket, ReadError> {
-        let row: Option<TicketRow> = record(self.tickets, TICKETS, id)?;
-        row.and_then(TicketRow::listed).ok_or_else(|| missing(TicketId::from_u128(id)))
+        let id = TicketId::from_u128(id);
+        self.snapshot.ticket_row(id)?.ok_or_else(|| missing(id))
     }
 }
 
@@ -426,7 +423,6 @@ mod tests {
                         snapshot: &snapshot,
                         taken: HashSet::new(),
                         lists: snapshot.lists().expect("a table"),
-                        tickets: snapshot.tickets().expect("a table"),
                     };
                     let found = search.alone();
                     assert!(found.len() >= 2, "a filter gives a choice");

@@ -169,8 +169,13 @@ impl Snapshot {
 
     /// A ticket.
     pub fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
+        self.ticket_row(id)?.map(|row| self.as_held(row)).transpose()
+    }
+
+    /// The row of a ticket, which tells nothing of a lock.
+    pub fn ticket_row(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         let row: Option<TicketRow> = record(self.tickets()?, TICKETS, id.as_u128())?;
-        row.and_then(TicketRow::listed).map(|row| self.as_held(row)).transpose()
+        Ok(row.and_then(TicketRow::listed))
     }
 
     /// The ticket of a row, locked if an open order holds it.

@@ -50,7 +50,7 @@ fn lingering(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError
         let (batch, ids) = note.map_err(storage_error)?;
         let ids = inspection.sound(ids_of_note(batch.value(), ids.value()))?;
         for id in ids.into_iter().flatten() {
-            let row = lookup::<TicketRow>(&tickets, TICKETS, id)?.and_then(TicketRow::listed);
+            let row = ticket_row(&tickets, id)?;
             let is_sold = row.is_some_and(|ticket| !index::is_on_market(&ticket));
             let id_text = TicketId::from_u128(id);
             inspection.expect(is_sold, || format!("lingering {id_text}: it is not sold"));
@@ -62,6 +62,11 @@ fn lingering(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError
         round.through <= batch && !(round.has_swept && round.next != Default::default());
     inspection.expect(is_possible, || format!("round: it can't have come to {round:?}"));
     Ok(lingering)
+}
+
+/// The row of a ticket that was not withdrawn; `None` if it is damaged, too.
+fn ticket_row(tickets: &Rows, id: u128) -> Result<Option<Ticket>, ReadError> {
+    Ok(lookup::<TicketRow>(tickets, TICKETS, id)?.and_then(TicketRow::listed))
 }
 
 /// The indexes of tickets, and how many entries they should have.
@@ -136,33 +141,27 @@ fn held_by_its_order(
 
 /// Names the entries that no ticket implies.
 fn surplus(inspection: &mut Inspection<'_>, indexes: &Indexes) -> Result<(), ReadError> {
-    let Indexes { listings, lingering, words, .. } = indexes;
+    let &Indexes { listings, ref lingering, ref words, .. } = indexes;
     let tickets = inspection.table(TICKETS)?;
-    let ticket = |id| -> Result<Option<Ticket>, ReadError> {
-        Ok(lookup::<TicketRow>(&tickets, TICKETS, id)?.and_then(TicketRow::listed))
-    };
+    let ticket = |id| ticket_row(&tickets, id);
     let belongs = |list: u128, id, price| -> Result<bool, ReadError> {
         Ok(ticket(id)?.is_some_and(|ticket| {
             ticket.price.minor() == price && index::lists(&ticket).any(|other| other == list)
         }))
     };
-    inspection.no_more(LISTS, *listings, |inspection, (list, id), price| {
+    inspection.no_more(LISTS, listings, |inspection, (list, id), price| {
         let is_right = belongs(list, id, price)?;
         inspection.expect(is_right, || format!("lists {}: it does not belong there", at(list, id)));
         Ok(())
     })?;
-    inspection.no_more(
-        LISTS_BY_PRICE,
-        *listings,
-        |inspection, (list, price, complement), ()| {
-            let id = !complement;
-            let is_right = belongs(list, id, price)?;
-            inspection.expect(is_right, || {
-                format!("lists_by_price {}: it does not belong there at {price}", at(list, id))
-            });
-            Ok(())
-        },
-    )?;
+    inspection.no_more(LISTS_BY_PRICE, listings, |inspection, (list, price, complement), ()| {
+        let id = !complement;
+        let is_right = belongs(list, id, price)?;
+        inspection.expect(is_right, || {
+            format!("lists_by_price {}: it does not belong there at {price}", at(list, id))
+        });
+        Ok(())
+    })?;
     words.inspect(inspection, |id, word| {
         Ok(ticket(id)?.is_some_and(|ticket| {
             (lingering.contains(&id) || index::is_on_market(&ticket))

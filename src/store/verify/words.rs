@@ -33,11 +33,7 @@ impl Words {
         self.implied += words.len();
         let id_text = TicketId::from_u128(id);
         for word in words {
-            let found = match blocks::find(&self.table, &word, id) {
-                // That the block is damaged is found when all are looked through.
-                Err(ReadError::Corrupt(_)) => None,
-                found => found?,
-            };
+            let found = self.signature_at(&word, id)?;
             inspection.expect(found == Some(implied), || match found {
                 Some(found) => {
                     format!(
@@ -57,12 +53,17 @@ impl Words {
         ticket: &Ticket,
     ) -> Result<(), ReadError> {
         for word in title_words(&ticket.title) {
-            match blocks::find(&self.table, &word, id) {
-                Err(ReadError::Corrupt(_)) => {}
-                found => self.implied += usize::from(found?.is_some()),
-            }
+            self.implied += usize::from(self.signature_at(&word, id)?.is_some());
         }
         Ok(())
+    }
+
+    /// The signature of a posting. That its block is damaged is found when all are looked through.
+    fn signature_at(&self, word: &str, id: u128) -> Result<Option<u64>, ReadError> {
+        match blocks::find(&self.table, word, id) {
+            Err(ReadError::Corrupt(_)) => Ok(None),
+            found => found,
+        }
     }
 
     /// Looks through all blocks. If there are more postings than are implied, each is held to
