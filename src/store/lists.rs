@@ -8,8 +8,12 @@
 //! at the ticket, that most of those which lack another word do; see [`super::postings`].
 //!
 //! Which way is cheapest depends on how many tickets pass, which nobody knows beforehand. So the
-//! ways race, a little of each in turn, and more of the one that has found most, until one of them
-//! has the page: the cost is at most that of the cheapest, times their number and three.
+//! ways race, a little of each in turn, and more of the one that leads, until one of them has the
+//! page: the cost is at most that of the cheapest, times their number and seven.
+//!
+//! Ways that go through the market in the same order pass the same matches, so of two that have
+//! spent as much the one that has come farther is the better: that of the rarer word. A walk through
+//! all of the list comes least far, so it takes part only if no word is found in the page's order.
 //!
 //! What stays slow is a search that has no cheap way at all: words each of which is frequent
 //! and that hardly ever stand in one title, for example. Such a page costs a look at each posting
@@ -19,6 +23,7 @@
 //! Sold tickets are taken out of the index of words, sooner or [later](super::lingering), so a
 //! search among a seller's own walks their list.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
@@ -43,11 +48,11 @@ pub(super) const LOOKUP_COST: usize = 6;
 const ROW_COST: usize = 20;
 /// What each plan may spend at first before it is the next one's turn, twice as much in the next
 /// round, and so on: a plan that has the page soon need not wait for long turns of the others.
-const FIRST_TURN: usize = 64;
+const FIRST_TURN: usize = 32;
 /// What each may spend at most.
 const TURN_MAX: usize = 512;
-/// How much shorter the turns are of those that have found less than another.
-const BEHIND: usize = 4;
+/// How much shorter the turns are of those that are behind another.
+const BEHIND: usize = 8;
 /// What all may spend before it is other tasks' turn.
 const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
@@ -108,8 +113,7 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
 impl Search<'_> {
     /// The page, and one ticket more if more follow.
     async fn find(&self) -> Result<Vec<Ticket>, ReadError> {
-        let plans = if self.prices.is_empty() { Vec::new() } else { self.plans()? };
-        let found = self.race(plans).await?;
+        let found = if self.prices.is_empty() { Page::new() } else { self.race().await? };
         let ticket = |((_, complement), row): (Rank, Option<Ticket>)| {
             let row = row.map_or_else(|| self.row(!complement), Ok)?;
             self.snapshot.as_held(row)
@@ -134,18 +138,22 @@ impl Search<'_> {
         true
     }
 
-    /// The ways to find the page, the likeliest to be quick first.
-    fn plans(&self) -> Result<Vec<Plan<'_>>, ReadError> {
-        let mut plans = Vec::new();
-        if self.list == MARKET {
-            let after = self.after.filter(|_| self.sort == TicketSort::Newest);
-            for word in self.words {
-                let postings = Postings::new(self.snapshot, word, self.words, after)?;
-                plans.push(Plan::new(Box::new(postings)));
-            }
+    /// The ways that go by a word.
+    fn by_words(&self) -> Result<Vec<Plan<'_>>, ReadError> {
+        if self.list != MARKET {
+            return Ok(Vec::new());
         }
+        let after = self.after.filter(|_| self.sort == TicketSort::Newest);
+        let postings = |word| Postings::new(self.snapshot, word, self.words, after);
+        let plans = self.words.iter().map(|word| Ok(Plan::new(Box::new(postings(word)?))));
+        plans.collect()
+    }
+
+    /// The ways that go along the list, in the page's order or by price.
+    fn walks(&self) -> Result<Vec<Plan<'_>>, ReadError> {
         let by_price =
             |sort, after| ByPrice::new(self.snapshot, self.list, self.prices.clone(), sort, after);
+        let mut plans = Vec::new();
         match self.sort {
             TicketSort::Newest => {
                 let newest = Newest::new(self.lists, self.list, self.after)?;
@@ -166,12 +174,10 @@ impl Search<'_> {
         self.prices != (0..=u64::MAX)
     }
 
-    async fn race(&self, mut plans: Vec<Plan<'_>>) -> Result<Page, ReadError> {
+    async fn race(&self) -> Result<Page, ReadError> {
+        let (mut plans, mut has_walks) = (self.by_words()?, false);
         let (mut turn, mut spent) = (FIRST_TURN, 0);
         loop {
-            if plans.is_empty() {
-                return Ok(Page::new());
-            }
             let leader = self.leader(&plans);
             for (place, plan) in plans.iter_mut().enumerate() {
                 let is_behind = leader.is_some_and(|leader| leader != place);
@@ -185,17 +191,29 @@ impl Search<'_> {
                     spent = 0;
                 }
             }
+            if !has_walks && !self.outdoes_walks(&plans) {
+                plans.extend(self.walks()?);
+                has_walks = true;
+            }
             turn = TURN_MAX.min(2 * turn);
         }
     }
 
-    /// The plan that has found most of the page, among those that find it in its order.
+    /// Whether a plan finds all matches in the page's order and passes less than all of the list.
+    /// (A walk knows prices, which others have to look up.)
+    fn outdoes_walks(&self, plans: &[Plan<'_>]) -> bool {
+        let mut positions = plans.iter().map(|plan| plan.source.position());
+        self.sort == TicketSort::Newest
+            && !self.is_price_limited()
+            && positions.any(|p| p.is_some())
+    }
+
+    /// The plan that is ahead of all that find the page in its order.
     fn leader(&self, plans: &[Plan<'_>]) -> Option<usize> {
-        let ordered = plans
-            .iter()
-            .enumerate()
-            .filter(|(_, plan)| plan.source.order() == Some(self.sort) && !plan.best.is_empty());
-        ordered.max_by_key(|(_, plan)| plan.best.len()).map(|(place, _)| place)
+        let plans = plans.iter().enumerate();
+        let ordered = plans.filter(|(_, plan)| plan.source.order() == Some(self.sort));
+        let ahead = ordered.filter_map(|(place, plan)| Some((plan.progress()?, place)));
+        ahead.max().map(|(_, place)| place)
     }
 
     /// Brings a plan forward by one turn, and says whether it has the page.
@@ -298,6 +316,13 @@ impl<'s> Plan<'s> {
     fn new(source: Box<dyn Source + 's>) -> Self {
         Self { source, best: Page::new() }
     }
+
+    /// How much it has found, and among equals how far it has come; `None` if neither is known.
+    fn progress(&self) -> Option<(usize, Reverse<u128>)> {
+        let position = self.source.position();
+        let is_ahead = position.is_some() || !self.best.is_empty();
+        is_ahead.then(|| (self.best.len(), Reverse(position.unwrap_or(u128::MAX))))
+    }
 }
 
 #[cfg(test)]
@@ -311,7 +336,8 @@ mod tests {
     impl Search<'_> {
         /// What each plan finds when nothing races it.
         fn alone(&self) -> Vec<Vec<Rank>> {
-            let plans = self.plans().expect("plans");
+            let mut plans = self.by_words().expect("plans");
+            plans.extend(self.walks().expect("plans"));
             let run = |mut plan: Plan<'_>| {
                 while !self.advance(&mut plan, TURN_MAX).expect("a store that can be read") {}
                 plan.best.into_keys().collect()

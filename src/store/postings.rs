@@ -122,6 +122,13 @@ impl Source for Postings<'_> {
         }
     }
 
+    fn position(&self) -> Option<u128> {
+        match &self.state {
+            State::Merging { runs, .. } => Some(runs.peek().map_or(0, |run| run.bound)),
+            State::Expanding { .. } | State::Reading { .. } => None,
+        }
+    }
+
     fn has_tested_words(&self) -> bool {
         self.has_tested_words
     }

@@ -17,6 +17,11 @@ pub trait Source: Send {
     /// The order tickets come in; `None` if they come in none.
     fn order(&self) -> Option<TicketSort>;
 
+    /// Where it is if it goes from the newest to the oldest: it has passed all that is newer.
+    fn position(&self) -> Option<u128> {
+        None
+    }
+
     /// Whether all that is found is known to match the words of the search.
     fn has_tested_words(&self) -> bool {
         false
@@ -39,7 +44,10 @@ pub enum Step {
 }
 
 /// A list, newest first.
-pub struct Newest(Option<Range<'static, (u128, u128), u64>>);
+pub struct Newest {
+    entries: Option<Range<'static, (u128, u128), u64>>,
+    position: Option<u128>,
+}
 
 impl Newest {
     /// All of the list that is older than `after`.
@@ -48,8 +56,8 @@ impl Newest {
         list: u128,
         after: Option<TicketPosition>,
     ) -> Result<Self, ReadError> {
-        let Some(last) = id_before(after) else { return Ok(Self(None)) };
-        Ok(Self(Some(lists.range((list, 0)..=(list, last)).map_err(storage_error)?)))
+        let older = |last| lists.range((list, 0)..=(list, last)).map_err(storage_error);
+        Ok(Self { entries: id_before(after).map(older).transpose()?, position: None })
     }
 }
 
@@ -62,15 +70,21 @@ pub fn id_before(after: Option<TicketPosition>) -> Option<u128> {
 impl Source for Newest {
     fn step(&mut self, spent: &mut usize) -> Result<Step, ReadError> {
         *spent += ENTRY_COST;
-        let Some(entry) = self.0.as_mut().and_then(DoubleEndedIterator::next_back) else {
+        let Some(entry) = self.entries.as_mut().and_then(DoubleEndedIterator::next_back) else {
             return Ok(Step::End);
         };
         let (key, price) = entry.map_err(storage_error)?;
-        Ok(Step::Found { id: key.value().1, price: Some(price.value()) })
+        let (_, id) = key.value();
+        self.position = Some(id);
+        Ok(Step::Found { id, price: Some(price.value()) })
     }
 
     fn order(&self) -> Option<TicketSort> {
         Some(TicketSort::Newest)
+    }
+
+    fn position(&self) -> Option<u128> {
+        self.position
     }
 }
 
