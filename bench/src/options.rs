@@ -8,6 +8,7 @@ use clap::{Args, Parser};
 use crate::scenarios::Scenario;
 use crate::servers::Serve;
 use crate::world::World;
+use crate::world::titles::PERFORMERS_MAX;
 
 /// Measures gittix beside an empty HTTP server, itself without actors, and PostgreSQL.
 #[derive(Debug, Parser)]
@@ -55,6 +56,10 @@ pub struct Options {
     /// How many sold tickets the stores hold
     #[arg(long, default_value_t = 0)]
     pub sold: u64,
+
+    /// How many performers the titles name, at most 4,096
+    #[arg(long, default_value_t = PERFORMERS_MAX, value_parser = clap::value_parser!(u64).range(1..=PERFORMERS_MAX))]
+    pub performers: u64,
 
     /// Everything at tiny sizes, to see that it works
     #[arg(long)]
@@ -131,6 +136,7 @@ impl Options {
             sold: self.sold,
             sellers: 1000,
             buyers: 10_000.min(self.tickets),
+            performers: self.performers,
             ends_at_ms: u64::try_from(now_ms).expect("a time of this age") - 60_000,
             open_for_seconds: 365 * 24 * 3600,
             open_within_ms: 900_000,

@@ -70,11 +70,12 @@ impl Stores {
     /// A store with such a world, whose time is another if one was loaded before.
     pub async fn get(&self, wanted: &World) -> anyhow::Result<LoadedStore> {
         let name = format!(
-            "{}-available-{}-open-{}-sold-{}-people-{}-live",
+            "{}-available-{}-open-{}-sold-{}-people-{}-performers-{}-live",
             wanted.available,
             wanted.open,
             wanted.sold,
             wanted.sellers + wanted.buyers,
+            wanted.performers,
             wanted.open_for_seconds,
         );
         let (file, note) =

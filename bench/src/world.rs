@@ -37,6 +37,8 @@ pub struct World {
     pub sellers: u64,
     /// Accounts that buy.
     pub buyers: u64,
+    /// How many performers the titles name.
+    pub performers: u64,
     /// When the last ticket was listed, in milliseconds since the epoch.
     pub ends_at_ms: u64,
     /// How long after that the first open order runs out, in seconds.
@@ -143,7 +145,7 @@ impl World {
     /// A ticket as it was listed.
     fn list(&self, index: u64, currency: Currency) -> Ticket {
         let seller = self.seller(hash(index) % self.sellers).id;
-        let title = Title::parse(&titles::title(index)).expect("a title");
+        let title = Title::parse(&titles::title(index, self.performers)).expect("a title");
         let price = Price::from_minor(titles::price_minor(index), currency).expect("a price");
         Ticket::list(self.ticket(index), seller, title, price, timestamp(self.listed_at_ms(index)))
     }
@@ -191,6 +193,7 @@ pub fn small_world() -> World {
         sold: 200,
         sellers: 20,
         buyers: 50,
+        performers: 100,
         ends_at_ms: 1_790_000_000_000,
         open_for_seconds: 3600,
         open_within_ms: 900_000,

@@ -101,8 +101,10 @@ pub async fn pages(bench: &Bench) -> anyhow::Result<Outcome> {
     browsing.measure(CEILING, &ceiling, &[(Kind::PageJson, 1)]).await?;
     drop(ceiling);
     let kinds = [Kind::Newest, Kind::ByPrice, Kind::Search];
+    let searches =
+        [Kind::SearchPerformer, Kind::SearchPerformerCity, Kind::SearchGenre, Kind::SearchCity];
     let server = bench.gittix(&store, &[]).await?;
-    for kind in kinds {
+    for kind in kinds.into_iter().chain(searches) {
         browsing.measure(GITTIX, &server, &[(kind, 1)]).await?;
     }
     drop(server);

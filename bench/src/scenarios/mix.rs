@@ -4,7 +4,8 @@ use gittix::domain::OrderId;
 
 use super::requests::{Buyers, expect, lock, order_in, pay};
 use crate::client::{Answer, Next, Workload, http};
-use crate::world::{PASSWORD, World, hash, titles};
+use crate::world::titles::{self, Searched};
+use crate::world::{PASSWORD, World, hash};
 
 /// A kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +16,16 @@ pub enum Kind {
     Newest,
     /// The 50 cheapest within a range of prices.
     ByPrice,
-    /// The newest 50 with some words, rare or frequent.
+    /// The newest 50 with some words, rare or frequent: any of the four that follow.
     Search,
+    /// Those of a performer.
+    SearchPerformer,
+    /// Those of a performer in a city.
+    SearchPerformerCity,
+    /// Those of a genre.
+    SearchGenre,
+    /// Those in a city.
+    SearchCity,
     /// Lock a ticket that was listed recently.
     Lock,
     /// Pay an order of this run, or look at a ticket if there is none.
@@ -31,11 +40,15 @@ pub enum Kind {
     PageJson,
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     "get a ticket",
     "newest 50",
     "50 by price",
     "search",
+    "search: performer",
+    "search: performer, city",
+    "search: genre",
+    "search: city",
     "lock",
     "pay",
     "cancel",
@@ -58,6 +71,10 @@ impl Kind {
             | Self::Newest
             | Self::ByPrice
             | Self::Search
+            | Self::SearchPerformer
+            | Self::SearchPerformerCity
+            | Self::SearchGenre
+            | Self::SearchCity
             | Self::SignIn
             | Self::PageJson => 200,
         }
@@ -117,10 +134,11 @@ impl Mix {
                 let path = format!("/api/tickets?minPrice={low}&maxPrice={}&sort=price", low + 40);
                 http::bare(request, "GET", &path, b"");
             }
-            Kind::Search => {
-                let path = format!("/api/tickets?q={}", titles::search(random));
-                http::bare(request, "GET", &path, b"");
-            }
+            Kind::Search => self.search(Searched::of(random), random, request),
+            Kind::SearchPerformer => self.search(Searched::Performer, random, request),
+            Kind::SearchPerformerCity => self.search(Searched::PerformerCity, random, request),
+            Kind::SearchGenre => self.search(Searched::Genre, random, request),
+            Kind::SearchCity => self.search(Searched::City, random, request),
             Kind::Lock => {
                 let Some(place) = self.places.next() else { return false };
                 let ticket = self.world.available_ticket(u64::from(place));
@@ -140,7 +158,7 @@ impl Mix {
                 }
             }
             Kind::Sell => {
-                let title = titles::title(random);
+                let title = titles::title(random, self.world.performers);
                 let price = titles::price_minor(random) / 100;
                 let body = format!(r#"{{"title":"{title}","price":{price}}}"#);
                 http::post(request, "/api/tickets", self.buyers.header(number), body.as_bytes());
@@ -153,6 +171,11 @@ impl Mix {
             Kind::PageJson => http::bare(request, "GET", "/page", b""),
         }
         true
+    }
+
+    fn search(&self, searched: Searched, random: u64, request: &mut Vec<u8>) {
+        let words = titles::search(searched, random, self.world.performers);
+        http::bare(request, "GET", &format!("/api/tickets?q={words}"), b"");
     }
 }
 
@@ -189,11 +212,15 @@ impl Workload for Mix {
 }
 
 /// All kinds, in the order of their names.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 14] = [
     Kind::Get,
     Kind::Newest,
     Kind::ByPrice,
     Kind::Search,
+    Kind::SearchPerformer,
+    Kind::SearchPerformerCity,
+    Kind::SearchGenre,
+    Kind::SearchCity,
     Kind::Lock,
     Kind::Pay,
     Kind::Cancel,

@@ -2,7 +2,7 @@
 
 use super::hash;
 
-const KINDS: [&str; 8] =
+const GENRES: [&str; 8] =
     ["Concert", "Festival", "Musical", "Opera", "Derby", "Comedy Night", "Ballet", "Final"];
 const CITIES: [&str; 24] = [
     "Amsterdam",
@@ -33,19 +33,44 @@ const CITIES: [&str; 24] = [
 const SYLLABLES: [&str; 16] = [
     "ba", "do", "fe", "gi", "ka", "lu", "mo", "na", "pe", "ro", "sa", "ti", "va", "xo", "ya", "zu",
 ];
-/// How many performers there are.
-const PERFORMERS: u64 = 4096;
+/// The most performers there can be: as many have a name.
+pub const PERFORMERS_MAX: u64 = 4096;
+
+/// What a search is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Searched {
+    /// A performer: a rare word.
+    Performer,
+    /// A performer in a city.
+    PerformerCity,
+    /// A genre: one or two frequent words.
+    Genre,
+    /// A city.
+    City,
+}
+
+impl Searched {
+    /// Each as often as the others.
+    pub fn of(number: u64) -> Self {
+        match number % 4 {
+            0 => Self::Performer,
+            1 => Self::PerformerCity,
+            2 => Self::Genre,
+            _ => Self::City,
+        }
+    }
+}
 
 /// The title of a ticket. Performers and cities with low numbers are more frequent.
-pub fn title(index: u64) -> String {
+pub fn title(index: u64, performers: u64) -> String {
     let random = hash(index ^ 0x7469_746c);
-    let performer = performer(skewed(random, PERFORMERS));
-    let kind = KINDS[usize::try_from((random >> 32) % 8).expect("below 8")];
+    let performer = performer(skewed(random, performers), performers);
+    let genre = GENRES[usize::try_from((random >> 32) % 8).expect("below 8")];
     let city = CITIES[usize::try_from(skewed(random >> 16, 24)).expect("below 24")];
     if random.is_multiple_of(4) {
-        format!("{performer} {kind}, {city}, row {}", (random >> 40) % 40 + 1)
+        format!("{performer} {genre}, {city}, row {}", (random >> 40) % 40 + 1)
     } else {
-        format!("{performer} {kind}, {city}")
+        format!("{performer} {genre}, {city}")
     }
 }
 
@@ -54,19 +79,22 @@ pub fn price_minor(index: u64) -> u64 {
     500 + hash(index ^ 0x7072_6963) % 991 * 50
 }
 
-/// The words of a search of that number, from rare to frequent.
-pub fn search(number: u64) -> String {
+/// The words of a search of that number.
+pub fn search(searched: Searched, number: u64, performers: u64) -> String {
     let random = hash(number ^ 0x7365_6172);
+    let performer = || performer(skewed(random, performers), performers);
     let city = CITIES[usize::try_from(skewed(random >> 16, 24)).expect("below 24")];
-    match number % 4 {
-        0 => performer(skewed(random, PERFORMERS)),
-        1 => format!("{}+{city}", performer(skewed(random, PERFORMERS))),
-        2 => KINDS[usize::try_from(random % 8).expect("below 8")].replace(' ', "+"),
-        _ => city.to_owned(),
+    match searched {
+        Searched::Performer => performer(),
+        Searched::PerformerCity => format!("{}+{city}", performer()),
+        Searched::Genre => GENRES[usize::try_from(random % 8).expect("below 8")].replace(' ', "+"),
+        Searched::City => city.to_owned(),
     }
 }
 
-fn performer(number: u64) -> String {
+/// The name of one of the performers. If they are few, their names begin differently.
+fn performer(number: u64, performers: u64) -> String {
+    let number = number * (PERFORMERS_MAX / performers);
     let syllable =
         |shift: u64| SYLLABLES[usize::try_from((number >> shift) % 16).expect("below 16")];
     let mut name = [syllable(8), syllable(4), syllable(0)].concat();
@@ -81,13 +109,23 @@ fn skewed(random: u64, end: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn titles_and_prices_are_what_the_product_takes() {
         for index in 0..5000 {
-            gittix::domain::Title::parse(&title(index)).unwrap();
+            gittix::domain::Title::parse(&title(index, PERFORMERS_MAX)).unwrap();
             assert!((500..=50_000).contains(&price_minor(index)));
+        }
+    }
+
+    #[test]
+    fn every_performer_has_a_name() {
+        for performers in [1, 4, 410, PERFORMERS_MAX] {
+            let names: HashSet<_> = (0..performers).map(|n| performer(n, performers)).collect();
+            assert_eq!(names.len() as u64, performers);
         }
     }
 }
