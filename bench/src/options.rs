@@ -32,6 +32,10 @@ pub struct Options {
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,
 
+    /// How long each server runs before it is measured; a fifth of SECONDS if not given
+    #[arg(long = "warm-up", value_name = "SECONDS")]
+    pub warm_up_seconds: Option<f64>,
+
     /// How many connections the client has
     #[arg(long, default_value_t = 256)]
     pub connections: usize,
@@ -123,7 +127,7 @@ impl Options {
 
     /// How long each server runs before it is measured.
     pub fn warm_up(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds / 5.0)
+        Duration::from_secs_f64(self.warm_up_seconds.unwrap_or(self.seconds / 5.0))
     }
 
     /// What the stores hold. Open orders run out long after the benchmark.

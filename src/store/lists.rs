@@ -9,7 +9,7 @@
 //!
 //! Which way is cheapest depends on how many tickets pass, which nobody knows beforehand. So the
 //! ways race, a little of each in turn, and more of the one that leads, until one of them has the
-//! page: the cost is at most that of the cheapest, times their number and seven.
+//! page: the cost is at most that of the cheapest, times their number and fifteen.
 //!
 //! Ways that go through the market in the same order pass the same matches, so of two that have
 //! spent as much the one that has come farther is the better: that of the rarer word. A walk through
@@ -52,7 +52,7 @@ const FIRST_TURN: usize = 32;
 /// What each may spend at most.
 const TURN_MAX: usize = 512;
 /// How much shorter the turns are of those that are behind another.
-const BEHIND: usize = 8;
+const BEHIND: usize = 16;
 /// What all may spend before it is other tasks' turn.
 const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
@@ -116,26 +116,27 @@ impl Search<'_> {
         let found = if self.prices.is_empty() { Page::new() } else { self.race().await? };
         let ticket = |((_, complement), row): (Rank, Option<Ticket>)| {
             let row = row.map_or_else(|| self.row(!complement), Ok)?;
-            self.snapshot.as_held(row)
+            // On the market, what an order holds was passed over.
+            if self.list == MARKET { Ok(row) } else { self.snapshot.as_held(row) }
         };
         found.into_iter().map(ticket).collect()
     }
 
-    /// Whether there are tickets on a page of the market that are not available as of the snapshot.
-    /// Those that are locked by now were passed over already; then those are noted that were
-    /// released in between, and those sold that nobody notes, as only damage makes them.
+    /// Whether there are tickets on a page of the market that are not available as of the snapshot,
+    /// which are noted: those that an order held then and has released before it was looked for, and
+    /// those sold that nobody notes, as only damage makes them.
     fn passes_over_taken(&mut self, page: &[Ticket]) -> bool {
-        let is_taken = |ticket: &Ticket| ticket.state != TicketState::Available;
-        if self.list != MARKET || !page.iter().any(is_taken) {
+        if self.list != MARKET {
             return false;
         }
-        self.taken.extend(self.snapshot.released_since());
-        for ticket in page.iter().filter(|ticket| matches!(ticket.state, TicketState::Sold { .. }))
-        {
+        let released = self.snapshot.released_since();
+        let is_sold = |ticket: &&Ticket| matches!(ticket.state, TicketState::Sold { .. });
+        for ticket in page.iter().filter(is_sold) {
             tracing::error!(ticket = %ticket.id, "a sold ticket is on the market");
             self.taken.insert(ticket.id);
         }
-        true
+        self.taken.extend(released);
+        page.iter().any(|ticket| self.taken.contains(&ticket.id))
     }
 
     /// The ways that go by a word.

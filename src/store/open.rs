@@ -136,7 +136,7 @@ pub(super) fn open_and_migrate(
     format: u64,
     migrations: &[Migration],
 ) -> Result<Volume, OpenError> {
-    let volume = open_existing(path, Database::builder().set_cache_size(cache_bytes))?;
+    let volume = open_existing(path, &mut builder(cache_bytes))?;
     let found = read_format(&volume.db, path)?;
     if found == format {
         return Ok(volume);
@@ -151,7 +151,7 @@ pub(super) fn open_and_migrate(
     fs::copy(path, &draft).map_err(io_error(&draft))?;
     files::publish_over(&draft, &backup).map_err(io_error(&backup))?;
     tracing::info!(found, format, backup = %backup.display(), "bringing the store up to date");
-    let volume = open_existing(path, Database::builder().set_cache_size(cache_bytes))?;
+    let volume = open_existing(path, &mut builder(cache_bytes))?;
     migrate(&volume.db, found, format, migrations)?;
     Ok(volume)
 }
@@ -191,8 +191,7 @@ pub fn open_backend(
     journal_bytes: u64,
 ) -> Result<Volume, OpenError> {
     let path = Path::new("(memory)");
-    let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes);
+    let builder = builder(cache_bytes);
     let is_empty = storage.len().map_err(io_error(path))? == 0;
     let storage = Latch::new(storage);
     if is_empty {
@@ -209,6 +208,15 @@ pub fn open_backend(
         migrate(&volume.db, found, FORMAT, MIGRATIONS)?;
     }
     Ok(volume)
+}
+
+/// A database whose cache takes so much memory. redb counts the bytes of the pages that it keeps, but
+/// each is an allocation with a few bytes more than a power of two, for which the allocator sets
+/// aside a quarter more.
+fn builder(cache_bytes: usize) -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes - cache_bytes / 5);
+    builder
 }
 
 /// Closes a volume so that its file can be handled.

@@ -38,7 +38,7 @@ pub struct StoreSettings {
     pub queue: usize,
     /// The most commits of one transaction, at least 1: so many may keep the first of them waiting.
     pub batch_max: usize,
-    /// How much of the file is kept in memory, in bytes.
+    /// How much memory parts of the file are kept in, in bytes.
     pub cache_bytes: usize,
     /// How much of a file that is created its journal takes, in bytes. A longer one needs fewer
     /// checkpoints, and more time to open after a crash.
