@@ -122,11 +122,8 @@ impl Source for Postings<'_> {
         }
     }
 
-    fn position(&self) -> Option<u128> {
-        match &self.state {
-            State::Merging { runs, .. } => Some(runs.peek().map_or(0, |run| run.bound)),
-            State::Expanding { .. } | State::Reading { .. } => None,
-        }
+    fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Merging { .. })
     }
 
     fn has_tested_words(&self) -> bool {

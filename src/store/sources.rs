@@ -17,9 +17,9 @@ pub trait Source: Send {
     /// The order tickets come in; `None` if they come in none.
     fn order(&self) -> Option<TicketSort>;
 
-    /// Where it is if it goes from the newest to the oldest: it has passed all that is newer.
-    fn position(&self) -> Option<u128> {
-        None
+    /// Whether it goes from match to match in its order by now, and passes little else.
+    fn is_under_way(&self) -> bool {
+        false
     }
 
     /// Whether all that is found is known to match the words of the search.
@@ -44,10 +44,7 @@ pub enum Step {
 }
 
 /// A list, newest first.
-pub struct Newest {
-    entries: Option<Range<'static, (u128, u128), u64>>,
-    position: Option<u128>,
-}
+pub struct Newest(Option<Range<'static, (u128, u128), u64>>);
 
 impl Newest {
     /// All of the list that is older than `after`.
@@ -57,7 +54,7 @@ impl Newest {
         after: Option<TicketPosition>,
     ) -> Result<Self, ReadError> {
         let older = |last| lists.range((list, 0)..=(list, last)).map_err(storage_error);
-        Ok(Self { entries: id_before(after).map(older).transpose()?, position: None })
+        id_before(after).map(older).transpose().map(Self)
     }
 }
 
@@ -70,21 +67,15 @@ pub fn id_before(after: Option<TicketPosition>) -> Option<u128> {
 impl Source for Newest {
     fn step(&mut self, spent: &mut usize) -> Result<Step, ReadError> {
         *spent += ENTRY_COST;
-        let Some(entry) = self.entries.as_mut().and_then(DoubleEndedIterator::next_back) else {
+        let Some(entry) = self.0.as_mut().and_then(DoubleEndedIterator::next_back) else {
             return Ok(Step::End);
         };
         let (key, price) = entry.map_err(storage_error)?;
-        let (_, id) = key.value();
-        self.position = Some(id);
-        Ok(Step::Found { id, price: Some(price.value()) })
+        Ok(Step::Found { id: key.value().1, price: Some(price.value()) })
     }
 
     fn order(&self) -> Option<TicketSort> {
         Some(TicketSort::Newest)
-    }
-
-    fn position(&self) -> Option<u128> {
-        self.position
     }
 }
 
