@@ -29,11 +29,11 @@ pub struct Options {
     pub scenario: Vec<Scenario>,
 
     /// How long each server is measured in each run
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     pub seconds: f64,
 
     /// How long each server runs before it is measured; a fifth of SECONDS if not given
-    #[arg(long = "warm-up", value_name = "SECONDS")]
+    #[arg(long = "warm-up", value_name = "SECONDS", value_parser = seconds)]
     pub warm_up_seconds: Option<f64>,
 
     /// How many connections the client has
@@ -153,6 +153,11 @@ fn rate(text: &str) -> Result<f64, &'static str> {
     rate.ok_or("a rate is a number above 0")
 }
 
+fn seconds(text: &str) -> Result<f64, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
+    seconds.ok_or("seconds are a number from 0 to a million")
+}
+
 fn setting(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE")?;
     Ok((format!("GITTIX_{}", key.to_ascii_uppercase()), value.to_owned()))
@@ -173,6 +178,12 @@ mod tests {
     fn a_rate_is_a_positive_number() {
         assert_eq!(rate("2.5"), Ok(2.5));
         assert!(["0", "-1", "inf", "NaN", "x"].iter().all(|text| rate(text).is_err()));
+    }
+
+    #[test]
+    fn seconds_are_not_negative() {
+        assert_eq!((seconds("0"), seconds("2.5")), (Ok(0.0), Ok(2.5)));
+        assert!(["-1", "inf", "NaN", "x"].iter().all(|text| seconds(text).is_err()));
     }
 
     #[test]
