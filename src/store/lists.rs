@@ -196,7 +196,7 @@ impl Search<'_> {
                 }
             }
             rounds_alone = rounds_alone.saturating_sub(1);
-            if !has_walks && (rounds_alone == 0 || !self.outdoes_walks(&plans)) {
+            if !has_walks && (rounds_alone == 0 || !self.outdo_walks(&plans)) {
                 plans.extend(self.walks()?);
                 has_walks = true;
             }
@@ -204,12 +204,11 @@ impl Search<'_> {
         }
     }
 
-    /// Whether a plan should find the page in its order before a walk does. (A walk knows prices,
-    /// which others have to look up.)
-    fn outdoes_walks(&self, plans: &[Plan<'_>]) -> bool {
-        self.sort == TicketSort::Newest
-            && !self.is_price_limited()
-            && plans.iter().any(|plan| plan.source.is_under_way())
+    /// Whether words should lead to the page in its order before a walk does. (A walk knows prices,
+    /// which they have to look up.)
+    fn outdo_walks(&self, words: &[Plan<'_>]) -> bool {
+        let is_ordered = |plan: &Plan<'_>| plan.source.order() == Some(self.sort);
+        !self.is_price_limited() && words.iter().any(is_ordered)
     }
 
     /// The plan that has found most of the page, among those that find it in its order.

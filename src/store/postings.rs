@@ -117,13 +117,9 @@ impl Source for Postings<'_> {
 
     fn order(&self) -> Option<TicketSort> {
         match self.state {
-            State::Expanding { .. } | State::Merging { .. } => Some(TicketSort::Newest),
-            State::Reading { .. } => None,
+            State::Merging { .. } => Some(TicketSort::Newest),
+            State::Expanding { .. } | State::Reading { .. } => None,
         }
-    }
-
-    fn is_under_way(&self) -> bool {
-        matches!(self.state, State::Merging { .. })
     }
 
     fn has_tested_words(&self) -> bool {

@@ -14,13 +14,8 @@ pub trait Source: Send {
     /// Goes on by one step and adds its cost to `spent`.
     fn step(&mut self, spent: &mut usize) -> Result<Step, ReadError>;
 
-    /// The order tickets come in; `None` if they come in none.
+    /// The order tickets come in; `None` if they come in none, or that is not known yet.
     fn order(&self) -> Option<TicketSort>;
-
-    /// Whether it goes from match to match in its order by now, and passes little else.
-    fn is_under_way(&self) -> bool {
-        false
-    }
 
     /// Whether all that is found is known to match the words of the search.
     fn has_tested_words(&self) -> bool {
