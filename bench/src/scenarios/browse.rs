@@ -8,6 +8,7 @@ use crate::peer::Variant;
 use crate::process::Running;
 use crate::report::Outcome;
 use crate::world::World;
+use crate::world::titles::Searched;
 
 /// More locks than a mix makes in a run.
 const LOCKS_MAX: usize = 100_000;
@@ -24,7 +25,7 @@ const BROWSE: Weights = &[
     (Kind::Get, 45),
     (Kind::Newest, 25),
     (Kind::ByPrice, 20),
-    (Kind::Search, 10),
+    (Kind::Search(None), 10),
     (Kind::Lock, 1),
 ];
 /// What a day brings, with much more writing than usual.
@@ -32,7 +33,7 @@ const MIXED: Weights = &[
     (Kind::Get, 450),
     (Kind::Newest, 150),
     (Kind::ByPrice, 100),
-    (Kind::Search, 50),
+    (Kind::Search(None), 50),
     (Kind::Lock, 120),
     (Kind::Pay, 60),
     (Kind::Cancel, 30),
@@ -100,9 +101,8 @@ pub async fn pages(bench: &Bench) -> anyhow::Result<Outcome> {
     let ceiling = bench.ceiling().await?;
     browsing.measure(CEILING, &ceiling, &[(Kind::PageJson, 1)]).await?;
     drop(ceiling);
-    let kinds = [Kind::Newest, Kind::ByPrice, Kind::Search];
-    let searches =
-        [Kind::SearchPerformer, Kind::SearchPerformerCity, Kind::SearchGenre, Kind::SearchCity];
+    let kinds = [Kind::Newest, Kind::ByPrice, Kind::Search(None)];
+    let searches = Searched::ALL.map(|searched| Kind::Search(Some(searched)));
     let server = bench.gittix(&store, &[]).await?;
     for kind in kinds.into_iter().chain(searches) {
         browsing.measure(GITTIX, &server, &[(kind, 1)]).await?;
@@ -131,7 +131,7 @@ pub async fn pages(bench: &Bench) -> anyhow::Result<Outcome> {
             "",
         ),
         (
-            Kind::Search,
+            Kind::Search(None),
             "CPU of a search, of a page's JSON's",
             "answers/s of it, of a page's JSON's (search)",
             "times PostgreSQL's searches",

@@ -16,16 +16,8 @@ pub enum Kind {
     Newest,
     /// The 50 cheapest within a range of prices.
     ByPrice,
-    /// The newest 50 with some words, rare or frequent: any of the four that follow.
-    Search,
-    /// Those of a performer.
-    SearchPerformer,
-    /// Those of a performer in a city.
-    SearchPerformerCity,
-    /// Those of a genre.
-    SearchGenre,
-    /// Those in a city.
-    SearchCity,
+    /// The newest 50 with some words: one kind of search, or each as often as the others.
+    Search(Option<Searched>),
     /// Lock a ticket that was listed recently.
     Lock,
     /// Pay an order of this run, or look at a ticket if there is none.
@@ -60,7 +52,11 @@ const NAMES: [&str; 14] = [
 impl Kind {
     /// Its name in tables.
     pub fn name(self) -> &'static str {
-        NAMES[self as usize]
+        NAMES[self.class()]
+    }
+
+    fn class(self) -> usize {
+        KINDS.iter().position(|kind| *kind == self).expect("all kinds are there")
     }
 
     fn expected(self) -> u16 {
@@ -70,11 +66,7 @@ impl Kind {
             Self::Get
             | Self::Newest
             | Self::ByPrice
-            | Self::Search
-            | Self::SearchPerformer
-            | Self::SearchPerformerCity
-            | Self::SearchGenre
-            | Self::SearchCity
+            | Self::Search(_)
             | Self::SignIn
             | Self::PageJson => 200,
         }
@@ -134,11 +126,12 @@ impl Mix {
                 let path = format!("/api/tickets?minPrice={low}&maxPrice={}&sort=price", low + 40);
                 http::bare(request, "GET", &path, b"");
             }
-            Kind::Search => self.search(Searched::of(random), random, request),
-            Kind::SearchPerformer => self.search(Searched::Performer, random, request),
-            Kind::SearchPerformerCity => self.search(Searched::PerformerCity, random, request),
-            Kind::SearchGenre => self.search(Searched::Genre, random, request),
-            Kind::SearchCity => self.search(Searched::City, random, request),
+            Kind::Search(searched) => {
+                let any = Searched::ALL[usize::try_from(random % 4).expect("below 4")];
+                let performers = self.world.performers;
+                let words = titles::search(searched.unwrap_or(any), random, performers);
+                http::bare(request, "GET", &format!("/api/tickets?q={words}"), b"");
+            }
             Kind::Lock => {
                 let Some(place) = self.places.next() else { return false };
                 let ticket = self.world.available_ticket(u64::from(place));
@@ -172,11 +165,6 @@ impl Mix {
         }
         true
     }
-
-    fn search(&self, searched: Searched, random: u64, request: &mut Vec<u8>) {
-        let words = titles::search(searched, random, self.world.performers);
-        http::bare(request, "GET", &format!("/api/tickets?q={words}"), b"");
-    }
 }
 
 impl Workload for Mix {
@@ -193,7 +181,7 @@ impl Workload for Mix {
             kind = Kind::Get;
             self.write(kind, detail, connection, request);
         }
-        Next::Send(kind as usize)
+        Next::Send(kind.class())
     }
 
     fn answered(
@@ -216,11 +204,11 @@ const KINDS: [Kind; 14] = [
     Kind::Get,
     Kind::Newest,
     Kind::ByPrice,
-    Kind::Search,
-    Kind::SearchPerformer,
-    Kind::SearchPerformerCity,
-    Kind::SearchGenre,
-    Kind::SearchCity,
+    Kind::Search(None),
+    Kind::Search(Some(Searched::Performer)),
+    Kind::Search(Some(Searched::PerformerCity)),
+    Kind::Search(Some(Searched::Genre)),
+    Kind::Search(Some(Searched::City)),
     Kind::Lock,
     Kind::Pay,
     Kind::Cancel,
@@ -243,12 +231,12 @@ mod tests {
         for _ in 0..200 {
             let mut request = Vec::new();
             let Next::Send(class) = mix.next(3, &mut request) else { panic!("it never ends") };
-            counts[usize::from(class == Kind::Lock as usize)] += 1;
+            counts[usize::from(class == Kind::Lock.class())] += 1;
             assert!(request.ends_with(b"}") || request.ends_with(b"\r\n\r\n"));
         }
         assert_eq!(counts, [180, 20], "after the last lock a ticket is looked at instead");
         for (index, kind) in KINDS.iter().enumerate() {
-            assert_eq!(*kind as usize, index);
+            assert_eq!(kind.class(), index);
         }
     }
 }
