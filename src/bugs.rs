@@ -63,6 +63,8 @@ bugs! {
     HastyJournal "hasty-journal"
     /// A sold ticket is forgotten before its postings are taken out.
     HastySweep "hasty-sweep"
+    /// Pages show a ticket as it was before it changed.
+    StaleRow "stale-row"
     /// A page begins with the last ticket of the page before.
     RepeatingPage "repeating-page"
     /// Unsettled charges are not taken up at the start, nor swept later.

@@ -10,6 +10,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::ascii::Ascii;
+
 /// Crockford's base32 alphabet in lower case: no `i`, `l`, `o`, `u`.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -36,16 +38,24 @@ const DIGITS: [u8; 256] = {
 };
 const NO_DIGIT: u8 = 0xff;
 
-fn encode(prefix: &str, id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = [0_u8; SUFFIX_LEN];
-    let mut rest = id;
-    for slot in text.iter_mut().rev() {
+/// A prefix and its underscore, with room for a suffix.
+const fn template<const LEN: usize>(prefix: &str) -> [u8; LEN] {
+    let mut text = [b'_'; LEN];
+    let mut place = 0;
+    while place < prefix.len() {
+        text[place] = prefix.as_bytes()[place];
+        place += 1;
+    }
+    text
+}
+
+fn encode<const LEN: usize>(template: [u8; LEN], id: u128) -> Ascii<LEN> {
+    let (mut text, mut rest) = (template, id);
+    for slot in text.iter_mut().rev().take(SUFFIX_LEN) {
         *slot = ALPHABET[(rest & 0x1f) as usize];
         rest >>= 5;
     }
-    f.write_str(prefix)?;
-    f.write_str("_")?;
-    f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    Ascii(text)
 }
 
 fn decode(prefix: &'static str, text: &str) -> Result<u128, InvalidId> {
@@ -78,11 +88,16 @@ macro_rules! typed_id {
             pub const fn as_u128(self) -> u128 {
                 self.0
             }
+
+            /// The text form.
+            pub fn text(self) -> Ascii<{ $prefix.len() + 1 + SUFFIX_LEN }> {
+                encode(const { template($prefix) }, self.0)
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                encode($prefix, self.0, f)
+                f.write_str(self.text().as_str())
             }
         }
 

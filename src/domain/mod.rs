@@ -7,6 +7,7 @@
 //! Read [`event`] first: it tells the whole flow. Then [`ticket`] and [`purchase`], which hold
 //! every decision.
 
+mod ascii;
 pub mod charge;
 pub mod commit;
 pub mod event;
@@ -20,6 +21,7 @@ pub mod time;
 pub mod user;
 mod version;
 
+pub use ascii::Ascii;
 pub use charge::{
     Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus, FailureCode,
     GatewayStep, IntentId, PaymentToken, RefundId,

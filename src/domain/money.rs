@@ -65,10 +65,17 @@ impl FromStr for Currency {
     }
 }
 
+impl Currency {
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        // It was read from one of the lists above, so it is ASCII.
+        std::str::from_utf8(&self.code).unwrap_or("???")
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The code was read from one of the lists above, so it is ASCII.
-        f.write_str(std::str::from_utf8(&self.code).unwrap_or("???"))
+        f.write_str(self.as_str())
     }
 }
 

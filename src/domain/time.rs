@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ascii::Ascii;
+
+/// When the year 0 began, in milliseconds since the Unix epoch.
+const YEAR_0: i64 = -62_167_219_200_000;
+
 /// Milliseconds since the Unix epoch.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -40,24 +45,29 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds: `2026-11-22T03:54:00.768Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rows hold times that a clock gave, so the clamp is never seen.
-        let shown = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        let at = jiff::tz::Offset::UTC.to_datetime(shown);
-        let Ok(year) = u16::try_from(at.year()) else { return write!(f, "{shown:.3}") };
+impl Timestamp {
+    /// RFC 3339 in UTC with milliseconds: `2026-11-22T03:54:00.768Z`. RFC 3339 knows the years 0
+    /// to 9999; what is beyond is shown as the first or the last moment of these.
+    pub fn text(self) -> Ascii<24> {
+        let shown = jiff::Timestamp::from_millisecond(self.0.max(YEAR_0));
+        let at = jiff::tz::Offset::UTC.to_datetime(shown.unwrap_or(jiff::Timestamp::MAX));
         // Every resource shows two or three times, and jiff's printer, which can do much more,
         // takes longer for each than the rest of its JSON.
         let mut text = *b"0000-00-00T00:00:00.000Z";
-        put(&mut text, 0..4, year);
+        put(&mut text, 0..4, at.year().unsigned_abs());
         put(&mut text, 5..7, at.month().unsigned_abs().into());
         put(&mut text, 8..10, at.day().unsigned_abs().into());
         put(&mut text, 11..13, at.hour().unsigned_abs().into());
         put(&mut text, 14..16, at.minute().unsigned_abs().into());
         put(&mut text, 17..19, at.second().unsigned_abs().into());
         put(&mut text, 20..23, at.millisecond().unsigned_abs());
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        Ascii(text)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -81,12 +91,16 @@ mod tests {
         let shown = |millis| Timestamp::from_millis(millis).to_string();
         assert_eq!(shown(1_795_319_640_768), "2026-11-22T03:54:00.768Z");
         assert_eq!(shown(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(shown(YEAR_0), "0000-01-01T00:00:00.000Z");
+        assert_eq!(shown(YEAR_0 - 1), shown(YEAR_0));
+        assert_eq!(shown(i64::MIN), shown(YEAR_0));
+        assert_eq!(shown(i64::MAX), "9999-12-30T22:00:00.999Z", "as far as the library counts");
     }
 
     proptest! {
         #[test]
         fn a_time_is_shown_as_the_library_shows_it(
-            millis in jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond(),
+            millis in YEAR_0..=jiff::Timestamp::MAX.as_millisecond(),
         ) {
             let expected = jiff::Timestamp::from_millisecond(millis).expect("within its bounds");
             let shown = Timestamp::from_millis(millis).to_string();

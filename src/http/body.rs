@@ -16,10 +16,21 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let mut body = Vec::with_capacity(RESOURCE_BYTES);
-        match serde_json::to_writer(&mut body, &self.0) {
-            Ok(()) => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
+        let written = serde_json::to_writer(&mut body, &self.0);
+        Written(written.map(|()| body)).into_response()
+    }
+}
+
+/// JSON that is written already.
+#[derive(Debug)]
+pub struct Written(pub serde_json::Result<Vec<u8>>);
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        match self.0 {
+            Ok(body) => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
             Err(error) => {
                 tracing::error!(%error, "an answer could not be written as JSON");
                 Problem::internal().into_response()

@@ -20,7 +20,7 @@ use super::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, SignedIn};
 use super::views::{OrderJson, OrderStatusJson};
-use crate::domain::{OrderId, OrderStatus, OrderView, TicketId};
+use crate::domain::{OrderId, OrderStatus, OrderView, Purchase, TicketId};
 use crate::store::PurchaseQuery;
 
 const PATH: &str = "/api/orders";
@@ -144,9 +144,9 @@ async fn list(
     let has_more = purchases.len() > wanted.limit;
     purchases.truncate(wanted.limit);
     let next = purchases.last().filter(|_| has_more).map(|last| cursor(last.order.id));
-    let orders: Vec<OrderJson> =
-        purchases.iter().map(|purchase| OrderJson::from(&purchase.view())).collect();
-    Ok(page(PATH, &query, orders, next, NO_STORE))
+    let views: Vec<OrderView> = purchases.iter().map(Purchase::view).collect();
+    let orders: Vec<OrderJson<'_>> = views.iter().map(OrderJson::from).collect();
+    Ok(page(PATH, &query, Json(orders), next, NO_STORE))
 }
 
 fn read_status(query: &Query) -> Result<Option<OrderStatus>, FieldError> {

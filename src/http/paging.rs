@@ -6,10 +6,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::body::Json;
 use super::percent;
 use super::problem::{FieldError, Problem};
 
@@ -185,14 +183,14 @@ pub fn not_a_cursor() -> FieldError {
 
 /// The answer to a request for a page of the list at this path. `next` is its last place if more
 /// follow.
-pub fn page<T: Serialize>(
+pub fn page(
     path: &str,
     query: &Query,
-    items: Vec<T>,
+    items: impl IntoResponse,
     next: Option<Cursor>,
     caching: HeaderValue,
 ) -> Response {
-    let mut response = ([(header::CACHE_CONTROL, caching)], Json(items)).into_response();
+    let mut response = ([(header::CACHE_CONTROL, caching)], items).into_response();
     if let Some(link) = next.and_then(|cursor| next_link(path, query, &cursor)) {
         response.headers_mut().insert(header::LINK, link);
     }

@@ -111,8 +111,9 @@ fn paid(charge: &Charge) -> Response {
 }
 
 fn pending(charge: &Charge) -> Response {
+    let view = charge.view();
     let body = PendingChargeJson {
-        charge: ChargeJson::from(&charge.view()),
+        charge: ChargeJson::from(&view),
         client_secret: charge.client_secret().map(|secret| secret.0.clone()),
     };
     (StatusCode::ACCEPTED, located(charge), Json(body)).into_response()

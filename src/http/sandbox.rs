@@ -73,7 +73,8 @@ async fn authenticate(
     let applied = state.market.report(charge.order, charge.id, report).await;
     applied.map_err(|error| problem(error, state.market.now()))?;
     let after: Charge = state.store.charge(charge.id).await?.ok_or_else(Problem::not_found)?;
-    let shown = Json(ChargeJson::from(&after.view()));
+    let view = after.view();
+    let shown = Json(ChargeJson::from(&view));
     Ok(([(header::CACHE_CONTROL, "no-store")], shown).into_response())
 }
 

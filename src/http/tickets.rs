@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Json;
+use super::body::Written;
 use super::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::errors::problem;
 use super::idempotency::{Remembered, once};
@@ -19,6 +19,7 @@ use super::openapi::Refusals;
 use super::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
+use super::ticket_json;
 use super::views::TicketJson;
 use crate::domain::{Currency, Price, PriceError, Ticket, TicketId};
 use crate::store::{TicketPosition, TicketQuery, TicketSort, search_words};
@@ -110,7 +111,7 @@ fn one(ticket: &Ticket) -> Response {
         // Anyone may see a ticket, but it changes at any moment.
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
-    (headers, Json(TicketJson::from(ticket))).into_response()
+    (headers, Written(ticket_json::ticket(ticket))).into_response()
 }
 
 /// How a list of tickets may be narrowed and sorted.
@@ -174,7 +175,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     let filters = read_filters(&query, state.currency, who)?;
     let found = state.store.tickets(&filters).await?;
-    let tickets: Vec<TicketJson> = found.tickets.iter().map(TicketJson::from).collect();
+    let tickets = Written(ticket_json::tickets(&found.tickets));
     let next = found.tickets.last().filter(|_| found.more).map(|last| cursor(filters.sort, last));
     let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
     Ok(page(PATH, &query, tickets, next, HeaderValue::from_static(caching)))

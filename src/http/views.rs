@@ -3,13 +3,26 @@
 //! Handlers, events and remembered answers all go through here, so a resource looks the same
 //! wherever it appears.
 
+use std::fmt::Display;
+
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::{
-    CancelReason, ChargeStatus, ChargeView, DisputeStatus, OrderState, OrderStatus, OrderView,
-    Price, Ticket, TicketState, UserView,
+    CancelReason, ChargeId, ChargeStatus, ChargeView, Currency, DisputeStatus, OrderId, OrderState,
+    OrderStatus, OrderView, Price, Ticket, TicketId, TicketState, Timestamp, UserId, UserView,
 };
+
+/// An id, a time or a currency, which is written as text when it is needed and not before: a page
+/// has hundreds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text<T>(pub T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 /// An account, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -69,58 +82,76 @@ pub enum TicketStatusJson {
     Sold,
 }
 
-/// A ticket for sale.
+impl From<&TicketState> for TicketStatusJson {
+    fn from(state: &TicketState) -> Self {
+        match state {
+            TicketState::Available => Self::Available,
+            TicketState::Locked { .. } => Self::Locked,
+            TicketState::Sold { .. } => Self::Sold,
+        }
+    }
+}
+
+impl TicketStatusJson {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Available => "Available",
+            Self::Locked => "Locked",
+            Self::Sold => "Sold",
+        }
+    }
+}
+
+/// A ticket for sale. Most are written by [`super::ticket_json`], which does the same faster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Ticket)]
-pub struct TicketJson {
+pub struct TicketJson<'t> {
     /// Names the ticket.
-    #[schema(example = "ticket_01kaj2b3v4e5r6t7y8z9w0x1q2")]
-    pub id: String,
+    #[schema(value_type = String, example = "ticket_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: Text<TicketId>,
     /// What it is for.
     #[schema(example = "Rock Concert", min_length = 1, max_length = 200)]
-    pub title: String,
+    pub title: &'t str,
     /// What it costs, in major units.
     #[schema(value_type = f64, example = 25.5, exclusive_minimum = 0)]
     pub price: MajorUnits,
     /// The currency of the price.
-    #[schema(example = "usd")]
-    pub currency: String,
+    #[schema(value_type = String, example = "usd")]
+    pub currency: Text<Currency>,
     /// Who sells it.
-    pub user_id: String,
+    #[schema(value_type = String)]
+    pub user_id: Text<UserId>,
     /// The order that holds or bought it; null while it is available.
-    #[schema(required)]
-    pub order_id: Option<String>,
+    #[schema(value_type = Option<String>, required)]
+    pub order_id: Option<Text<OrderId>>,
     /// Whether it can be bought.
     pub status: TicketStatusJson,
     /// Rises by one with every change.
     #[schema(minimum = 0)]
     pub version: u64,
     /// When it was listed.
-    #[schema(format = DateTime)]
-    pub created_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Text<Timestamp>,
     /// When it last changed.
-    #[schema(format = DateTime)]
-    pub updated_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Text<Timestamp>,
 }
 
-impl From<&Ticket> for TicketJson {
-    fn from(ticket: &Ticket) -> Self {
+impl<'t> From<&'t Ticket> for TicketJson<'t> {
+    fn from(ticket: &'t Ticket) -> Self {
         Self {
-            id: ticket.id.to_string(),
-            title: ticket.title.as_str().to_owned(),
+            id: Text(ticket.id),
+            title: ticket.title.as_str(),
             price: MajorUnits(ticket.price),
-            currency: ticket.price.currency().to_string(),
-            user_id: ticket.seller.to_string(),
-            order_id: ticket.order().map(|order| order.to_string()),
-            status: match ticket.state {
-                TicketState::Available => TicketStatusJson::Available,
-                TicketState::Locked { .. } => TicketStatusJson::Locked,
-                TicketState::Sold { .. } => TicketStatusJson::Sold,
-            },
+            currency: Text(ticket.price.currency()),
+            user_id: Text(ticket.seller),
+            order_id: ticket.order().map(Text),
+            status: TicketStatusJson::from(&ticket.state),
             version: ticket.version.number(),
-            created_at: ticket.created_at.to_string(),
-            updated_at: ticket.updated_at.to_string(),
+            created_at: Text(ticket.created_at),
+            updated_at: Text(ticket.updated_at),
         }
     }
 }
@@ -168,11 +199,12 @@ pub enum CancelReasonJson {
 /// What an order is for, as it was when the order was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OrderedTicket)]
-pub struct OrderedTicketJson {
+pub struct OrderedTicketJson<'o> {
     /// Names the ticket.
-    pub id: String,
+    #[schema(value_type = String)]
+    pub id: Text<TicketId>,
     /// What it is for.
-    pub title: String,
+    pub title: &'o str,
     /// What it costs, in major units.
     #[schema(value_type = f64, example = 25.5)]
     pub price: MajorUnits,
@@ -182,42 +214,45 @@ pub struct OrderedTicketJson {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Order)]
-pub struct OrderJson {
+pub struct OrderJson<'o> {
     /// Names the order.
-    #[schema(example = "order_01kaj2b3v4e5r6t7y8z9w0x1q2")]
-    pub id: String,
+    #[schema(value_type = String, example = "order_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: Text<OrderId>,
     /// Who buys.
-    pub user_id: String,
+    #[schema(value_type = String)]
+    pub user_id: Text<UserId>,
     /// How it stands.
     pub status: OrderStatusJson,
     /// When its time runs out. Nothing ever moves it.
-    #[schema(format = DateTime)]
-    pub expires_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Text<Timestamp>,
     /// What is bought.
-    pub ticket_id: String,
+    #[schema(value_type = String)]
+    pub ticket_id: Text<TicketId>,
     /// What is bought, as it was when the order was made.
-    pub ticket: OrderedTicketJson,
+    pub ticket: OrderedTicketJson<'o>,
     /// What it costs, in major units, as it was when the order was made.
     #[schema(value_type = f64, example = 25.5)]
     pub price: MajorUnits,
     /// The currency of the price.
-    pub currency: String,
+    #[schema(value_type = String)]
+    pub currency: Text<Currency>,
     /// Why it was cancelled; null unless it was.
     #[schema(required)]
     pub cancel_reason: Option<CancelReasonJson>,
     /// The latest payment; null if none was tried.
     #[schema(required)]
-    pub charge: Option<ChargeJson>,
+    pub charge: Option<ChargeJson<'o>>,
     /// Rises by one with every change.
     #[schema(minimum = 0)]
     pub version: u64,
     /// When it was made.
-    #[schema(format = DateTime)]
-    pub created_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Text<Timestamp>,
 }
 
-impl From<&OrderView> for OrderJson {
-    fn from(view: &OrderView) -> Self {
+impl<'o> From<&'o OrderView> for OrderJson<'o> {
+    fn from(view: &'o OrderView) -> Self {
         let order = &view.order;
         let (status, cancel_reason) = match order.state {
             OrderState::Created => (OrderStatusJson::Created, None),
@@ -234,22 +269,22 @@ impl From<&OrderView> for OrderJson {
         };
         let price = MajorUnits(order.price);
         Self {
-            id: order.id.to_string(),
-            user_id: order.buyer.to_string(),
+            id: Text(order.id),
+            user_id: Text(order.buyer),
             status,
-            expires_at: order.expires_at.to_string(),
-            ticket_id: order.ticket.to_string(),
+            expires_at: Text(order.expires_at),
+            ticket_id: Text(order.ticket),
             ticket: OrderedTicketJson {
-                id: order.ticket.to_string(),
-                title: order.title.as_str().to_owned(),
+                id: Text(order.ticket),
+                title: order.title.as_str(),
                 price,
             },
             price,
-            currency: order.price.currency().to_string(),
+            currency: Text(order.price.currency()),
             cancel_reason,
             charge: view.charge.as_ref().map(ChargeJson::in_order),
             version: order.version.number(),
-            created_at: order.created_at.to_string(),
+            created_at: Text(order.created_at),
         }
     }
 }
@@ -270,61 +305,63 @@ pub enum ChargeStatusJson {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Charge)]
-pub struct ChargeJson {
+pub struct ChargeJson<'c> {
     /// Names the charge.
-    #[schema(example = "charge_01kaj2b3v4e5r6t7y8z9w0x1q2")]
-    pub id: String,
+    #[schema(value_type = String, example = "charge_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: Text<ChargeId>,
     /// What is paid for.
-    pub order_id: String,
+    #[schema(value_type = String)]
+    pub order_id: Text<OrderId>,
     /// How it stands.
     pub status: ChargeStatusJson,
     /// What is paid, in minor units.
     #[schema(example = 2550, minimum = 1)]
     pub amount: u64,
     /// The currency of the amount.
-    pub currency: String,
+    #[schema(value_type = String)]
+    pub currency: Text<Currency>,
     /// The gateway's payment intent; null until there is one.
     #[schema(required)]
-    pub stripe_id: Option<String>,
+    pub stripe_id: Option<&'c str>,
     /// The gateway's refund; null unless the money was paid back.
     #[schema(required)]
-    pub stripe_refund_id: Option<String>,
+    pub stripe_refund_id: Option<&'c str>,
     /// Why it failed; null unless it did.
     #[schema(required)]
-    pub failure_code: Option<String>,
+    pub failure_code: Option<&'c str>,
     /// How the cardholder's dispute stands; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dispute_status: Option<DisputeStatusJson>,
     /// When it was tried.
-    #[schema(format = DateTime)]
-    pub created_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Text<Timestamp>,
 }
 
-impl From<&ChargeView> for ChargeJson {
-    fn from(charge: &ChargeView) -> Self {
+impl<'c> From<&'c ChargeView> for ChargeJson<'c> {
+    fn from(charge: &'c ChargeView) -> Self {
         Self {
-            id: charge.id.to_string(),
-            order_id: charge.order.to_string(),
+            id: Text(charge.id),
+            order_id: Text(charge.order),
             status: match charge.status {
                 ChargeStatus::Created => ChargeStatusJson::Created,
                 ChargeStatus::Failed => ChargeStatusJson::Failed,
                 ChargeStatus::Completed => ChargeStatusJson::Completed,
             },
             amount: charge.amount.minor(),
-            currency: charge.amount.currency().to_string(),
-            stripe_id: charge.intent.as_ref().map(|intent| intent.0.clone()),
-            stripe_refund_id: charge.refund.as_ref().map(|refund| refund.0.clone()),
-            failure_code: charge.failure_code.as_ref().map(|code| code.as_str().to_owned()),
+            currency: Text(charge.amount.currency()),
+            stripe_id: charge.intent.as_ref().map(|intent| intent.0.as_str()),
+            stripe_refund_id: charge.refund.as_ref().map(|refund| refund.0.as_str()),
+            failure_code: charge.failure_code.as_ref().map(|code| code.as_str()),
             dispute_status: charge.dispute.map(DisputeStatusJson::from),
-            created_at: charge.created_at.to_string(),
+            created_at: Text(charge.created_at),
         }
     }
 }
 
-impl ChargeJson {
+impl<'c> ChargeJson<'c> {
     /// A charge as its order shows it. An order has a version, and the gateway's name for a
     /// charge becomes known between two of them, so an order tells it once the charge has ended.
-    fn in_order(charge: &ChargeView) -> Self {
+    fn in_order(charge: &'c ChargeView) -> Self {
         let shown = Self::from(charge);
         match shown.status {
             ChargeStatusJson::Created => Self { stripe_id: None, ..shown },
@@ -360,10 +397,10 @@ impl From<DisputeStatus> for DisputeStatusJson {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PendingCharge)]
-pub struct PendingChargeJson {
+pub struct PendingChargeJson<'c> {
     /// The charge, `Created`.
     #[serde(flatten)]
-    pub charge: ChargeJson,
+    pub charge: ChargeJson<'c>,
     /// What Stripe's script needs to bring the buyer before their bank; absent if the outcome
     /// is merely not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]

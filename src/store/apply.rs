@@ -1,6 +1,7 @@
 //! Writing what [`super::check`] has let through: rows, and the indexes that follow from them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use redb::ReadableTable;
 
@@ -10,10 +11,11 @@ use super::index;
 use super::lingering::Sweep;
 use super::log::Appender;
 use super::open_orders::Openings;
+use super::row_cache::RowCache;
 use super::signature::signature;
 use super::write_tables::WriteTables;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Charge, Order, Remembered, Session, Ticket, Timestamp, User};
+use crate::domain::{Charge, Order, Remembered, Session, Ticket, TicketId, Timestamp, User};
 
 /// How many sessions of a user are looked at for expired ones when the user opens another.
 const SESSIONS_SWEPT: usize = 64;
@@ -29,6 +31,10 @@ pub struct Tally {
     pub openings: Openings,
     /// What was sold and can be found by words all the same.
     pub sweep: Sweep,
+    /// What pages keep.
+    pub rows: Arc<RowCache>,
+    /// The tickets whose rows the current batch changes.
+    pub changed: Vec<TicketId>,
     /// Charges that still owe something to or by the gateway.
     pub unsettled: u64,
     /// The number of the last event.
@@ -51,10 +57,12 @@ pub fn apply(
         match change {
             Change::User { before, after, row } => put_user(tables, before.as_ref(), after, &row)?,
             Change::Ticket { before, after, row } => {
+                tally.changed.push(after.id);
                 tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
                 index_ticket(tables, tally, words, before.as_ref(), Some(after))?;
             }
             Change::Withdrawal { before, row } => {
+                tally.changed.push(before.id);
                 tables.tickets.open()?.insert(before.id.as_u128(), row.as_slice())?;
                 index_ticket(tables, tally, words, Some(&before), None)?;
             }

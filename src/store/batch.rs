@@ -90,8 +90,10 @@ pub fn commit(
     // Before there is a snapshot: it can undo what is new to it, but not miss what is old.
     tally.sweep.publish();
     tally.openings.publish(&open_orders);
-    let lingering = tally.sweep.lingering().clone();
-    Snapshot::of(db, open_orders, lingering).map_err(|error| Failed(error.to_string()))
+    tally.rows.forget(tally.changed.drain(..), tally.batch);
+    let snapshot = Snapshot::of(db, open_orders, tally.sweep.lingering().clone());
+    let snapshot = snapshot.map_err(|error| Failed(error.to_string()))?;
+    Ok(snapshot.keeping(tally.rows.clone(), tally.batch))
 }
 
 #[cfg(test)]

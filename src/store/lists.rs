@@ -25,6 +25,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
@@ -107,6 +108,9 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
     while search.passes_over_taken(&tickets) {
         tickets = search.find().await?;
     }
+    if search.list == MARKET {
+        snapshot.keep_page(&tickets);
+    }
     let more = tickets.len() > query.limit;
     tickets.truncate(query.limit);
     Ok(TicketPage { tickets, more })
@@ -114,12 +118,15 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
 
 impl Search<'_> {
     /// The page, and one ticket more if more follow.
-    async fn find(&self) -> Result<Vec<Ticket>, ReadError> {
+    async fn find(&self) -> Result<Vec<Arc<Ticket>>, ReadError> {
         let found = if self.prices.is_empty() { Page::new() } else { self.race().await? };
-        let ticket = |((_, complement), row): (Rank, Option<Ticket>)| {
+        let ticket = |((_, complement), row): (Rank, Option<Arc<Ticket>>)| {
             let row = row.map_or_else(|| self.row(!complement), Ok)?;
             // On the market, what an order holds was passed over.
-            if self.list == MARKET { Ok(row) } else { self.snapshot.as_held(row) }
+            match self.snapshot.holder(row.id).filter(|_| self.list != MARKET) {
+                None => Ok(row),
+                Some(holder) => self.snapshot.locked(&row, holder).map(Arc::new),
+            }
         };
         found.into_iter().map(ticket).collect()
     }
@@ -127,12 +134,12 @@ impl Search<'_> {
     /// Whether there are tickets on a page of the market that are not available as of the snapshot,
     /// which are noted: those that an order held then and has released before it was looked for, and
     /// those sold that nobody notes, as only damage makes them.
-    fn passes_over_taken(&mut self, page: &[Ticket]) -> bool {
+    fn passes_over_taken(&mut self, page: &[Arc<Ticket>]) -> bool {
         if self.list != MARKET {
             return false;
         }
         let released = self.snapshot.released_since();
-        let is_sold = |ticket: &&Ticket| matches!(ticket.state, TicketState::Sold { .. });
+        let is_sold = |ticket: &&Arc<Ticket>| matches!(ticket.state, TicketState::Sold { .. });
         for ticket in page.iter().filter(is_sold) {
             tracing::error!(ticket = %ticket.id, "a sold ticket is on the market");
             self.taken.insert(ticket.id);
@@ -250,7 +257,7 @@ impl Search<'_> {
         id: u128,
         price: Option<u64>,
         spent: &mut usize,
-    ) -> Result<Option<(Rank, Option<Ticket>)>, ReadError> {
+    ) -> Result<Option<(Rank, Option<Arc<Ticket>>)>, ReadError> {
         let price = match price {
             Some(price) => price,
             // Postings tell no price, and those of sold tickets linger.
@@ -295,9 +302,9 @@ impl Search<'_> {
         rank(self.sort, position.price_minor, position.id.as_u128())
     }
 
-    fn row(&self, id: u128) -> Result<Ticket, ReadError> {
+    fn row(&self, id: u128) -> Result<Arc<Ticket>, ReadError> {
         let id = TicketId::from_u128(id);
-        self.snapshot.ticket_row(id)?.ok_or_else(|| missing(id))
+        self.snapshot.page_row(id)?.ok_or_else(|| missing(id))
     }
 }
 
@@ -314,7 +321,7 @@ struct Plan<'s> {
 }
 
 /// Tickets of a page by their places, with those rows that were read.
-type Page = BTreeMap<Rank, Option<Ticket>>;
+type Page = BTreeMap<Rank, Option<Arc<Ticket>>>;
 
 impl<'s> Plan<'s> {
     fn new(source: Box<dyn Source + 's>) -> Self {
@@ -344,7 +351,7 @@ mod tests {
     }
 
     /// Few words and prices, so that much is equal; and many words with one beginning.
-    async fn a_market(tickets: u64) -> std::sync::Arc<super::super::RedbStore> {
+    async fn a_market(tickets: u64) -> Arc<super::super::RedbStore> {
         let store = in_memory();
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
@@ -393,7 +400,7 @@ mod tests {
         assert_eq!(ids, [tickets[1], tickets[3], tickets[4]], "what was locked is passed over");
         assert!(found.more);
         let own = page(&snapshot, &of(Some(ana))).await.expect("a page").tickets;
-        let holders: Vec<_> = own.iter().map(Ticket::order).collect();
+        let holders: Vec<_> = own.iter().map(|ticket| ticket.order()).collect();
         assert_eq!(holders, [Some(held[0]), None, Some(held[1])]);
         let now = page(&store.now(), &of(None)).await.expect("a page").tickets;
         let ids: Vec<TicketId> = now.iter().map(|ticket| ticket.id).collect();

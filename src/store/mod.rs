@@ -35,6 +35,7 @@ mod read_tables;
 mod reads;
 mod recovery;
 mod redb_store;
+mod row_cache;
 mod signature;
 mod sources;
 mod tables;
@@ -254,8 +255,8 @@ pub struct TicketPosition {
 /// A page of a list of tickets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketPage {
-    /// The tickets.
-    pub tickets: Vec<Ticket>,
+    /// The tickets, which other pages may share.
+    pub tickets: Vec<Arc<Ticket>>,
     /// Whether more follow.
     pub more: bool,
 }

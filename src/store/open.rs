@@ -322,6 +322,8 @@ pub fn read_tally(snapshot: &Snapshot, postings_per_sale: usize) -> Result<Tally
     Ok(Tally {
         openings: Openings::default(),
         sweep: Sweep::new(snapshot.lingering().clone(), snapshot.round()?, postings_per_sale),
+        rows: Arc::default(),
+        changed: Vec::new(),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         batch,

@@ -14,6 +14,7 @@ use super::index::{END_STATUSES, status_code};
 use super::lingering::{Lingering, Round, ids_of_note};
 use super::open_orders::{Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
+use super::row_cache::RowCache;
 use super::tables::{BATCH_KEY, CHARGES, LINGERING, META, ORDERS, ROUND, TICKETS, USERS};
 use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
 use crate::domain::{
@@ -31,6 +32,8 @@ pub struct Snapshot {
     /// Of when it is.
     moment: Arc<Link>,
     lingering: Lingering,
+    /// Rows that are true as of the batch that the snapshot shows last.
+    kept: (Arc<RowCache>, u64),
 }
 
 impl Snapshot {
@@ -47,7 +50,14 @@ impl Snapshot {
             moment: open_orders.latest(),
             open_orders,
             lingering,
+            kept: Default::default(),
         })
+    }
+
+    /// The same, of which rows of tickets are kept as of its last batch.
+    #[must_use]
+    pub fn keeping(self, rows: Arc<RowCache>, batch: u64) -> Self {
+        Self { kept: (rows, batch), ..self }
     }
 
     /// The store as its file tells it.
@@ -170,6 +180,23 @@ impl Snapshot {
     /// A ticket.
     pub fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         self.ticket_row(id)?.map(|row| self.as_held(row)).transpose()
+    }
+
+    /// The row of a ticket for a page, which may be kept from another.
+    pub fn page_row(&self, id: TicketId) -> Result<Option<Arc<Ticket>>, ReadError> {
+        let (rows, batch) = &self.kept;
+        match rows.get(id, *batch) {
+            Some(row) => Ok(Some(row)),
+            None => Ok(self.ticket_row(id)?.map(Arc::new)),
+        }
+    }
+
+    /// Keeps the rows that a page shows for others.
+    pub fn keep_page(&self, page: &[Arc<Ticket>]) {
+        let (rows, batch) = &self.kept;
+        // What is kept already is known to others, too.
+        let read = page.iter().filter(|row| Arc::strong_count(row) == 1);
+        rows.keep(read.cloned(), *batch);
     }
 
     /// The row of a ticket, which tells nothing of a lock.

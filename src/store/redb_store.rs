@@ -14,6 +14,7 @@ use super::latch::Storage;
 use super::lingering::POSTINGS_PER_SALE;
 use super::reads::Snapshot;
 use super::recovery::recover;
+use super::row_cache::RowCache;
 use super::verify::{VerifyReport, verify_snapshot};
 use super::volume::Volume;
 use super::writer::{Job, Shared, Writer};
@@ -29,6 +30,10 @@ use crate::domain::{
 /// Room for two times some two thousand locks, or five hundred batches of one. Of this half has to be
 /// taken in again after a crash at most, and more only if a checkpoint was on its way.
 pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
+
+/// One part of so many of the cache is for rows of tickets that pages have shown. A row takes a
+/// tenth or less of the page that it is on, so what many look at fits here sooner.
+const ROWS_SHARE: usize = 4;
 
 /// How a store is run.
 #[derive(Clone)]
@@ -80,6 +85,18 @@ impl Default for StoreSettings {
     }
 }
 
+impl StoreSettings {
+    /// What is for rows of tickets that pages have shown.
+    fn row_cache_bytes(&self) -> usize {
+        self.cache_bytes / ROWS_SHARE
+    }
+
+    /// What is for pages of the database.
+    fn database_cache_bytes(&self) -> usize {
+        self.cache_bytes - self.row_cache_bytes()
+    }
+}
+
 /// A store in one redb file (or another [`Storage`]).
 ///
 /// Reads run on the calling thread: they find most of what they need in memory. Dropping the
@@ -98,19 +115,22 @@ pub struct RedbStore {
 impl RedbStore {
     /// Opens the store in a file, and creates it, and its folder, if there is none.
     pub fn open(path: &Path, settings: StoreSettings) -> Result<Self, OpenError> {
-        let volume = open::open_file(path, settings.cache_bytes, settings.journal_bytes)?;
+        let cache_bytes = settings.database_cache_bytes();
+        let volume = open::open_file(path, cache_bytes, settings.journal_bytes)?;
         Self::start(volume, settings)
     }
 
     /// Opens the store on anything that it can be kept on, such as memory.
     pub fn open_backend(backend: impl Storage, settings: StoreSettings) -> Result<Self, OpenError> {
-        let (cache_bytes, journal_bytes) = (settings.cache_bytes, settings.journal_bytes);
-        let volume = open::open_backend(Arc::new(backend), cache_bytes, journal_bytes)?;
+        let cache_bytes = settings.database_cache_bytes();
+        let volume = open::open_backend(Arc::new(backend), cache_bytes, settings.journal_bytes)?;
         Self::start(volume, settings)
     }
 
     fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
-        let (snapshot, tally) = recover(&mut volume, settings.postings_per_sale)?;
+        let (snapshot, mut tally) = recover(&mut volume, settings.postings_per_sale)?;
+        tally.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), tally.batch));
+        let snapshot = snapshot.keeping(tally.rows.clone(), tally.batch);
         let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);
         let shared = Arc::new(Shared::new(snapshot, &tally));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use gittix::domain::{Currency, Price, Ticket, TicketId, Timestamp, Title, UserId};
@@ -33,8 +34,9 @@ async fn echo(Json(question): Json<Question>) -> Json<Echo> {
 }
 
 /// A page of 50 tickets as JSON, without looking for them.
-async fn page(State(tickets): State<Arc<Vec<Ticket>>>) -> Json<Vec<TicketJson>> {
-    Json(tickets.iter().map(TicketJson::from).collect())
+async fn page(State(tickets): State<Arc<Vec<Ticket>>>) -> Response {
+    let page: Vec<TicketJson<'_>> = tickets.iter().map(TicketJson::from).collect();
+    Json(page).into_response()
 }
 
 fn router() -> Router {

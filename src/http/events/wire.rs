@@ -4,8 +4,8 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, LoggedEvent};
-use crate::http::views::{ChargeJson, OrderJson, TicketJson, UserJson};
+use crate::domain::{Event, LoggedEvent, Timestamp};
+use crate::http::views::{ChargeJson, OrderJson, Text, TicketJson, UserJson};
 
 /// How long a client should wait before it comes back, at the least, in milliseconds.
 const RETRY_MILLIS: usize = 1000;
@@ -16,7 +16,7 @@ const RETRY_SPREAD_MILLIS: usize = 2000;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Event)]
-pub struct EventJson {
+pub struct EventJson<'e> {
     /// Its place in the log, without gaps.
     #[schema(minimum = 1)]
     seq: u64,
@@ -24,23 +24,23 @@ pub struct EventJson {
     #[schema(example = "TicketUpdated")]
     r#type: &'static str,
     /// When it happened.
-    #[schema(format = DateTime)]
-    at: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Text<Timestamp>,
     /// The account, ticket, order or charge right afterwards.
-    data: EventData,
+    data: EventData<'e>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-enum EventData {
+enum EventData<'e> {
     User(UserJson),
-    Ticket(TicketJson),
-    Order(Box<OrderJson>),
-    Charge(ChargeJson),
+    Ticket(TicketJson<'e>),
+    Order(OrderJson<'e>),
+    Charge(ChargeJson<'e>),
 }
 
-impl From<&LoggedEvent> for EventJson {
-    fn from(logged: &LoggedEvent) -> Self {
+impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
+    fn from(logged: &'e LoggedEvent) -> Self {
         let data = match &logged.event {
             Event::UserCreated(user) | Event::UserUpdated(user) => {
                 EventData::User(user.clone().into())
@@ -52,14 +52,14 @@ impl From<&LoggedEvent> for EventJson {
             | Event::OrderAwaitingPayment(view)
             | Event::OrderCompleted(view)
             | Event::OrderCancelled(view)
-            | Event::OrderExpired(view) => EventData::Order(Box::new(view.into())),
+            | Event::OrderExpired(view) => EventData::Order(view.into()),
             Event::ChargeCreated(charge)
             | Event::ChargeCompleted(charge)
             | Event::ChargeFailed(charge)
             | Event::ChargeRefunded(charge)
             | Event::ChargeDisputed(charge) => EventData::Charge(charge.into()),
         };
-        Self { seq: logged.seq, r#type: logged.event.name(), at: logged.at.to_string(), data }
+        Self { seq: logged.seq, r#type: logged.event.name(), at: Text(logged.at), data }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -171,7 +172,7 @@ impl Model {
         loop {
             let page = read(self.world.store.tickets(&query).await);
             assert!(page.tickets.len() <= query.limit);
-            found.extend(page.tickets);
+            found.extend(page.tickets.into_iter().map(Arc::unwrap_or_clone));
             if !page.more {
                 return found;
             }
