@@ -50,7 +50,10 @@ fn append(json: &mut Vec<u8>, ticket: &Ticket) -> serde_json::Result<()> {
     }
     put(json, &[TicketStatusJson::from(&ticket.state).name(), r#"","version":"#]);
     serde_json::to_writer(&mut *json, &ticket.version.number())?;
-    let (created_at, updated_at) = (ticket.created_at.text(), ticket.updated_at.text());
+    let created_at = ticket.created_at.text();
+    // Most tickets have not changed since they were listed.
+    let is_new = ticket.updated_at == ticket.created_at;
+    let updated_at = if is_new { created_at } else { ticket.updated_at.text() };
     put(json, &[r#","createdAt":""#, created_at.as_str()]);
     put(json, &[r#"","updatedAt":""#, updated_at.as_str(), r#""}"#]);
     Ok(())

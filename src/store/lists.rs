@@ -56,6 +56,8 @@ const BEHIND: usize = 4;
 /// How many rounds postings have before a walk takes part that they should outdo: enough for a page
 /// of rare words.
 const ROUNDS_ALONE: usize = 8;
+/// How many tickets are looked at together if their rows have to be read.
+const SETTLED_WITH_ROWS: usize = 8;
 /// What all may spend before it is other tasks' turn.
 const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
@@ -69,6 +71,11 @@ fn rank(sort: TicketSort, price: u64, id: u128) -> Rank {
         TicketSort::PriceAscending => (price, !id),
         TicketSort::PriceDescending => (!price, !id),
     }
+}
+
+/// The ticket at a place.
+fn id_of((_, complement): Rank) -> u128 {
+    !complement
 }
 
 /// What every plan of one query shares.
@@ -120,8 +127,8 @@ impl Search<'_> {
     /// The page, and one ticket more if more follow.
     async fn find(&self) -> Result<Vec<Arc<Ticket>>, ReadError> {
         let found = if self.prices.is_empty() { Page::new() } else { self.race().await? };
-        let ticket = |((_, complement), row): (Rank, Option<Arc<Ticket>>)| {
-            let row = row.map_or_else(|| self.row(!complement), Ok)?;
+        let ticket = |(rank, row): (Rank, Option<Arc<Ticket>>)| {
+            let row = row.map_or_else(|| self.row(id_of(rank)), Ok)?;
             // On the market, what an order holds was passed over.
             match self.snapshot.holder(row.id).filter(|_| self.list != MARKET) {
                 None => Ok(row),
@@ -231,37 +238,34 @@ impl Search<'_> {
     fn advance(&self, plan: &mut Plan<'_>, turn: usize) -> Result<bool, ReadError> {
         let mut spent = 0;
         while spent < turn {
-            let (id, price) = match plan.source.step(&mut spent)? {
-                Step::Found { id, price } => (id, price),
+            match plan.source.step(&mut spent)? {
+                Step::Found { id, price } => {
+                    let rank = self.place(plan, id, price, &mut spent)?;
+                    plan.found.extend(rank);
+                }
                 Step::Searching => continue,
-                Step::End => return Ok(true),
-            };
-            let Some((rank, row)) = self.place(plan, id, price, &mut spent)? else { continue };
-            plan.best.insert(rank, row);
-            if plan.source.order() == Some(self.sort) {
-                if plan.best.len() == self.wanted {
+                Step::End => {
+                    self.settle(plan, &mut spent)?;
                     return Ok(true);
                 }
-            } else if plan.best.len() > self.wanted {
-                plan.best.pop_last();
+            }
+            if plan.found.len() >= self.settled_at_once(plan) && self.settle(plan, &mut spent)? {
+                return Ok(true);
             }
         }
-        Ok(false)
+        self.settle(plan, &mut spent)
     }
 
-    /// Where a ticket belongs on the page, and its row if it was read; `None` if it does not. The
-    /// cheapest tests come first.
+    /// Where a ticket belongs on the page; `None` if it does not. The cheapest tests come first.
     fn place(
         &self,
         plan: &Plan<'_>,
         id: u128,
         price: Option<u64>,
         spent: &mut usize,
-    ) -> Result<Option<(Rank, Option<Arc<Ticket>>)>, ReadError> {
+    ) -> Result<Option<Rank>, ReadError> {
         let price = match price {
             Some(price) => price,
-            // Postings tell no price, and those of sold tickets linger.
-            None if self.snapshot.lingering().contains(TicketId::from_u128(id)) => return Ok(None),
             // The newest have their places whatever they cost.
             None if self.sort == TicketSort::Newest && !self.is_price_limited() => 0,
             None => {
@@ -279,23 +283,64 @@ impl Search<'_> {
         });
         let is_too_late = plan.best.len() >= self.wanted
             && plan.best.last_key_value().is_some_and(|last| rank >= *last.0);
-        if !self.prices.contains(&price) || is_past || is_too_late {
-            return Ok(None);
-        }
-        if self.list == MARKET && self.is_passed_over(TicketId::from_u128(id)) {
-            return Ok(None);
-        }
-        if self.words.is_empty() || plan.source.has_tested_words() {
-            return Ok(Some((rank, None)));
-        }
-        *spent += ROW_COST;
-        let row = self.row(id)?;
-        Ok(matches(&row.title, self.words).then_some((rank, Some(row))))
+        let is_on_page = self.prices.contains(&price) && !is_past && !is_too_late;
+        Ok(is_on_page.then_some(rank))
     }
 
-    /// Whether an order holds the ticket by now, or is known to have held it before.
-    fn is_passed_over(&self, id: TicketId) -> bool {
-        self.snapshot.open_orders().holder(id).is_some() || self.taken.contains(&id)
+    /// How many of a plan's tickets are looked at together.
+    fn settled_at_once(&self, plan: &Plan<'_>) -> usize {
+        if self.must_test_words(plan) { SETTLED_WITH_ROWS } else { self.missing(plan).max(1) }
+    }
+
+    /// How many tickets a plan has to find yet before it has the page, if it finds them in order.
+    fn missing(&self, plan: &Plan<'_>) -> usize {
+        let is_ordered = plan.source.order() == Some(self.sort);
+        if is_ordered { self.wanted.saturating_sub(plan.best.len()) } else { self.wanted }
+    }
+
+    /// Puts on the page what was found, as far as nobody holds it and it matches the words. Says
+    /// whether the plan has the page then.
+    fn settle(&self, plan: &mut Plan<'_>, spent: &mut usize) -> Result<bool, ReadError> {
+        if self.list == MARKET {
+            self.pass_over(plan);
+        }
+        let must_test_words = self.must_test_words(plan);
+        let is_ordered = plan.source.order() == Some(self.sort);
+        for rank in plan.found.drain(..) {
+            let mut row = None;
+            if must_test_words {
+                *spent += ROW_COST;
+                let tested = self.row(id_of(rank))?;
+                if !matches(&tested.title, self.words) {
+                    continue;
+                }
+                row = Some(tested);
+            }
+            plan.best.insert(rank, row);
+            if is_ordered && plan.best.len() == self.wanted {
+                return Ok(true);
+            }
+            if plan.best.len() > self.wanted {
+                plan.best.pop_last();
+            }
+        }
+        Ok(false)
+    }
+
+    /// Passes over what an order holds by now or is known to have held before, and what was sold.
+    fn pass_over(&self, plan: &mut Plan<'_>) {
+        let ticket = |rank: &Rank| TicketId::from_u128(id_of(*rank));
+        self.snapshot.open_orders().retain_free(&mut plan.found, ticket);
+        if plan.source.may_linger() {
+            self.snapshot.lingering().retain_others(&mut plan.found, ticket);
+        }
+        if !self.taken.is_empty() {
+            plan.found.retain(|rank| !self.taken.contains(&ticket(rank)));
+        }
+    }
+
+    fn must_test_words(&self, plan: &Plan<'_>) -> bool {
+        !self.words.is_empty() && !plan.source.has_tested_words()
     }
 
     fn rank_of(&self, position: TicketPosition) -> Rank {
@@ -316,6 +361,9 @@ fn missing(id: TicketId) -> ReadError {
 /// One way to find the page.
 struct Plan<'s> {
     source: Box<dyn Source + 's>,
+    /// What was found last and may be on the page: see [`Search::settle`]. Whether orders hold
+    /// tickets is asked for several at once, for asking takes a lock that everyone shares.
+    found: Vec<Rank>,
     /// The best so far, at most as many as are wanted.
     best: Page,
 }
@@ -325,142 +373,9 @@ type Page = BTreeMap<Rank, Option<Arc<Ticket>>>;
 
 impl<'s> Plan<'s> {
     fn new(source: Box<dyn Source + 's>) -> Self {
-        Self { source, best: Page::new() }
+        Self { source, found: Vec::new(), best: Page::new() }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::search_words;
-    use super::super::testing::{World, in_memory};
-    use super::*;
-
-    impl Search<'_> {
-        /// What each plan finds when nothing races it.
-        fn alone(&self) -> Vec<Vec<Rank>> {
-            let mut plans = self.by_words().expect("plans");
-            plans.extend(self.walks().expect("plans"));
-            let run = |mut plan: Plan<'_>| {
-                while !self.advance(&mut plan, TURN_MAX).expect("a store that can be read") {}
-                plan.best.into_keys().collect()
-            };
-            plans.into_iter().map(run).collect()
-        }
-    }
-
-    /// Few words and prices, so that much is equal; and many words with one beginning.
-    async fn a_market(tickets: u64) -> Arc<super::super::RedbStore> {
-        let store = in_memory();
-        let world = World::new(store.clone());
-        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
-        for number in 0..tickets {
-            let mut title = format!("seat{number}");
-            for (word, every) in [("rock", 2), ("rocket", 3), ("jazz", 5), ("opera", 31)] {
-                if number % every == 0 {
-                    title.push(' ');
-                    title.push_str(word);
-                }
-            }
-            let id = world.lists(ana, &title, number % 7 + 1).await;
-            if number % 4 == 1 && number < 30 {
-                world.locks(bob, id).await;
-            }
-        }
-        store
-    }
-
-    #[tokio::test]
-    async fn a_page_is_of_one_moment_though_locks_come_and_go_since() {
-        let store = in_memory();
-        let world = World::new(store.clone());
-        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
-        let mut tickets = Vec::new();
-        for price in 1..=6 {
-            tickets.push(world.lists(ana, "Rock", price).await);
-        }
-        let held = [world.locks(bob, tickets[0]).await, world.locks(bob, tickets[2]).await];
-        let snapshot = store.now();
-        for order in held {
-            world.cancels(order).await;
-        }
-        world.locks(bob, tickets[2]).await;
-        let of = |seller| TicketQuery {
-            seller,
-            words: Vec::new(),
-            min_price_minor: None,
-            max_price_minor: None,
-            sort: TicketSort::PriceAscending,
-            after: None,
-            limit: 3,
-        };
-        let found = page(&snapshot, &of(None)).await.expect("a page");
-        let ids: Vec<TicketId> = found.tickets.iter().map(|ticket| ticket.id).collect();
-        assert_eq!(ids, [tickets[1], tickets[3], tickets[4]], "what was locked is passed over");
-        assert!(found.more);
-        let own = page(&snapshot, &of(Some(ana))).await.expect("a page").tickets;
-        let holders: Vec<_> = own.iter().map(|ticket| ticket.order()).collect();
-        assert_eq!(holders, [Some(held[0]), None, Some(held[1])]);
-        let now = page(&store.now(), &of(None)).await.expect("a page").tickets;
-        let ids: Vec<TicketId> = now.iter().map(|ticket| ticket.id).collect();
-        assert_eq!(ids, [tickets[0], tickets[1], tickets[3]]);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn every_plan_finds_the_same_page(
-            tickets in prop::sample::select(vec![40_u64, 400]),
-            queries in prop::collection::vec((
-                prop::sample::select(vec![
-                    "rock", "ro", "jazz rocket", "opera", "seat", "seat opera", "s ja", "none",
-                    "seat1 rock", "seat rock none", "seat seat2", "r o j",
-                ]),
-                prop::option::of((0..8_u64, 0..9_u64)),
-                prop::sample::select(vec![
-                    TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending,
-                ]),
-                prop::option::of((0..9_u64, 0..400_usize)),
-                1..30_usize,
-            ), 1..12),
-        ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-            runtime.block_on(async {
-                let store = a_market(tickets).await;
-                let snapshot = store.now();
-                let ids: Vec<u128> = {
-                    use redb::ReadableTable as _;
-                    let rows = snapshot.tickets().expect("a table");
-                    let ids = rows.iter().expect("rows").map(|row| row.expect("a row").0.value());
-                    ids.collect()
-                };
-                for (words, prices, sort, after, limit) in queries {
-                    let words = search_words(words);
-                    let after = after.map(|(price_minor, number)| {
-                        let id = TicketId::from_u128(ids[number % ids.len()]);
-                        TicketPosition { price_minor, id }
-                    });
-                    let search = Search {
-                        list: MARKET,
-                        sort,
-                        words: &words,
-                        prices: prices.map_or(0..=u64::MAX, |(min, max)| min..=max.max(min)),
-                        after,
-                        wanted: limit,
-                        snapshot: &snapshot,
-                        taken: HashSet::new(),
-                        lists: snapshot.lists().expect("a table"),
-                    };
-                    let found = search.alone();
-                    assert!(found.len() >= 2, "a filter gives a choice");
-                    let raced = search.race().await.expect("a store that can be read");
-                    for other in found {
-                        assert!(raced.keys().eq(&other), "{words:?} {sort:?} {after:?}");
-                    }
-                }
-            });
-        }
-    }
-}
+mod tests;

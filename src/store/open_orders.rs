@@ -21,10 +21,14 @@ use crate::domain::{Order, OrderId, TicketId, UserId};
 #[derive(Debug, Default)]
 pub struct OpenOrders(RwLock<Published>);
 
+/// The order that holds a ticket. The server makes their ids, so nobody can choose ones that
+/// collide.
+pub type Holders = HashMap<TicketId, OrderId, foldhash::fast::RandomState>;
+
 #[derive(Debug, Default)]
 struct Published {
     by_buyer: BTreeSet<(UserId, OrderId)>,
-    holders: HashMap<TicketId, OrderId>,
+    holders: Holders,
     latest: Arc<Link>,
 }
 
@@ -66,7 +70,7 @@ impl OpenOrders {
         count: usize,
         holdings: impl Iterator<Item = Result<Holding, E>>,
     ) -> Result<Self, E> {
-        let mut holders = HashMap::with_capacity(count);
+        let mut holders = Holders::with_capacity_and_hasher(count, Default::default());
         let mut by_buyer = Vec::with_capacity(count);
         for holding in holdings {
             let Holding { buyer, order, ticket } = holding?;
@@ -93,6 +97,13 @@ impl OpenOrders {
         self.published().holders.get(&ticket).copied()
     }
 
+    /// Keeps what no order holds as of now of what was found. It asks for all at once, because taking
+    /// the lock costs more than asking when many do.
+    pub fn retain_free<T>(&self, found: &mut Vec<T>, ticket: impl Fn(&T) -> TicketId) {
+        let published = self.published();
+        found.retain(|found| !published.holders.contains_key(&ticket(found)));
+    }
+
     /// The order that held a ticket at that moment.
     pub fn holder_at(&self, moment: &Arc<Link>, ticket: TicketId) -> Option<OrderId> {
         let now = self.holder(ticket);
@@ -106,7 +117,7 @@ impl OpenOrders {
     }
 
     /// Every ticket that an order held at that moment.
-    pub fn holders_at(&self, moment: &Arc<Link>) -> HashMap<TicketId, OrderId> {
+    pub fn holders_at(&self, moment: &Arc<Link>) -> Holders {
         let published = self.published();
         let mut holders = published.holders.clone();
         // While the lock is held, the chain ends with what is published.

@@ -122,6 +122,10 @@ impl Source for Postings<'_> {
         }
     }
 
+    fn may_linger(&self) -> bool {
+        true
+    }
+
     fn has_tested_words(&self) -> bool {
         self.has_tested_words
     }

@@ -1,6 +1,6 @@
 //! Reading single rows and short runs of them, as of one moment.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use redb::{
 
 use super::codec::{self, Record, TicketRow};
 use super::index::{END_STATUSES, status_code};
-use super::lingering::{Lingering, Round, ids_of_note};
-use super::open_orders::{Holding, Link, OpenOrders};
+use super::lingering::{IdSet, Lingering, Round, ids_of_note};
+use super::open_orders::{Holders, Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
 use super::row_cache::RowCache;
 use super::tables::{BATCH_KEY, CHARGES, LINGERING, META, ORDERS, ROUND, TICKETS, USERS};
@@ -72,7 +72,7 @@ impl Snapshot {
     /// A damaged note is not known, so what it is of may be found by words.
     fn lingering_of_file(&self) -> Result<Lingering, ReadError> {
         let through = self.round()?.through;
-        let (mut swept, mut later) = (HashSet::new(), HashSet::new());
+        let (mut swept, mut later) = (IdSet::default(), IdSet::default());
         for note in self.table(LINGERING)?.iter().map_err(storage_error)? {
             let (batch, ids) = note.map_err(storage_error)?;
             let set = if batch.value() <= through { &mut swept } else { &mut later };
@@ -219,7 +219,7 @@ impl Snapshot {
     }
 
     /// Every ticket that an open order holds.
-    pub fn holders(&self) -> HashMap<TicketId, OrderId> {
+    pub fn holders(&self) -> Holders {
         self.open_orders.holders_at(&self.moment)
     }
 

@@ -17,6 +17,11 @@ pub trait Source: Send {
     /// The order tickets come in; `None` if they come in none, or that is not known yet.
     fn order(&self) -> Option<TicketSort>;
 
+    /// Whether what is found may have been sold.
+    fn may_linger(&self) -> bool {
+        false
+    }
+
     /// Whether all that is found is known to match the words of the search.
     fn has_tested_words(&self) -> bool {
         false

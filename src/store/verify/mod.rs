@@ -17,7 +17,6 @@ mod tests;
 mod tickets;
 mod words;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -27,11 +26,12 @@ use redb::{TableHandle as _, Value};
 use super::codec::{self, Record};
 use super::lingering::POSTINGS_PER_SALE;
 use super::open::{self, OpenError};
+use super::open_orders::Holders;
 use super::reads::{self, Snapshot};
 use super::recovery::recover;
 use super::tables::FORMAT;
 use super::{ReadError, storage_error};
-use crate::domain::{OrderId, Ticket, TicketId, Timestamp};
+use crate::domain::{Ticket, Timestamp};
 
 /// The most findings that are listed.
 const FINDINGS_MAX: usize = 100;
@@ -162,7 +162,7 @@ type RowsDefinition = TableDefinition<'static, u128, &'static [u8]>;
 struct Inspection<'s> {
     snapshot: &'s Snapshot,
     /// The tickets that open orders hold, about 40 bytes for each.
-    holders: HashMap<TicketId, OrderId>,
+    holders: Holders,
     report: VerifyReport,
 }
 

@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+
+use super::super::search_words;
+use super::super::testing::{World, in_memory};
+use super::*;
+
+impl Search<'_> {
+    /// What each plan finds when nothing races it.
+    fn alone(&self) -> Vec<Vec<Rank>> {
+        let mut plans = self.by_words().expect("plans");
+        plans.extend(self.walks().expect("plans"));
+        let run = |mut plan: Plan<'_>| {
+            while !self.advance(&mut plan, TURN_MAX).expect("a store that can be read") {}
+            plan.best.into_keys().collect()
+        };
+        plans.into_iter().map(run).collect()
+    }
+}
+
+/// Few words and prices, so that much is equal; and many words with one beginning.
+async fn a_market(tickets: u64) -> Arc<super::super::RedbStore> {
+    let store = in_memory();
+    let world = World::new(store.clone());
+    let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+    for number in 0..tickets {
+        let mut title = format!("seat{number}");
+        for (word, every) in [("rock", 2), ("rocket", 3), ("jazz", 5), ("opera", 31)] {
+            if number % every == 0 {
+                title.push(' ');
+                title.push_str(word);
+            }
+        }
+        let id = world.lists(ana, &title, number % 7 + 1).await;
+        if number % 4 == 1 && number < 30 {
+            world.locks(bob, id).await;
+        }
+    }
+    store
+}
+
+#[tokio::test]
+async fn a_page_is_of_one_moment_though_locks_come_and_go_since() {
+    let store = in_memory();
+    let world = World::new(store.clone());
+    let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+    let mut tickets = Vec::new();
+    for price in 1..=6 {
+        tickets.push(world.lists(ana, "Rock", price).await);
+    }
+    let held = [world.locks(bob, tickets[0]).await, world.locks(bob, tickets[2]).await];
+    let snapshot = store.now();
+    for order in held {
+        world.cancels(order).await;
+    }
+    world.locks(bob, tickets[2]).await;
+    let of = |seller| TicketQuery {
+        seller,
+        words: Vec::new(),
+        min_price_minor: None,
+        max_price_minor: None,
+        sort: TicketSort::PriceAscending,
+        after: None,
+        limit: 3,
+    };
+    let found = page(&snapshot, &of(None)).await.expect("a page");
+    let ids: Vec<TicketId> = found.tickets.iter().map(|ticket| ticket.id).collect();
+    assert_eq!(ids, [tickets[1], tickets[3], tickets[4]], "what was locked is passed over");
+    assert!(found.more);
+    let own = page(&snapshot, &of(Some(ana))).await.expect("a page").tickets;
+    let holders: Vec<_> = own.iter().map(|ticket| ticket.order()).collect();
+    assert_eq!(holders, [Some(held[0]), None, Some(held[1])]);
+    let now = page(&store.now(), &of(None)).await.expect("a page").tickets;
+    let ids: Vec<TicketId> = now.iter().map(|ticket| ticket.id).collect();
+    assert_eq!(ids, [tickets[0], tickets[1], tickets[3]]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_plan_finds_the_same_page(
+        tickets in prop::sample::select(vec![40_u64, 400]),
+        queries in prop::collection::vec((
+            prop::sample::select(vec![
+                "rock", "ro", "jazz rocket", "opera", "seat", "seat opera", "s ja", "none",
+                "seat1 rock", "seat rock none", "seat seat2", "r o j",
+            ]),
+            prop::option::of((0..8_u64, 0..9_u64)),
+            prop::sample::select(vec![
+                TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending,
+            ]),
+            prop::option::of((0..9_u64, 0..400_usize)),
+            1..30_usize,
+        ), 1..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let store = a_market(tickets).await;
+            let snapshot = store.now();
+            let ids: Vec<u128> = {
+                use redb::ReadableTable as _;
+                let rows = snapshot.tickets().expect("a table");
+                let ids = rows.iter().expect("rows").map(|row| row.expect("a row").0.value());
+                ids.collect()
+            };
+            for (words, prices, sort, after, limit) in queries {
+                let words = search_words(words);
+                let after = after.map(|(price_minor, number)| {
+                    let id = TicketId::from_u128(ids[number % ids.len()]);
+                    TicketPosition { price_minor, id }
+                });
+                let search = Search {
+                    list: MARKET,
+                    sort,
+                    words: &words,
+                    prices: prices.map_or(0..=u64::MAX, |(min, max)| min..=max.max(min)),
+                    after,
+                    wanted: limit,
+                    snapshot: &snapshot,
+                    taken: HashSet::new(),
+                    lists: snapshot.lists().expect("a table"),
+                };
+                let found = search.alone();
+                assert!(found.len() >= 2, "a filter gives a choice");
+                let raced = search.race().await.expect("a store that can be read");
+                for other in found {
+                    assert!(raced.keys().eq(&other), "{words:?} {sort:?} {after:?}");
+                }
+            }
+        });
+    }
+}
