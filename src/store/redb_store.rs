@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
+use arc_swap::Guard;
 use async_trait::async_trait;
 use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,8 +32,8 @@ use crate::domain::{
 /// taken in again after a crash at most, and more only if a checkpoint was on its way.
 pub(super) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 
-/// One part of so many of the cache is for rows of tickets that pages have shown. A row takes a
-/// tenth or less of the page that it is on, so what many look at fits here sooner.
+/// One part of so many of the cache is for rows of tickets that pages have shown: see
+/// [`super::row_cache`].
 const ROWS_SHARE: usize = 4;
 
 /// How a store is run.
@@ -175,7 +176,13 @@ impl RedbStore {
         verify_snapshot(&self.now())
     }
 
+    /// The store as it is now, for as long as it is looked at.
     pub(super) fn now(&self) -> Arc<Snapshot> {
+        Guard::into_inner(self.glance())
+    }
+
+    /// The same for a short look.
+    fn glance(&self) -> Guard<Arc<Snapshot>> {
         self.shared.snapshot()
     }
 }
@@ -211,19 +218,19 @@ impl Store for RedbStore {
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
-        self.now().user(id)
+        self.glance().user(id)
     }
 
     async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
-        self.now().user_by_email(email)
+        self.glance().user_by_email(email)
     }
 
     async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
-        self.now().session(user, id)
+        self.glance().session(user, id)
     }
 
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
-        self.now().ticket(id)
+        self.glance().ticket(id)
     }
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
@@ -231,23 +238,23 @@ impl Store for RedbStore {
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
-        self.now().order(id)
+        self.glance().order(id)
     }
 
     async fn purchase(&self, id: OrderId) -> Result<Option<Purchase>, ReadError> {
-        self.now().purchase(id)
+        self.glance().purchase(id)
     }
 
     async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
-        self.now().purchases(query)
+        self.glance().purchases(query)
     }
 
     async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
-        self.now().charge(id)
+        self.glance().charge(id)
     }
 
     async fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError> {
-        self.now().charge_by_intent(intent)
+        self.glance().charge_by_intent(intent)
     }
 
     async fn remembered(
@@ -256,7 +263,7 @@ impl Store for RedbStore {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<Remembered>, ReadError> {
-        self.now().remembered(user, key, now)
+        self.glance().remembered(user, key, now)
     }
 
     async fn deadlines(
@@ -264,7 +271,7 @@ impl Store for RedbStore {
         after: Option<Deadline>,
         limit: usize,
     ) -> Result<Vec<Deadline>, ReadError> {
-        self.now().deadlines(after, limit)
+        self.glance().deadlines(after, limit)
     }
 
     async fn unsettled_charges(
@@ -272,11 +279,11 @@ impl Store for RedbStore {
         after: Option<ChargeId>,
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError> {
-        self.now().unsettled_charges(after, limit)
+        self.glance().unsettled_charges(after, limit)
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {
-        self.now().events(after, limit)
+        self.glance().events(after, limit)
     }
 
     fn latest_event(&self) -> watch::Receiver<u64> {

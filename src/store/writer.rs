@@ -17,10 +17,11 @@
 //! written any more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -60,8 +61,9 @@ pub struct Shared {
     pub unsettled_charges: AtomicU64,
     /// The number of the latest durable event.
     pub last_seq: watch::Sender<u64>,
-    /// The store as of the last commit.
-    snapshot: RwLock<Arc<Snapshot>>,
+    /// The store as of the last commit. Every request looks at it several times, so nobody takes a
+    /// lock or counts references for that.
+    snapshot: ArcSwap<Snapshot>,
 }
 
 impl Shared {
@@ -72,15 +74,15 @@ impl Shared {
             open_orders: snapshot.open_orders().clone(),
             unsettled_charges: AtomicU64::new(0),
             last_seq: watch::Sender::new(0),
-            snapshot: RwLock::new(Arc::new(snapshot)),
+            snapshot: ArcSwap::from_pointee(snapshot),
         };
         shared.show(tally);
         shared
     }
 
-    /// The store as of the last commit.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The store as of the last commit, for a short look.
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
     }
 
     /// Says that nothing is written any more.
@@ -89,14 +91,9 @@ impl Shared {
         self.failure.send_replace(Some(why));
     }
 
-    /// Lets readers see what was just committed. The snapshot before is dropped outside the
-    /// lock, and with it what only it still needed.
+    /// Lets readers see what was just committed.
     fn advance(&self, snapshot: Snapshot) {
-        let snapshot = Arc::new(snapshot);
-        let mut shared = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *shared, snapshot);
-        drop(shared);
-        drop(before);
+        self.snapshot.store(Arc::new(snapshot));
     }
 
     fn show(&self, tally: &Tally) {
