@@ -35,7 +35,7 @@ pub mod serve;
 mod service;
 mod socket;
 pub mod state;
-mod ticket_json;
+pub mod ticket_json;
 mod tickets;
 mod time_limit;
 pub mod views;

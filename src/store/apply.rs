@@ -57,7 +57,7 @@ pub fn apply(
         match change {
             Change::User { before, after, row } => put_user(tables, before.as_ref(), after, &row)?,
             Change::Ticket { before, after, row } => {
-                tally.changed.push(after.id);
+                tally.changed.extend(before.as_ref().map(|before| before.id));
                 tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
                 index_ticket(tables, tally, words, before.as_ref(), Some(after))?;
             }

@@ -200,10 +200,9 @@ impl Search<'_> {
             for (place, plan) in plans.iter_mut().enumerate() {
                 let is_behind = leader.is_some_and(|leader| leader != place);
                 let turn = if is_behind { turn / BEHIND } else { turn };
-                if self.advance(plan, turn)? {
+                if self.advance(plan, turn, &mut spent)? {
                     return Ok(std::mem::take(&mut plan.best));
                 }
-                spent += turn;
                 if spent >= SPENT_AT_ONCE {
                     tokio::task::yield_now().await;
                     spent = 0;
@@ -235,25 +234,32 @@ impl Search<'_> {
     }
 
     /// Brings a plan forward by one turn, and says whether it has the page.
-    fn advance(&self, plan: &mut Plan<'_>, turn: usize) -> Result<bool, ReadError> {
-        let mut spent = 0;
-        while spent < turn {
-            match plan.source.step(&mut spent)? {
+    fn advance(
+        &self,
+        plan: &mut Plan<'_>,
+        turn: usize,
+        spent: &mut usize,
+    ) -> Result<bool, ReadError> {
+        let end = spent.saturating_add(turn);
+        while *spent < end {
+            match plan.source.step(spent)? {
                 Step::Found { id, price } => {
-                    let rank = self.place(plan, id, price, &mut spent)?;
-                    plan.found.extend(rank);
+                    if let Some(rank) = self.place(plan, id, price, spent)? {
+                        plan.found.push(rank);
+                        *spent += if self.must_test_words(plan) { ROW_COST } else { 0 };
+                    }
                 }
                 Step::Searching => continue,
                 Step::End => {
-                    self.settle(plan, &mut spent)?;
+                    self.settle(plan)?;
                     return Ok(true);
                 }
             }
-            if plan.found.len() >= self.settled_at_once(plan) && self.settle(plan, &mut spent)? {
+            if plan.found.len() >= self.settled_at_once(plan) && self.settle(plan)? {
                 return Ok(true);
             }
         }
-        self.settle(plan, &mut spent)
+        self.settle(plan)
     }
 
     /// Where a ticket belongs on the page; `None` if it does not. The cheapest tests come first.
@@ -281,35 +287,34 @@ impl Search<'_> {
             let last = self.rank_of(after);
             rank < last || (rank == last && !planted(Bug::RepeatingPage))
         });
-        let is_too_late = plan.best.len() >= self.wanted
-            && plan.best.last_key_value().is_some_and(|last| rank >= *last.0);
-        let is_on_page = self.prices.contains(&price) && !is_past && !is_too_late;
+        let is_on_page =
+            self.prices.contains(&price) && !is_past && !plan.is_too_late(rank, self.wanted);
         Ok(is_on_page.then_some(rank))
     }
 
-    /// How many of a plan's tickets are looked at together.
+    /// How many of a plan's tickets are looked at together: no more than the page still lacks, if
+    /// they come in its order.
     fn settled_at_once(&self, plan: &Plan<'_>) -> usize {
-        if self.must_test_words(plan) { SETTLED_WITH_ROWS } else { self.missing(plan).max(1) }
-    }
-
-    /// How many tickets a plan has to find yet before it has the page, if it finds them in order.
-    fn missing(&self, plan: &Plan<'_>) -> usize {
         let is_ordered = plan.source.order() == Some(self.sort);
-        if is_ordered { self.wanted.saturating_sub(plan.best.len()) } else { self.wanted }
+        let lacking =
+            if is_ordered { self.wanted.saturating_sub(plan.best.len()) } else { self.wanted };
+        if self.must_test_words(plan) { lacking.min(SETTLED_WITH_ROWS) } else { lacking }
     }
 
     /// Puts on the page what was found, as far as nobody holds it and it matches the words. Says
     /// whether the plan has the page then.
-    fn settle(&self, plan: &mut Plan<'_>, spent: &mut usize) -> Result<bool, ReadError> {
-        if self.list == MARKET {
+    fn settle(&self, plan: &mut Plan<'_>) -> Result<bool, ReadError> {
+        if self.list == MARKET && !plan.found.is_empty() {
             self.pass_over(plan);
         }
         let must_test_words = self.must_test_words(plan);
         let is_ordered = plan.source.order() == Some(self.sort);
-        for rank in plan.found.drain(..) {
+        for rank in std::mem::take(&mut plan.found) {
+            if plan.is_too_late(rank, self.wanted) {
+                continue;
+            }
             let mut row = None;
             if must_test_words {
-                *spent += ROW_COST;
                 let tested = self.row(id_of(rank))?;
                 if !matches(&tested.title, self.words) {
                     continue;
@@ -349,12 +354,12 @@ impl Search<'_> {
 
     fn row(&self, id: u128) -> Result<Arc<Ticket>, ReadError> {
         let id = TicketId::from_u128(id);
-        self.snapshot.page_row(id)?.ok_or_else(|| missing(id))
+        self.snapshot.page_row(id)?.ok_or_else(|| missing_row(id))
     }
 }
 
 /// An index says that it is there.
-fn missing(id: TicketId) -> ReadError {
+fn missing_row(id: TicketId) -> ReadError {
     ReadError::Corrupt(format!("lists {id}: the ticket is missing"))
 }
 
@@ -374,6 +379,11 @@ type Page = BTreeMap<Rank, Option<Arc<Ticket>>>;
 impl<'s> Plan<'s> {
     fn new(source: Box<dyn Source + 's>) -> Self {
         Self { source, found: Vec::new(), best: Page::new() }
+    }
+
+    /// Whether the page is full and what is on it comes before a place.
+    fn is_too_late(&self, rank: Rank, wanted: usize) -> bool {
+        self.best.len() >= wanted && self.best.last_key_value().is_some_and(|last| rank >= *last.0)
     }
 }
 

@@ -195,8 +195,10 @@ impl Snapshot {
     pub fn keep_page(&self, page: &[Arc<Ticket>]) {
         let (rows, batch) = &self.kept;
         // What is kept already is known to others, too.
-        let read = page.iter().filter(|row| Arc::strong_count(row) == 1);
-        rows.keep(read.cloned(), *batch);
+        let mut read = page.iter().filter(|row| Arc::strong_count(row) == 1).peekable();
+        if read.peek().is_some() {
+            rows.keep(read.cloned(), *batch);
+        }
     }
 
     /// The row of a ticket, which tells nothing of a lock.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -12,7 +13,7 @@ use gittix::domain::{Currency, Price, Ticket, TicketId, Timestamp, Title, UserId
 use gittix::http::Readiness;
 use gittix::http::guard::{EdgeSettings, harden};
 use gittix::http::serve::{ServeLimits, listen, serve};
-use gittix::http::views::TicketJson;
+use gittix::http::ticket_json;
 use gittix::seams::SystemEntropy;
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +35,9 @@ async fn echo(Json(question): Json<Question>) -> Json<Echo> {
 }
 
 /// A page of 50 tickets as JSON, without looking for them.
-async fn page(State(tickets): State<Arc<Vec<Ticket>>>) -> Response {
-    let page: Vec<TicketJson<'_>> = tickets.iter().map(TicketJson::from).collect();
-    Json(page).into_response()
+async fn page(State(page): State<Arc<Vec<Arc<Ticket>>>>) -> Response {
+    let json = ticket_json::tickets(&page).expect("tickets are always JSON");
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 fn router() -> Router {
@@ -44,7 +45,7 @@ fn router() -> Router {
         .route("/echo", post(echo))
         .route("/page", get(page))
         .route("/readyz", get(async || "ok"))
-        .with_state(Arc::new((0..50).map(ticket).collect()))
+        .with_state(Arc::new((0..50).map(|number| Arc::new(ticket(number))).collect()))
 }
 
 fn ticket(number: u128) -> Ticket {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::search_words;
-use super::super::testing::{World, in_memory};
+use super::super::testing::{World, in_memory, market};
 use super::*;
 
 impl Search<'_> {
@@ -10,7 +10,7 @@ impl Search<'_> {
         let mut plans = self.by_words().expect("plans");
         plans.extend(self.walks().expect("plans"));
         let run = |mut plan: Plan<'_>| {
-            while !self.advance(&mut plan, TURN_MAX).expect("a store that can be read") {}
+            while !self.advance(&mut plan, TURN_MAX, &mut 0).expect("a store that can be read") {}
             plan.best.into_keys().collect()
         };
         plans.into_iter().map(run).collect()
@@ -72,6 +72,33 @@ async fn a_page_is_of_one_moment_though_locks_come_and_go_since() {
     let now = page(&store.now(), &of(None)).await.expect("a page").tickets;
     let ids: Vec<TicketId> = now.iter().map(|ticket| ticket.id).collect();
     assert_eq!(ids, [tickets[0], tickets[1], tickets[3]]);
+}
+
+fn prices(page: &TicketPage) -> Vec<u64> {
+    page.tickets.iter().map(|ticket| ticket.price.minor()).collect()
+}
+
+#[tokio::test]
+async fn pages_share_rows_until_they_change() {
+    let store = in_memory();
+    let world = World::new(store.clone());
+    let ana = world.user("ana").await;
+    let (rock, jazz) = (world.lists(ana, "Rock", 1).await, world.lists(ana, "Jazz", 2).await);
+    let before = store.now();
+    let first = page(&before, &market()).await.expect("a page");
+    let second = page(&before, &market()).await.expect("a page");
+    for (one, other) in first.tickets.iter().zip(&second.tickets) {
+        assert!(Arc::ptr_eq(one, other), "the row of {} was read again", one.id);
+    }
+    world.edits(jazz, None, Some(3)).await;
+    let after = store.now();
+    for _ in 0..2 {
+        assert_eq!(prices(&page(&before, &market()).await.expect("a page")), [2, 1]);
+        assert_eq!(prices(&page(&after, &market()).await.expect("a page")), [3, 1]);
+    }
+    world.withdraws(rock).await;
+    assert_eq!(prices(&page(&store.now(), &market()).await.expect("a page")), [3]);
+    assert_eq!(prices(&page(&after, &market()).await.expect("a page")), [3, 1]);
 }
 
 proptest! {
