@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use redb::ReadableTable;
 
+use super::TicketPosition;
 use super::blocks;
 use super::check::{Change, Checked, Failed};
+use super::gaps::Gaps;
 use super::index;
 use super::lingering::Sweep;
 use super::log::Appender;
@@ -35,6 +37,10 @@ pub struct Tally {
     pub rows: Arc<RowCache>,
     /// The tickets whose rows the current batch changes.
     pub changed: Vec<TicketId>,
+    /// Where pages find nothing.
+    pub gaps: Arc<Gaps>,
+    /// Those that may be available where none was before.
+    pub appeared: Vec<TicketPosition>,
     /// Charges that still owe something to or by the gateway.
     pub unsettled: u64,
     /// The number of the last event.
@@ -58,6 +64,9 @@ pub fn apply(
             Change::User { before, after, row } => put_user(tables, before.as_ref(), after, &row)?,
             Change::Ticket { before, after, row } => {
                 tally.changed.extend(before.as_ref().map(|before| before.id));
+                if index::is_on_market(after) {
+                    tally.appeared.push(after.into());
+                }
                 tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
                 index_ticket(tables, tally, words, before.as_ref(), Some(after))?;
             }

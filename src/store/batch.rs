@@ -11,7 +11,7 @@ use super::blocks;
 use super::check::{Failed, OpenNow, Stop, check};
 use super::log::Appender;
 use super::open_orders::OpenOrders;
-use super::reads::Snapshot;
+use super::reads::{Kept, Snapshot};
 use super::tables::BATCH_KEY;
 use super::write_tables::WriteTables;
 use crate::domain::{Commit, Write};
@@ -90,10 +90,21 @@ pub fn commit(
     // Before there is a snapshot: it can undo what is new to it, but not miss what is old.
     tally.sweep.publish();
     tally.openings.publish(&open_orders);
-    tally.rows.forget(tally.changed.drain(..), tally.batch);
+    let kept = tally.keep();
     let snapshot = Snapshot::of(db, open_orders, tally.sweep.lingering().clone());
     let snapshot = snapshot.map_err(|error| Failed(error.to_string()))?;
-    Ok(snapshot.keeping(tally.rows.clone(), tally.batch))
+    Ok(snapshot.keeping(kept))
+}
+
+impl Tally {
+    /// What readers may keep from now on: nothing that the batch has changed. Its snapshot must not
+    /// be known to anyone yet.
+    pub fn keep(&mut self) -> Kept {
+        self.rows.forget(self.changed.drain(..), self.batch);
+        let appeared = self.gaps.appear(self.appeared.drain(..));
+        let (rows, gaps) = (self.rows.clone(), self.gaps.clone());
+        Kept { rows, batch: self.batch, gaps, appeared }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Two indexes hold every list in the two orders there are, newest first and by price, so an
 //! unfiltered page costs what is on it, and a look into memory for each locked ticket that it
-//! passes over. A filter that the order's own index can't serve can be answered in several ways:
+//! passes over, unless there are so many that another page has [noted](super::gaps) where they end. A filter that the order's own index can't serve can be answered in several ways:
 //! walk the list in its order and test each ticket, or read all that passes a selective filter
 //! and keep the best. Each word of a search is such a filter: its postings tell, without a look
 //! at the ticket, that most of those which lack another word do; see [`super::postings`].
@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
+use super::gaps::{GAP_MAX, Rank, Stretch, rank};
 use super::postings::Postings;
 use super::reads::Snapshot;
 use super::sources::{ByPrice, Newest, Source, Step};
@@ -61,21 +62,15 @@ const SETTLED_WITH_ROWS: usize = 8;
 /// What all may spend before it is other tasks' turn.
 const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
-/// A place in a list: the smaller, the earlier. Two numbers tell it in every order: equal
-/// prices are listed newest first, so ids count backwards.
-type Rank = (u64, u128);
-
-fn rank(sort: TicketSort, price: u64, id: u128) -> Rank {
-    match sort {
-        TicketSort::Newest => (0, !id),
-        TicketSort::PriceAscending => (price, !id),
-        TicketSort::PriceDescending => (!price, !id),
-    }
-}
-
 /// The ticket at a place.
 fn id_of((_, complement): Rank) -> u128 {
     !complement
+}
+
+/// A place in the terms of cursors.
+fn position(sort: TicketSort, place: Rank) -> TicketPosition {
+    let price_minor = if sort == TicketSort::PriceDescending { !place.0 } else { place.0 };
+    TicketPosition { price_minor, id: TicketId::from_u128(id_of(place)) }
 }
 
 /// What every plan of one query shares.
@@ -168,23 +163,27 @@ impl Search<'_> {
 
     /// The ways that go along the list, in the page's order or by price.
     fn walks(&self) -> Result<Vec<Plan<'_>>, ReadError> {
-        let by_price =
-            |sort, after| ByPrice::new(self.snapshot, self.list, self.prices.clone(), sort, after);
-        let mut plans = Vec::new();
-        match self.sort {
-            TicketSort::Newest => {
-                let newest = Newest::new(self.lists, self.list, self.after)?;
-                plans.push(Plan::new(Box::new(newest)));
-                if self.is_price_limited() {
-                    let cheapest = by_price(TicketSort::PriceAscending, None)?;
-                    plans.push(Plan::new(Box::new(cheapest)));
-                }
-            }
-            sort @ (TicketSort::PriceAscending | TicketSort::PriceDescending) => {
-                plans.push(Plan::new(Box::new(by_price(sort, self.after)?)));
-            }
+        let mut plans = vec![Plan::new(self.walk(self.after)?)];
+        if self.sort == TicketSort::Newest && self.is_price_limited() {
+            plans.push(Plan::new(Box::new(self.by_price(TicketSort::PriceAscending, None)?)));
         }
         Ok(plans)
+    }
+
+    /// The way along the list in the page's order, behind a place.
+    fn walk(&self, after: Option<TicketPosition>) -> Result<Box<dyn Source + '_>, ReadError> {
+        Ok(match self.sort {
+            TicketSort::Newest => Box::new(Newest::new(self.lists, self.list, after)?),
+            sort => Box::new(self.by_price(sort, after)?),
+        })
+    }
+
+    fn by_price(
+        &self,
+        sort: TicketSort,
+        after: Option<TicketPosition>,
+    ) -> Result<ByPrice<'_>, ReadError> {
+        ByPrice::new(self.snapshot, self.list, self.prices.clone(), sort, after)
     }
 
     fn is_price_limited(&self) -> bool {
@@ -234,9 +233,9 @@ impl Search<'_> {
     }
 
     /// Brings a plan forward by one turn, and says whether it has the page.
-    fn advance(
-        &self,
-        plan: &mut Plan<'_>,
+    fn advance<'s>(
+        &'s self,
+        plan: &mut Plan<'s>,
         turn: usize,
         spent: &mut usize,
     ) -> Result<bool, ReadError> {
@@ -252,6 +251,7 @@ impl Search<'_> {
                 Step::Searching => continue,
                 Step::End => {
                     self.settle(plan)?;
+                    self.note(plan.held.take());
                     return Ok(true);
                 }
             }
@@ -303,9 +303,14 @@ impl Search<'_> {
 
     /// Puts on the page what was found, as far as nobody holds it and it matches the words. Says
     /// whether the plan has the page then.
-    fn settle(&self, plan: &mut Plan<'_>) -> Result<bool, ReadError> {
+    fn settle<'s>(&'s self, plan: &mut Plan<'s>) -> Result<bool, ReadError> {
         if self.list == MARKET && !plan.found.is_empty() {
+            let found = Stretch::of(&plan.found);
             self.pass_over(plan);
+            let is_walk = plan.source.order() == Some(self.sort) && !plan.source.may_linger();
+            if let Some(found) = found.filter(|_| is_walk) {
+                self.leap(plan, found)?;
+            }
         }
         let must_test_words = self.must_test_words(plan);
         let is_ordered = plan.source.order() == Some(self.sort);
@@ -344,6 +349,37 @@ impl Search<'_> {
         }
     }
 
+    /// What a walk does that has found some tickets in a row: if orders hold all of them, it goes on
+    /// behind the gap that they are in; and it notes the gaps that it has come through.
+    fn leap<'s>(&'s self, plan: &mut Plan<'s>, found: Stretch) -> Result<(), ReadError> {
+        let before = plan.held.take();
+        if !plan.found.is_empty() {
+            self.note(before);
+            return Ok(());
+        }
+        if let Some(end) = self.snapshot.end_of_gap(self.sort, found.last) {
+            self.note(before);
+            plan.source = self.walk(Some(position(self.sort, end)))?;
+            return Ok(());
+        }
+        let held = before.map_or(found, |before| before.and(found));
+        if held.count < GAP_MAX {
+            plan.held = Some(held);
+        } else {
+            self.note(Some(held));
+        }
+        Ok(())
+    }
+
+    /// Notes that orders hold all tickets of the list that a walk has passed over.
+    fn note(&self, held: Option<Stretch>) {
+        // What a walk through the newest has not found may cost too much or too little.
+        let is_whole = self.sort != TicketSort::Newest || !self.is_price_limited();
+        if let Some(held) = held.filter(|_| is_whole && self.taken.is_empty()) {
+            self.snapshot.note_gap(self.sort, held);
+        }
+    }
+
     fn must_test_words(&self, plan: &Plan<'_>) -> bool {
         !self.words.is_empty() && !plan.source.has_tested_words()
     }
@@ -369,6 +405,8 @@ struct Plan<'s> {
     /// What was found last and may be on the page: see [`Search::settle`]. Whether orders hold
     /// tickets is asked for several at once, for asking takes a lock that everyone shares.
     found: Vec<Rank>,
+    /// What a walk has passed over last, without anything in between.
+    held: Option<Stretch>,
     /// The best so far, at most as many as are wanted.
     best: Page,
 }
@@ -378,7 +416,7 @@ type Page = BTreeMap<Rank, Option<Arc<Ticket>>>;
 
 impl<'s> Plan<'s> {
     fn new(source: Box<dyn Source + 's>) -> Self {
-        Self { source, found: Vec::new(), best: Page::new() }
+        Self { source, found: Vec::new(), held: None, best: Page::new() }
     }
 
     /// Whether the page is full and what is on it comes before a place.

@@ -20,6 +20,7 @@ mod disk;
 #[cfg(test)]
 mod file_tests;
 mod files;
+mod gaps;
 #[cfg(test)]
 mod golden_tests;
 mod index;
@@ -250,6 +251,12 @@ pub struct TicketPosition {
     pub price_minor: u64,
     /// The ticket.
     pub id: TicketId,
+}
+
+impl From<&Ticket> for TicketPosition {
+    fn from(ticket: &Ticket) -> Self {
+        Self { price_minor: ticket.price.minor(), id: ticket.id }
+    }
 }
 
 /// A page of a list of tickets.

@@ -324,6 +324,8 @@ pub fn read_tally(snapshot: &Snapshot, postings_per_sale: usize) -> Result<Tally
         sweep: Sweep::new(snapshot.lingering().clone(), snapshot.round()?, postings_per_sale),
         rows: Arc::default(),
         changed: Vec::new(),
+        gaps: Arc::default(),
+        appeared: Vec::new(),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         batch,

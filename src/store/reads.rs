@@ -10,13 +10,14 @@ use redb::{
 };
 
 use super::codec::{self, Record, TicketRow};
+use super::gaps::{Gaps, Rank, Stretch};
 use super::index::{END_STATUSES, status_code};
 use super::lingering::{IdSet, Lingering, Round, ids_of_note};
 use super::open_orders::{Holders, Holding, Link, OpenOrders};
 use super::read_tables::ReadTables;
 use super::row_cache::RowCache;
 use super::tables::{BATCH_KEY, CHARGES, LINGERING, META, ORDERS, ROUND, TICKETS, USERS};
-use super::{Deadline, PurchaseQuery, ReadError, log, storage_error};
+use super::{Deadline, PurchaseQuery, ReadError, TicketSort, log, storage_error};
 use crate::domain::{
     Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase, Remembered,
     Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
@@ -32,8 +33,20 @@ pub struct Snapshot {
     /// Of when it is.
     moment: Arc<Link>,
     lingering: Lingering,
-    /// Rows that are true as of the batch that the snapshot shows last.
-    kept: (Arc<RowCache>, u64),
+    kept: Kept,
+}
+
+/// What readers keep for each other, and from when on a snapshot may use it.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Rows that pages have shown.
+    pub rows: Arc<RowCache>,
+    /// The last batch that the snapshot shows.
+    pub batch: u64,
+    /// Where nothing is to be found.
+    pub gaps: Arc<Gaps>,
+    /// The last moment at which tickets appeared in the snapshot.
+    pub appeared: u64,
 }
 
 impl Snapshot {
@@ -50,14 +63,24 @@ impl Snapshot {
             moment: open_orders.latest(),
             open_orders,
             lingering,
-            kept: Default::default(),
+            kept: Kept::default(),
         })
     }
 
-    /// The same, of which rows of tickets are kept as of its last batch.
+    /// The same, with what readers keep.
     #[must_use]
-    pub fn keeping(self, rows: Arc<RowCache>, batch: u64) -> Self {
-        Self { kept: (rows, batch), ..self }
+    pub fn keeping(self, kept: Kept) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// The last place of the gap that a place of the market's list is in; see [`super::gaps`].
+    pub fn end_of_gap(&self, sort: TicketSort, place: Rank) -> Option<Rank> {
+        self.kept.gaps.end_of(sort, place, self.kept.batch)
+    }
+
+    /// Notes that orders hold all tickets of a stretch of the market's list.
+    pub fn note_gap(&self, sort: TicketSort, held: Stretch) {
+        self.kept.gaps.note(sort, held, self.kept.batch, self.kept.appeared);
     }
 
     /// The store as its file tells it.
@@ -184,8 +207,7 @@ impl Snapshot {
 
     /// The row of a ticket for a page, which may be kept from another.
     pub fn page_row(&self, id: TicketId) -> Result<Option<Arc<Ticket>>, ReadError> {
-        let (rows, batch) = &self.kept;
-        match rows.get(id, *batch) {
+        match self.kept.rows.get(id, self.kept.batch) {
             Some(row) => Ok(Some(row)),
             None => Ok(self.ticket_row(id)?.map(Arc::new)),
         }
@@ -193,11 +215,10 @@ impl Snapshot {
 
     /// Keeps the rows that a page shows for others.
     pub fn keep_page(&self, page: &[Arc<Ticket>]) {
-        let (rows, batch) = &self.kept;
         // What is kept already is known to others, too.
         let mut read = page.iter().filter(|row| Arc::strong_count(row) == 1).peekable();
         if read.peek().is_some() {
-            rows.keep(read.cloned(), *batch);
+            self.kept.rows.keep(read.cloned(), self.kept.batch);
         }
     }
 

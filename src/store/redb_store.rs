@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::gaps::{GAP_MIN, Gaps};
 use super::latch::Storage;
 use super::lingering::POSTINGS_PER_SALE;
 use super::reads::Snapshot;
@@ -55,6 +56,9 @@ pub struct StoreSettings {
     /// How many postings of words are looked at for each ticket that is sold, to take out those of
     /// sold tickets.
     pub postings_per_sale: usize,
+    /// How many locked tickets pages must have passed over before they note that for others, at
+    /// least 1: see [`super::gaps`].
+    pub gap_min: usize,
     /// Who writes.
     pub writer: WriterMode,
     /// Who is told of every batch.
@@ -80,6 +84,7 @@ impl Default for StoreSettings {
             journal_bytes: JOURNAL_BYTES,
             disk_lag: 0,
             postings_per_sale: POSTINGS_PER_SALE,
+            gap_min: GAP_MIN,
             writer: WriterMode::Thread,
             observer: None,
         }
@@ -131,7 +136,8 @@ impl RedbStore {
     fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
         let (snapshot, mut tally) = recover(&mut volume, settings.postings_per_sale)?;
         tally.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), tally.batch));
-        let snapshot = snapshot.keeping(tally.rows.clone(), tally.batch);
+        tally.gaps = Arc::new(Gaps::of_at_least(settings.gap_min));
+        let snapshot = snapshot.keeping(tally.keep());
         let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);
         let shared = Arc::new(Shared::new(snapshot, &tally));

@@ -28,8 +28,12 @@ pub fn database(path: &Path) -> redb::Database {
 
 /// A new store in memory.
 pub fn in_memory() -> Arc<RedbStore> {
-    let settings =
-        StoreSettings { cache_bytes: 8 << 20, journal_bytes: 1 << 16, ..StoreSettings::default() };
+    let settings = StoreSettings {
+        cache_bytes: 8 << 20,
+        journal_bytes: 1 << 16,
+        gap_min: 1,
+        ..StoreSettings::default()
+    };
     let store = RedbStore::open_backend(redb::backends::InMemoryBackend::new(), settings);
     Arc::new(store.expect("an empty store opens"))
 }

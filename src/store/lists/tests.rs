@@ -1,19 +1,21 @@
 use proptest::prelude::*;
 
-use super::super::search_words;
 use super::super::testing::{World, in_memory, market};
+use super::super::{Store as _, search_words};
 use super::*;
+use crate::domain::UserId;
 
 impl Search<'_> {
     /// What each plan finds when nothing races it.
     fn alone(&self) -> Vec<Vec<Rank>> {
         let mut plans = self.by_words().expect("plans");
         plans.extend(self.walks().expect("plans"));
-        let run = |mut plan: Plan<'_>| {
+        let mut found = Vec::new();
+        for mut plan in plans {
             while !self.advance(&mut plan, TURN_MAX, &mut 0).expect("a store that can be read") {}
-            plan.best.into_keys().collect()
-        };
-        plans.into_iter().map(run).collect()
+            found.push(plan.best.into_keys().collect());
+        }
+        found
     }
 }
 
@@ -99,6 +101,150 @@ async fn pages_share_rows_until_they_change() {
     world.withdraws(rock).await;
     assert_eq!(prices(&page(&store.now(), &market()).await.expect("a page")), [3]);
     assert_eq!(prices(&page(&after, &market()).await.expect("a page")), [3, 1]);
+}
+
+/// What may happen to a ticket.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Lock,
+    Release,
+    Sell,
+    Reprice,
+    Withdraw,
+    ListAnother,
+}
+
+/// Mostly locks, so that there are stretches of them.
+fn a_change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        12 => Just(Change::Lock),
+        3 => Just(Change::Release),
+        1 => Just(Change::Sell),
+        2 => Just(Change::Reprice),
+        1 => Just(Change::Withdraw),
+        2 => Just(Change::ListAnother),
+    ]
+}
+
+/// A market in which much is locked.
+struct Rush {
+    store: Arc<super::super::RedbStore>,
+    world: World,
+    ana: UserId,
+    /// Each buys one ticket.
+    buyers: u64,
+    tickets: Vec<TicketId>,
+}
+
+impl Rush {
+    async fn of(tickets: u64) -> Self {
+        let store = in_memory();
+        let world = World::new(store.clone());
+        let ana = world.user("ana").await;
+        let mut rush = Self { store, world, ana, buyers: 0, tickets: Vec::new() };
+        for _ in 0..tickets {
+            rush.lists().await;
+        }
+        rush
+    }
+
+    async fn lists(&mut self) {
+        let price = self.tickets.len() as u64 % 5 + 1;
+        self.tickets.push(self.world.lists(self.ana, "Rock", price).await);
+    }
+
+    async fn takes(&mut self, change: Change, place: usize) {
+        let id = self.tickets[place % self.tickets.len()];
+        let Some(ticket) = self.store.ticket(id).await.expect("a read") else { return };
+        match (change, ticket.state) {
+            (Change::Lock, TicketState::Available) => {
+                self.buyers += 1;
+                let buyer = self.world.user(&format!("buyer{}", self.buyers)).await;
+                self.world.locks(buyer, id).await;
+            }
+            (Change::Release, TicketState::Locked { order, .. }) => self.world.cancels(order).await,
+            (Change::Sell, TicketState::Locked { order, .. }) => {
+                self.world.buys(order).await;
+            }
+            (Change::Reprice, TicketState::Available) => {
+                self.world.edits(id, None, Some(ticket.price.minor() % 5 + 1)).await;
+            }
+            (Change::Withdraw, TicketState::Available) => self.world.withdraws(id).await,
+            (Change::ListAnother, _) => self.lists().await,
+            _ => {}
+        }
+    }
+
+    /// Every available ticket, by asking for each.
+    async fn available(&self, sort: TicketSort) -> Vec<TicketId> {
+        let mut ranks = Vec::new();
+        for id in &self.tickets {
+            let ticket = self.store.ticket(*id).await.expect("a read");
+            let ticket = ticket.filter(|ticket| ticket.state == TicketState::Available);
+            ranks.extend(ticket.map(|t| rank(sort, t.price.minor(), t.id.as_u128())));
+        }
+        ranks.sort_unstable();
+        ranks.into_iter().map(|rank| TicketId::from_u128(id_of(rank))).collect()
+    }
+}
+
+/// Every ticket of the market, in pages of `limit`.
+async fn walked(snapshot: &Snapshot, sort: TicketSort, limit: usize) -> Vec<TicketId> {
+    let mut query = TicketQuery { sort, limit, ..market() };
+    let mut walked = Vec::new();
+    loop {
+        let page = page(snapshot, &query).await.expect("a page");
+        walked.extend(page.tickets.iter().map(|ticket| ticket.id));
+        query.after = page.tickets.last().map(|last| TicketPosition::from(&**last));
+        if !page.more {
+            return walked;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn pages_leap_over_what_is_locked_and_nothing_else(
+        changes in prop::collection::vec((a_change(), any::<usize>()), 1..80),
+        limit in 1..6_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut rush = Rush::of(24).await;
+            for (change, place) in changes {
+                let before = rush.store.now();
+                rush.takes(change, place).await;
+                for sort in [
+                    TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending,
+                ] {
+                    // Whoever still looks at the moment before must not mislead those after.
+                    walked(&before, sort, limit).await;
+                    let expected = rush.available(sort).await;
+                    assert_eq!(walked(&rush.store.now(), sort, limit).await, expected, "{sort:?}");
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_page_behind_many_locked_tickets_is_found_without_a_look_at_them() {
+    let mut rush = Rush::of(300).await;
+    for place in 20..300 {
+        rush.takes(Change::Lock, place).await;
+    }
+    let snapshot = rush.store.now();
+    let expected = rush.available(TicketSort::Newest).await;
+    assert_eq!(walked(&snapshot, TicketSort::Newest, 10).await, expected);
+    let newest = rank(TicketSort::Newest, 0, rush.tickets[299].as_u128());
+    let end = snapshot.end_of_gap(TicketSort::Newest, newest).expect("a gap");
+    assert_eq!(end, rank(TicketSort::Newest, 0, rush.tickets[20].as_u128()));
+    rush.takes(Change::Release, 150).await;
+    assert_eq!(rush.store.now().end_of_gap(TicketSort::Newest, newest), None);
+    let expected = rush.available(TicketSort::Newest).await;
+    assert_eq!(walked(&rush.store.now(), TicketSort::Newest, 10).await, expected);
 }
 
 proptest! {

@@ -87,6 +87,7 @@ impl Life {
             journal_bytes: JOURNAL_BYTES,
             disk_lag: disk_lag(world.plan.seed, number),
             postings_per_sale: postings_per_sale(world.plan.seed),
+            gap_min: 1,
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };
