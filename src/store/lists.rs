@@ -357,7 +357,8 @@ impl Search<'_> {
             self.note(before);
             return Ok(());
         }
-        if let Some(end) = self.snapshot.end_of_gap(self.sort, found.last) {
+        let end = self.snapshot.end_of_gap(self.sort, found.last);
+        if let Some(end) = end.filter(|end| *end > found.last) {
             self.note(before);
             plan.source = self.walk(Some(position(self.sort, end)))?;
             return Ok(());
