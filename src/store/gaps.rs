@@ -153,10 +153,10 @@ impl Gaps {
     /// snapshot in which they do.
     pub fn appear(&self, appeared: impl Iterator<Item = TicketPosition>) -> u64 {
         let mut appeared = appeared.peekable();
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if appeared.peek().is_none() {
-            return known.moment;
+            return self.known().moment;
         }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.moment += 1;
         for position in appeared {
             known.end(position);
@@ -263,10 +263,13 @@ mod tests {
         gaps.note(TicketSort::PriceDescending, stretch((!60, 0), (!40, !0)), 0, 0);
         gaps.appear([ticket(95, 100)].into_iter());
         assert!(end_of(&gaps, 60, 1).is_some(), "it is in none of them");
+        let by_price = [(TicketSort::PriceAscending, 45), (TicketSort::PriceDescending, !45)];
+        for (sort, price) in by_price {
+            assert!(gaps.end_of(sort, (price, !7), 1).is_some(), "{sort:?}");
+        }
         let moment = gaps.appear([ticket(70, 50)].into_iter());
         assert_eq!(end_of(&gaps, 60, moment), None);
-        for (sort, price) in [(TicketSort::PriceAscending, 45), (TicketSort::PriceDescending, !45)]
-        {
+        for (sort, price) in by_price {
             assert_eq!(gaps.end_of(sort, (price, !7), moment), None, "{sort:?}");
         }
     }

@@ -59,6 +59,8 @@ const BEHIND: usize = 4;
 const ROUNDS_ALONE: usize = 8;
 /// How many tickets are looked at together if their rows have to be read.
 const SETTLED_WITH_ROWS: usize = 8;
+/// How many are looked at together in a stretch of locked ones.
+const SETTLED_IF_HELD: usize = 64;
 /// What all may spend before it is other tasks' turn.
 const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
@@ -293,8 +295,11 @@ impl Search<'_> {
     }
 
     /// How many of a plan's tickets are looked at together: no more than the page still lacks, if
-    /// they come in its order.
+    /// they come in its order and are not all held.
     fn settled_at_once(&self, plan: &Plan<'_>) -> usize {
+        if plan.held.is_some() {
+            return SETTLED_IF_HELD;
+        }
         let is_ordered = plan.source.order() == Some(self.sort);
         let lacking =
             if is_ordered { self.wanted.saturating_sub(plan.best.len()) } else { self.wanted };
@@ -357,10 +362,11 @@ impl Search<'_> {
             self.note(before);
             return Ok(());
         }
-        let end = self.snapshot.end_of_gap(self.sort, found.last);
-        if let Some(end) = end.filter(|end| *end > found.last) {
+        if let Some(end) = self.snapshot.end_of_gap(self.sort, found.last) {
             self.note(before);
-            plan.source = self.walk(Some(position(self.sort, end)))?;
+            if end > found.last {
+                plan.source = self.walk(Some(position(self.sort, end)))?;
+            }
             return Ok(());
         }
         let held = before.map_or(found, |before| before.and(found));

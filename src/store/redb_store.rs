@@ -56,8 +56,8 @@ pub struct StoreSettings {
     /// How many postings of words are looked at for each ticket that is sold, to take out those of
     /// sold tickets.
     pub postings_per_sale: usize,
-    /// How many locked tickets pages must have passed over before they note that for others, at
-    /// least 1: see [`super::gaps`].
+    /// How many locked tickets in a row pages must have passed over before they note that for
+    /// others, at least 1.
     pub gap_min: usize,
     /// Who writes.
     pub writer: WriterMode,
