@@ -65,8 +65,6 @@ bugs! {
     HastySweep "hasty-sweep"
     /// Pages show a ticket as it was before it changed.
     StaleRow "stale-row"
-    /// Pages pass over tickets that were locked and are not any more.
-    StaleGap "stale-gap"
     /// A page begins with the last ticket of the page before.
     RepeatingPage "repeating-page"
     /// Unsettled charges are not taken up at the start, nor swept later.

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 use super::{TicketPosition, TicketSort};
-use crate::bugs::{Bug, planted};
 
 /// A place in a list: the smaller, the earlier. Two numbers tell it in every order: equal
 /// prices are listed newest first, so ids count backwards.
@@ -107,7 +106,12 @@ impl Default for Gaps {
 impl Gaps {
     /// Gaps of so many tickets or more.
     pub fn of_at_least(min: usize) -> Self {
-        Self { min, known: RwLock::default() }
+        Self { min: min.max(1), known: RwLock::default() }
+    }
+
+    /// The fewest tickets that are worth a note.
+    pub fn min(&self) -> usize {
+        self.min
     }
 
     /// The last place of the gap that a place is in, as far as a snapshot up to that batch may know
@@ -138,7 +142,7 @@ impl Gaps {
             (first..=last).contains(&rank(sort, position.price_minor, position.id.as_u128()))
         };
         let since = known.appeared.iter().rev().take_while(|(number, _)| *number > moment);
-        if since.into_iter().any(|(_, position)| is_in(position)) && !planted(Bug::StaleGap) {
+        if since.into_iter().any(|(_, position)| is_in(position)) {
             return;
         }
         let gaps = known.of_mut(sort);
@@ -195,9 +199,6 @@ impl Known {
 
     /// Ends the gaps that a ticket is in.
     fn end(&mut self, position: TicketPosition) {
-        if planted(Bug::StaleGap) {
-            return;
-        }
         for sort in SORTS {
             let place = rank(sort, position.price_minor, position.id.as_u128());
             remove(self.of_mut(sort), place, place);

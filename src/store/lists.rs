@@ -57,10 +57,10 @@ const BEHIND: usize = 4;
 /// How many rounds postings have before a walk takes part that they should outdo: enough for a page
 /// of rare words.
 const ROUNDS_ALONE: usize = 8;
-/// How many tickets are looked at together if their rows have to be read.
+/// How many tickets are looked at together at most, which are fewer than make a gap.
+const SETTLED_AT_ONCE: usize = 64;
+/// How many if their rows have to be read.
 const SETTLED_WITH_ROWS: usize = 8;
-/// How many are looked at together in a stretch of locked ones.
-const SETTLED_IF_HELD: usize = 64;
 /// What all may spend before it is other tasks' turn.
 const SPENT_AT_ONCE: usize = 3 * TURN_MAX;
 
@@ -297,13 +297,14 @@ impl Search<'_> {
     /// How many of a plan's tickets are looked at together: no more than the page still lacks, if
     /// they come in its order and are not all held.
     fn settled_at_once(&self, plan: &Plan<'_>) -> usize {
+        let most = SETTLED_AT_ONCE.min(self.snapshot.gap_min());
         if plan.held.is_some() {
-            return SETTLED_IF_HELD;
+            return most;
         }
         let is_ordered = plan.source.order() == Some(self.sort);
         let lacking =
             if is_ordered { self.wanted.saturating_sub(plan.best.len()) } else { self.wanted };
-        if self.must_test_words(plan) { lacking.min(SETTLED_WITH_ROWS) } else { lacking }
+        lacking.min(if self.must_test_words(plan) { SETTLED_WITH_ROWS } else { most })
     }
 
     /// Puts on the page what was found, as far as nobody holds it and it matches the words. Says

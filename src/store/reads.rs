@@ -73,6 +73,11 @@ impl Snapshot {
         Self { kept, ..self }
     }
 
+    /// How many tickets of the market's list make a gap at least.
+    pub fn gap_min(&self) -> usize {
+        self.kept.gaps.min()
+    }
+
     /// The last place of the gap that a place of the market's list is in; see [`super::gaps`].
     pub fn end_of_gap(&self, sort: TicketSort, place: Rank) -> Option<Rank> {
         self.kept.gaps.end_of(sort, place, self.kept.batch)

@@ -78,6 +78,11 @@ fn postings_per_sale(seed: u64) -> usize {
     if seed.is_multiple_of(2) { 128 } else { 8 }
 }
 
+/// How many locked tickets pages note: few, for these markets are small.
+fn gap_min(seed: u64) -> usize {
+    if seed.is_multiple_of(3) { 3 } else { 1 }
+}
+
 impl Life {
     /// Opens the store and starts the server. `None` if the life ended meanwhile.
     pub async fn start(world: &Arc<World>, power: Power, number: u64) -> Option<Arc<Self>> {
@@ -87,7 +92,7 @@ impl Life {
             journal_bytes: JOURNAL_BYTES,
             disk_lag: disk_lag(world.plan.seed, number),
             postings_per_sale: postings_per_sale(world.plan.seed),
-            gap_min: 1,
+            gap_min: gap_min(world.plan.seed),
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };
