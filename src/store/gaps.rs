@@ -141,8 +141,8 @@ impl Gaps {
         let is_in = |position: &TicketPosition| {
             (first..=last).contains(&rank(sort, position.price_minor, position.id.as_u128()))
         };
-        let since = known.appeared.iter().rev().take_while(|(number, _)| *number > moment);
-        if since.into_iter().any(|(_, position)| is_in(position)) {
+        let mut since = known.appeared.iter().rev().take_while(|(number, _)| *number > moment);
+        if since.any(|(_, position)| is_in(position)) {
             return;
         }
         let gaps = known.of_mut(sort);

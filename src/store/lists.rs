@@ -2,10 +2,11 @@
 //!
 //! Two indexes hold every list in the two orders there are, newest first and by price, so an
 //! unfiltered page costs what is on it, and a look into memory for each locked ticket that it
-//! passes over, unless there are so many that another page has [noted](super::gaps) where they end. A filter that the order's own index can't serve can be answered in several ways:
-//! walk the list in its order and test each ticket, or read all that passes a selective filter
-//! and keep the best. Each word of a search is such a filter: its postings tell, without a look
-//! at the ticket, that most of those which lack another word do; see [`super::postings`].
+//! passes over, unless there are so many that another page has [noted](super::gaps) where they end.
+//! A filter that the order's own index can't serve can be answered in several ways: walk the list in
+//! its order and test each ticket, or read all that passes a selective filter and keep the best. Each
+//! word of a search is such a filter: its postings tell, without a look at the ticket, that most of
+//! those which lack another word do; see [`super::postings`].
 //!
 //! Which way is cheapest depends on how many tickets pass, which nobody knows beforehand. So the
 //! ways race, a little of each in turn, and more of the one that has found most, until one of them
@@ -126,8 +127,11 @@ impl Search<'_> {
         let found = if self.prices.is_empty() { Page::new() } else { self.race().await? };
         let ticket = |(rank, row): (Rank, Option<Arc<Ticket>>)| {
             let row = row.map_or_else(|| self.row(id_of(rank)), Ok)?;
-            // On the market, what an order holds was passed over.
-            match self.snapshot.holder(row.id).filter(|_| self.list != MARKET) {
+            if self.list == MARKET {
+                // What an order holds was passed over.
+                return Ok(row);
+            }
+            match self.snapshot.holder(row.id) {
                 None => Ok(row),
                 Some(holder) => self.snapshot.locked(&row, holder).map(Arc::new),
             }
