@@ -145,7 +145,6 @@ session.whenChanged(() => {
 });
 
 async function boot() {
-  showHeader();
   try {
     [config] = await Promise.all([api.config(), session.load()]);
   } catch (error) {
@@ -153,6 +152,8 @@ async function boot() {
       h("button.button.primary", { type: "button", onclick: () => location.reload() }, "Try again")));
     return;
   }
+  // Not before it is known who looks: what one would press must not move away.
+  showHeader();
   document.getElementById("terms").textContent = config.provider === "sandbox" ? "A sandbox: payments are imitations, and no money moves." : "";
   live.start(config.lastEventId);
   await show();

@@ -77,7 +77,10 @@ async function pay(context, token, intention) {
 
 // A payment that waits for the bank outlives a reload of the page.
 
+const secrets = new Map();
+
 function keepSecret(order, secret) {
+  secrets.set(order.id, secret);
   try {
     sessionStorage.setItem(`gittix-bank-${order.id}`, secret);
   } catch {
@@ -87,17 +90,21 @@ function keepSecret(order, secret) {
 
 function keptSecret(order) {
   try {
-    return sessionStorage.getItem(`gittix-bank-${order.id}`);
+    return secrets.get(order.id) ?? sessionStorage.getItem(`gittix-bank-${order.id}`);
   } catch {
     return null;
   }
 }
 
-/** A button that brings a waiting payment before the bank again; null if there is nothing to do. */
+/** Whether a payment waits for its buyer to answer the bank, and this browser knows how to ask. */
+export function isWithBank(order) {
+  return keptSecret(order) !== null;
+}
+
+/** A button that brings a waiting payment before the bank again. */
 export function goOnWithBank(context) {
-  const secret = keptSecret(context.order);
-  if (!secret) return null;
-  return h("button.button.primary.wide", { type: "button", onclick: () => askBank(context, secret) }, "Go on to your bank");
+  const ask = () => askBank(context, keptSecret(context.order));
+  return h("button.button.primary.wide", { type: "button", onclick: ask }, "Go on to your bank");
 }
 
 async function askBank(context, secret) {

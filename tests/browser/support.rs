@@ -316,16 +316,30 @@ impl<'a> Person<'a> {
                `${it.id}: ${it.help}: ${it.nodes.map((node) => node.html + node.any.map((check) => ` (${check.message})`).join('')).join(' | ')}`)),
                (error) => done([String(error)]))",
         );
-        let found = found.await;
-        let texts = found.as_array().expect("a list").iter();
-        texts.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+        texts(&found.await)
     }
 
-    /// The same, each named after the page, of which a picture is taken.
+    /// What moved by itself after it was drawn: whoever was about to press it misses.
+    pub async fn jumps(&self) -> Vec<String> {
+        let found = self.runs_async(
+            "const shifts = [];
+             new PerformanceObserver((list) => shifts.push(...list.getEntries()))
+               .observe({ type: 'layout-shift', buffered: true });
+             // Below what grows is only the footer, where there is nothing to press.
+             const matters = ({ node }) => !node?.closest?.('footer');
+             // Longer than it takes a countdown to begin.
+             setTimeout(() => done(shifts.filter((it) => !it.hadRecentInput).flatMap((it) => it.sources).filter(matters).map(
+               ({ node, previousRect: from, currentRect: to }) =>
+                 `jumps by ${to.x - from.x}, ${to.y - from.y}: ${node?.outerHTML ?? node?.textContent}`)), 250)",
+        );
+        texts(&found.await)
+    }
+
+    /// All that is wrong with a page, named after it, of which a picture is taken.
     pub async fn violations_on(&self, page: &str) -> Vec<String> {
         self.is_pictured(page).await;
-        let found = self.violations().await;
-        found.into_iter().map(|violation| format!("{page}: {violation}")).collect()
+        let found = self.jumps().await.into_iter().chain(self.violations().await);
+        found.map(|violation| format!("{page}: {violation}")).collect()
     }
 
     /// Whether the server's sandbox has a bank that answers.
@@ -384,4 +398,9 @@ impl WebDriverCompatibleCommand for OwnCommand {
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(self.body.to_string()))
     }
+}
+
+fn texts(found: &Value) -> Vec<String> {
+    let texts = found.as_array().expect("a list").iter();
+    texts.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
 }

@@ -117,6 +117,8 @@ async fn a_bank_that_asks_is_answered_in_the_page() {
     ben.sees("Is it you?").await;
     // The question outlives a reload.
     ben.reloads().await;
+    ben.sees("Go on to your bank").await;
+    assert_eq!(ben.jumps().await, Vec::<String>::new());
     ben.presses("Go on to your bank").await;
     ben.sees("Is it you?").await;
     assert!(ben.violations().await.is_empty());

@@ -7,7 +7,7 @@ import { left, moment, price } from "../format.js";
 import { action, confirm, sentence } from "../forms.js";
 import { listen } from "../live.js";
 import { badge } from "../tickets.js";
-import { cardForm, declineText, goOnWithBank } from "../pay.js";
+import { cardForm, declineText, goOnWithBank, isWithBank } from "../pay.js";
 import { missing } from "./missing.js";
 import { orderState } from "./orders.js";
 
@@ -44,7 +44,8 @@ export async function order({ params, config, signal }) {
   function currentPhase() {
     if (order.status === "Completed") return order.charge?.stripeRefundId ? "refunded" : "completed";
     if (order.status === "Cancelled") return order.cancelReason;
-    if (isPaying()) return "paying";
+    // The event that says that a payment waits may be here before the answer that says for whom.
+    if (isPaying()) return isWithBank(order) ? "bank" : "paying";
     // The server's timer may come a moment later. The time is up all the same.
     return clock.now() >= deadline() ? "expired" : "open";
   }
@@ -68,8 +69,11 @@ export async function order({ params, config, signal }) {
     switch (phase) {
       case "open":
         return openView();
+      case "bank":
+        return bankView();
       case "paying":
-        return payingView();
+        return [waiting("Confirming your payment"),
+          h("p", {}, "This usually takes a few seconds. You can leave this page; the outcome is kept under My Orders.")];
       case "completed":
         return [h("p.outcome.good", {}, "Order Complete"),
           h("p", {}, `It's yours. You paid ${price(order.price, order.currency)} on ${moment(order.charge?.createdAt ?? order.createdAt)}.`),
@@ -112,18 +116,22 @@ export async function order({ params, config, signal }) {
     return [countdown, bar, failed, place, pay, cancelButton()];
   }
 
-  function payingView() {
-    const bank = goOnWithBank({ order, config, adopt, refresh, signal });
-    return [h("p.outcome", {}, h("span.spinner", { "aria-hidden": "true" }), bank ? "Waiting for your bank" : "Confirming your payment"),
-      h("p", {}, bank ? "Your bank wants to know that it's you." : "This usually takes a few seconds. You can leave this page; the outcome is kept under My Orders."),
-      // The time runs on while the bank asks, and the buyer may still think better of it.
-      bank && [countdown, bar, bank, cancelButton()]].flat();
+  /** The time runs on while the bank asks, and the buyer may still think better of it. */
+  function bankView() {
+    tick();
+    return [waiting("Waiting for your bank"), h("p", {}, "Your bank wants to know that it's you."),
+      countdown, bar, goOnWithBank({ order, config, adopt, refresh, signal }), cancelButton()];
+  }
+
+  function waiting(text) {
+    return h("p.outcome", {}, h("span.spinner", { "aria-hidden": "true" }), text);
   }
 
   function outcome(phase) {
     return {
       completed: "Order complete. The ticket is yours.", expired: "Order expired.", refunded: "Your payment was refunded.",
-      payment_failed: "Payment failed.", buyer: "Order cancelled.", paying: "Confirming your payment.", open: "You can pay again.",
+      payment_failed: "Payment failed.", buyer: "Order cancelled.", paying: "Confirming your payment.",
+      bank: "Your bank wants to know that it's you.", open: "You can pay again.",
     }[phase];
   }
 
