@@ -71,8 +71,9 @@ pub struct HttpSettings {
 pub struct StoreSettings {
     /// The file that holds everything.
     pub path: PathBuf,
-    /// How much memory the store may use as its cache, in bytes.
-    pub cache_bytes: usize,
+    /// How much memory the store may use as its cache, in bytes; without a number it is what
+    /// [`cache_bytes`](crate::memory::cache_bytes) says.
+    pub cache_bytes: Option<usize>,
     /// How many commits may wait for the writer before requests are answered 503.
     pub queue: usize,
 }
@@ -287,7 +288,12 @@ impl StoreSettings {
         const MIB: u64 = 1024 * 1024;
         Self {
             path: path(from, "store.path", "data/gittix.redb"),
-            cache_bytes: number(from, "store.cache_bytes", 268_435_456, MIB..=1024 * 1024 * MIB),
+            cache_bytes: from.read(
+                "store.cache_bytes",
+                None,
+                "a whole number from 1048576 to 1099511627776, or \"auto\"",
+                |given| values::number_or_auto(given, &(MIB..=1024 * 1024 * MIB)),
+            ),
             queue: number(from, "store.queue", 16_384, 1..=1_000_000),
         }
     }

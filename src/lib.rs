@@ -30,6 +30,7 @@ pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod logging;
+pub mod memory;
 pub mod payments;
 pub mod seams;
 pub mod server;

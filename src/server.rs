@@ -21,6 +21,7 @@ use crate::http::guard::EdgeSettings;
 use crate::http::metrics::Metrics;
 use crate::http::public_config::CardForm;
 use crate::http::serve::{ServeLimits, listen, serve};
+use crate::memory;
 use crate::payments::{Sandbox, SharedGateway};
 use crate::seams::{SystemClock, SystemEntropy};
 use crate::store::{RedbStore, SharedStore, StoreSettings, WriterMode};
@@ -98,13 +99,17 @@ fn open_store(settings: &Settings, metrics: &Metrics) -> anyhow::Result<SharedSt
         &settings.store.path,
         StoreSettings {
             queue: settings.store.queue,
-            cache_bytes: settings.store.cache_bytes,
+            cache_bytes: cache_bytes(settings),
             writer: WriterMode::Thread,
             observer: Some(Arc::new(move |commits, took| metrics.observe_batch(commits, took))),
             ..StoreSettings::default()
         },
     )?;
     Ok(Arc::new(store))
+}
+
+fn cache_bytes(settings: &Settings) -> usize {
+    settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes)
 }
 
 fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {
@@ -217,11 +222,12 @@ fn announce(settings: &Settings, public: &TcpListener, admin: &TcpListener, prov
     let _ = writeln!(
         out,
         "gittix {} is ready\n  API       http://{}  (documentation: /api/docs)\n  admin     \
-         http://{}  (metrics: /metrics)\n  data      {data}\n  payments  {provider}, in {}\n  \
+         http://{}  (metrics: /metrics)\n  data      {data}  (cache: up to {} MiB)\n  payments  {provider}, in {}\n  \
          holds     {minutes} min",
         env!("CARGO_PKG_VERSION"),
         address(public),
         address(admin),
+        cache_bytes(settings) >> 20,
         settings.payments.currency,
     );
     let _ = out.flush();

@@ -41,6 +41,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(settings.orders.hold, Duration::from_secs(900));
     assert_eq!(settings.auth.session, Duration::from_secs(7 * 24 * 3600));
     assert!(settings.auth.throttle);
+    assert_eq!(settings.store.cache_bytes, None);
     assert!(matches!(settings.payments.provider, Provider::Sandbox));
 }
 
@@ -107,6 +108,17 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!(settings.http.listen.port(), 4);
     assert_eq!(settings.orders.hold, Duration::from_secs(2));
     assert_eq!(settings.orders.max_open_per_user, 1);
+}
+
+#[test]
+fn the_cache_is_so_many_bytes_or_what_the_machine_has() {
+    let cache = |given| load("", &[("GITTIX_STORE__CACHE_BYTES", given)]);
+    assert_eq!(cache("1048576").unwrap().store.cache_bytes, Some(1 << 20));
+    assert_eq!(cache("auto").unwrap().store.cache_bytes, None);
+    for refused in ["1048575", "4 GB", "Auto", ""] {
+        let complaint = cache(refused).unwrap_err().to_string();
+        assert!(complaint.contains("from 1048576 to 1099511627776, or \"auto\""), "{complaint}");
+    }
 }
 
 #[test]

@@ -91,6 +91,14 @@ pub(super) fn number<T: TryFrom<u64>>(given: &Given, range: &RangeInclusive<u64>
     if range.contains(&number) { T::try_from(number).ok() } else { None }
 }
 
+/// A whole number in the range; the word `auto` is none.
+pub(super) fn number_or_auto<T: TryFrom<u64>>(
+    given: &Given,
+    range: &RangeInclusive<u64>,
+) -> Option<Option<T>> {
+    if text(given) == Some("auto") { Some(None) } else { number(given, range).map(Some) }
+}
+
 /// True or false, which the environment may also spell on, off, 1 and 0.
 pub(super) fn switch(given: &Given) -> Option<bool> {
     match given {
