@@ -138,10 +138,12 @@ function markCurrent(path) {
 }
 
 session.whenChanged(() => {
+  // Until everything is there, the page is drawn once, at the end of the start.
+  if (!config) return;
   showHeader();
   live.restart();
   const isPrivate = PAGES.some((it) => it.needsUser && it.pattern.test(location.pathname));
-  if (config && isPrivate && !session.currentUser()) show({ isNavigation: true });
+  if (isPrivate && !session.currentUser()) show({ isNavigation: true });
 });
 
 async function boot() {

@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { announce, h, uniqueId } from "./dom.js";
 import { price } from "./format.js";
-import { form, sentence } from "./forms.js";
+import { action, form, sentence } from "./forms.js";
 
 const TEST_CARDS = [
   ["pm_card_visa", "Visa", "4242", "Succeeds"],
@@ -61,9 +61,9 @@ async function pay(context, token, intention) {
       body: { orderId: order.id, token }, key: intention.key,
     });
     if (status === 202 && document.clientSecret) {
-      keepSecret(order, document.clientSecret);
+      keepSecret(document.id, document.clientSecret);
       await refresh();
-      await askBank(context, document.clientSecret);
+      await askBank(context, document.id, document.clientSecret);
     }
   } catch (error) {
     // A lost answer is asked for again with the same key; one that came is settled.
@@ -78,19 +78,29 @@ async function pay(context, token, intention) {
 // A payment that waits for the bank outlives a reload of the page.
 
 const secrets = new Map();
+const storageKey = (chargeId) => `gittix-bank-${chargeId}`;
 
-function keepSecret(order, secret) {
-  secrets.set(order.id, secret);
+function keepSecret(chargeId, secret) {
+  secrets.set(chargeId, secret);
   try {
-    sessionStorage.setItem(`gittix-bank-${order.id}`, secret);
+    sessionStorage.setItem(storageKey(chargeId), secret);
   } catch {
     // Without storage a reload loses it, and the order runs out unpaid.
   }
 }
 
-function keptSecret(order) {
+function forgetSecret(chargeId) {
+  secrets.delete(chargeId);
   try {
-    return secrets.get(order.id) ?? sessionStorage.getItem(`gittix-bank-${order.id}`);
+    sessionStorage.removeItem(storageKey(chargeId));
+  } catch {
+    // Nothing was kept there, either.
+  }
+}
+
+function keptSecret(chargeId) {
+  try {
+    return secrets.get(chargeId) ?? sessionStorage.getItem(storageKey(chargeId));
   } catch {
     return null;
   }
@@ -98,28 +108,37 @@ function keptSecret(order) {
 
 /** Whether a payment waits for its buyer to answer the bank, and this browser knows how to ask. */
 export function isWithBank(order) {
-  return keptSecret(order) !== null;
+  return Boolean(order.charge) && keptSecret(order.charge.id) !== null;
 }
 
 /** A button that brings a waiting payment before the bank again. */
 export function goOnWithBank(context) {
-  const ask = () => askBank(context, keptSecret(context.order));
-  return h("button.button.primary.wide", { type: "button", onclick: ask }, "Go on to your bank");
+  const { id } = context.order.charge;
+  const button = h("button.button.primary.wide", { type: "button" }, "Go on to your bank");
+  button.addEventListener("click", action(button, async () => {
+    try {
+      await askBank(context, id, keptSecret(id));
+    } catch (error) {
+      announce(sentence(error), { urgent: true });
+    }
+  }));
+  return button;
 }
 
-async function askBank(context, secret) {
+async function askBank(context, chargeId, secret) {
   if (context.config.provider === "stripe") {
     const stripe = await loadStripe(context.config.publishableKey);
     const { error } = await stripe.handleNextAction({ clientSecret: secret });
     if (error) announce(error.message, { urgent: true });
+    else forgetSecret(chargeId);
   } else {
-    await sandboxBank(context, secret);
+    await sandboxBank(context, chargeId, secret);
   }
   await context.refresh();
 }
 
 /** The sandbox's bank: a dialog that asks what a bank would ask. */
-function sandboxBank({ order, refresh }, secret) {
+function sandboxBank({ order, refresh }, chargeId, secret) {
   if (document.querySelector("dialog.bank")) return Promise.resolve();
   return new Promise((resolve) => {
     const heading = uniqueId("bank");
@@ -127,6 +146,7 @@ function sandboxBank({ order, refresh }, secret) {
     const answer = (approve) => async () => {
       try {
         await api.send("POST", "/api/sandbox/authenticate", { body: { clientSecret: secret, approve } });
+        forgetSecret(chargeId);
         dialog.close();
       } catch (error) {
         problem.textContent = error.status === 404

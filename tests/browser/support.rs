@@ -335,11 +335,11 @@ impl<'a> Person<'a> {
         texts(&found.await)
     }
 
-    /// All that is wrong with a page, named after it, of which a picture is taken.
+    /// The violations of a page, each named after it, and a picture is taken.
     pub async fn violations_on(&self, page: &str) -> Vec<String> {
         self.is_pictured(page).await;
-        let found = self.jumps().await.into_iter().chain(self.violations().await);
-        found.map(|violation| format!("{page}: {violation}")).collect()
+        let found = self.violations().await;
+        found.into_iter().map(|violation| format!("{page}: {violation}")).collect()
     }
 
     /// Whether the server's sandbox has a bank that answers.

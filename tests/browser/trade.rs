@@ -115,6 +115,7 @@ async fn a_bank_that_asks_is_answered_in_the_page() {
     ben.presses("Visa •••• 31553-D Secure: the bank asks you").await;
     ben.presses("Pay $88").await;
     ben.sees("Is it you?").await;
+    ben.sees("Go on to your bank").await;
     // The question outlives a reload.
     ben.reloads().await;
     ben.sees("Go on to your bank").await;

@@ -158,7 +158,7 @@ export async function order({ params, config, signal }) {
     countdown.dataset.hurry = millis < 60_000 ? "yes" : "no";
     const seconds = Math.ceil(millis / 1000);
     const due = TOLD_AT.find((limit) => seconds <= limit && told > limit && seconds > limit - 2);
-    if (due && phase === "open") {
+    if (due && (phase === "open" || phase === "bank")) {
       told = due;
       announce(`${due >= 60 ? `${due / 60} minutes` : `${due} seconds`} left to order`);
     }
