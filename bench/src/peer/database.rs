@@ -19,9 +19,8 @@ const USER: &str = "bench";
 /// How long it may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The settings that matter; the others are PostgreSQL's own.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 5] = [
     "synchronous_commit=on",
-    "shared_buffers=1GB",
     "max_wal_size=8GB",
     "wal_compression=off",
     "max_connections=200",
@@ -51,7 +50,7 @@ pub struct Server {
     /// What it says it is.
     pub release: String,
     /// How it is set.
-    pub settings: Vec<&'static str>,
+    pub settings: Vec<String>,
     process: Process,
     folder: DataFolder,
 }
@@ -77,9 +76,8 @@ impl Server {
         let log = fs::File::create(folder.path().join("log"))?;
         let mut command = as_account(Command::new(programs.0.join("postgres")), account);
         command.arg("-D").arg(&data).arg("-k").arg(folder.path()).current_dir("/");
-        let mut settings = SETTINGS.to_vec();
-        settings.push(if is_durable { "fsync=on" } else { "fsync=off" });
-        command.args(settings.iter().flat_map(|setting| ["-c", *setting])).stderr(Stdio::from(log));
+        let settings = settings(is_durable);
+        command.args(settings.iter().flat_map(|setting| ["-c", setting])).stderr(Stdio::from(log));
         let process = Process::start(&mut command)?;
         let mut server = Self { release: String::new(), settings, process, folder };
         server.release = server.wait().await?;
@@ -123,6 +121,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.process.interrupt(PATIENCE);
     }
+}
+
+fn settings(is_durable: bool) -> Vec<String> {
+    let mut settings: Vec<String> = SETTINGS.map(str::to_owned).to_vec();
+    settings.push(format!("fsync={}", if is_durable { "on" } else { "off" }));
+    // As much as gittix takes, and as PostgreSQL's manual recommends: a quarter of the memory.
+    settings.push(format!("shared_buffers={}MB", gittix::memory::cache_bytes() >> 20));
+    settings
 }
 
 /// How a database is reached.

@@ -39,7 +39,11 @@ struct Marketplace {
 
 /// Serves a data folder.
 pub async fn serve(address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
-    let settings = StoreSettings { queue: 16_384, ..StoreSettings::default() };
+    let settings = StoreSettings {
+        queue: 16_384,
+        cache_bytes: gittix::memory::cache_bytes(),
+        ..StoreSettings::default()
+    };
     let market = Arc::new(Marketplace {
         store: RedbStore::open(&folder.join("gittix.redb"), settings)?,
         tokens: Tokens::new(&SigningKey::from_bytes(&KEY).expect("a key"), HOLD),
