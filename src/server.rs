@@ -50,7 +50,8 @@ pub async fn run(
 ) -> anyhow::Result<Ended> {
     let entropy = Arc::new(SystemEntropy);
     let metrics = Metrics::default();
-    let store = open_store(&settings, &metrics)?;
+    let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
+    let store = open_store(&settings, cache_bytes, &metrics)?;
     let key = load_or_create_key(&settings.auth.secret_file, &*entropy)?;
     let passwords = Passwords::start(password_settings(&settings), entropy.clone())?;
     let gateway = gateway(&settings)?;
@@ -61,7 +62,7 @@ pub async fn run(
     if with_demo {
         demo::fill(&app.state).await?;
     }
-    announce(&settings, &public, &admin, &provider);
+    announce(&settings, cache_bytes, &public, &admin, &provider);
 
     let readiness = app.readiness.clone();
     let (begin_drain, drain) = watch::channel(false);
@@ -93,23 +94,23 @@ pub async fn run(
     Ok(ended)
 }
 
-fn open_store(settings: &Settings, metrics: &Metrics) -> anyhow::Result<SharedStore> {
+fn open_store(
+    settings: &Settings,
+    cache_bytes: usize,
+    metrics: &Metrics,
+) -> anyhow::Result<SharedStore> {
     let metrics = metrics.clone();
     let store = RedbStore::open(
         &settings.store.path,
         StoreSettings {
             queue: settings.store.queue,
-            cache_bytes: cache_bytes(settings),
+            cache_bytes,
             writer: WriterMode::Thread,
             observer: Some(Arc::new(move |commits, took| metrics.observe_batch(commits, took))),
             ..StoreSettings::default()
         },
     )?;
     Ok(Arc::new(store))
-}
-
-fn cache_bytes(settings: &Settings) -> usize {
-    settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes)
 }
 
 fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {
@@ -211,7 +212,13 @@ fn serve_limits(settings: &Settings) -> ServeLimits {
 
 /// Tells whoever started the server where it is. On standard output, because it is what they
 /// asked for; the log goes to standard error. That nobody reads it is no reason to stop.
-fn announce(settings: &Settings, public: &TcpListener, admin: &TcpListener, provider: &str) {
+fn announce(
+    settings: &Settings,
+    cache_bytes: usize,
+    public: &TcpListener,
+    admin: &TcpListener,
+    provider: &str,
+) {
     let address = |listener: &TcpListener| {
         listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
     };
@@ -227,7 +234,7 @@ fn announce(settings: &Settings, public: &TcpListener, admin: &TcpListener, prov
         env!("CARGO_PKG_VERSION"),
         address(public),
         address(admin),
-        cache_bytes(settings) >> 20,
+        cache_bytes >> 20,
         settings.payments.currency,
     );
     let _ = out.flush();

@@ -80,30 +80,27 @@ async function pay(context, token, intention) {
 const secrets = new Map();
 const storageKey = (chargeId) => `gittix-bank-${chargeId}`;
 
+/** Does something with the tab's storage. Without one a reload loses a secret, and the order runs out unpaid. */
+function stored(work) {
+  try {
+    return work(sessionStorage);
+  } catch {
+    return null;
+  }
+}
+
 function keepSecret(chargeId, secret) {
   secrets.set(chargeId, secret);
-  try {
-    sessionStorage.setItem(storageKey(chargeId), secret);
-  } catch {
-    // Without storage a reload loses it, and the order runs out unpaid.
-  }
+  stored((storage) => storage.setItem(storageKey(chargeId), secret));
 }
 
 function forgetSecret(chargeId) {
   secrets.delete(chargeId);
-  try {
-    sessionStorage.removeItem(storageKey(chargeId));
-  } catch {
-    // Nothing was kept there, either.
-  }
+  stored((storage) => storage.removeItem(storageKey(chargeId)));
 }
 
 function keptSecret(chargeId) {
-  try {
-    return secrets.get(chargeId) ?? sessionStorage.getItem(storageKey(chargeId));
-  } catch {
-    return null;
-  }
+  return secrets.get(chargeId) ?? stored((storage) => storage.getItem(storageKey(chargeId)));
 }
 
 /** Whether a payment waits for its buyer to answer the bank, and this browser knows how to ask. */
