@@ -5,49 +5,13 @@
 //! that each cost what their answer costs (lists pass over what is locked besides).
 //! `RedbStore` implements it in one file, on redb with a journal before it.
 
-mod apply;
-mod backup;
-mod batch;
-mod blocks;
-mod check;
-mod codec;
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
-mod disk;
-#[cfg(test)]
-mod file_tests;
-mod files;
-mod gaps;
-#[cfg(test)]
-mod golden_tests;
-mod index;
-mod journal;
-mod latch;
-mod lingering;
-mod lists;
-mod log;
-mod open;
-mod open_orders;
-mod postings;
-mod read_tables;
-mod reads;
-mod recovery;
-mod redb_store;
-mod row_cache;
-mod signature;
-mod sources;
-mod tables;
+mod records;
+mod redb;
+mod search;
 #[cfg(test)]
 mod testing;
-mod verify;
-mod volume;
-mod words;
-mod write_behind;
-mod write_tables;
-mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +25,12 @@ use crate::domain::{
     Purchase, Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
-pub use backup::{RestoreError, backup_file, restore};
-pub use latch::Storage;
-pub use open::OpenError;
-pub use redb_store::{RedbStore, StoreSettings, WriterMode};
-pub use verify::{Counts, VerifyReport, verify};
-pub use words::{SEARCH_WORDS_MAX, search_words};
+pub use self::redb::backup::{RestoreError, backup_file, restore};
+pub use self::redb::engine::latch::Storage;
+pub use self::redb::open::OpenError;
+pub use self::redb::redb_store::{RedbStore, StoreSettings, WriterMode};
+pub use self::redb::verify::{Counts, VerifyReport, verify};
+pub use self::search::words::{SEARCH_WORDS_MAX, search_words};
 
 /// A store that all parts of the server share.
 pub type SharedStore = Arc<dyn Store>;

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::open::open_existing;
-use super::{CommitError, ReadError, RedbStore, Store, StoreSettings, TicketQuery, TicketSort};
 use crate::domain::{
     Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
     IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition,
     Price, Purchase, PurchaseCommand, PurchaseDecision, RefundId, Remembered, Session, SessionId,
     Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId,
     Write,
+};
+use crate::store::redb::open::open_existing;
+use crate::store::{
+    CommitError, ReadError, RedbStore, Store, StoreSettings, TicketQuery, TicketSort,
 };
 
 /// How long an order holds its ticket.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::super::testing::{World, listed, lock, read};
-use super::super::{CommitError, Refusal};
-use super::stores;
 use crate::domain::OrderId;
+use crate::store::conformance::stores;
+use crate::store::testing::{World, listed, lock, read};
+use crate::store::{CommitError, Refusal};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_buyer_wins_and_the_log_has_no_gaps() {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::testing::{World, market, read};
-use super::super::words::matches;
-use super::super::{PurchaseQuery, TicketPosition, TicketQuery, TicketSort, search_words};
-use super::stores;
 use crate::domain::{Order, OrderId, OrderStatus, Ticket, TicketId, TicketState, UserId};
+use crate::store::conformance::stores;
+use crate::store::search::words::matches;
+use crate::store::testing::{World, market, read};
+use crate::store::{PurchaseQuery, TicketPosition, TicketQuery, TicketSort, search_words};
 
 #[derive(Debug, Clone)]
 enum Step {

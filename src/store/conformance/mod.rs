@@ -7,9 +7,9 @@ mod rules;
 
 use std::sync::Arc;
 
-use super::Store;
-use super::testing::{World, in_memory, market, read};
 use crate::domain::{IntentFact, OrderStatus, TicketState};
+use crate::store::Store;
+use crate::store::testing::{World, in_memory, market, read};
 
 /// A new store of every kind there is.
 fn stores() -> impl Iterator<Item = Arc<dyn Store>> {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::testing::{World, a_title, created, listed, read, ticket_changed, usd};
-use super::super::{CommitError, Refusal};
-use super::stores;
 use crate::domain::{
     Answer, CancelReason, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, Order,
     OrderId, OrderState, PaymentToken, Precondition, Remembered, Session, Ticket, TicketState,
     Timestamp, User, UserId, Version, Write,
 };
+use crate::store::conformance::stores;
+use crate::store::testing::{World, a_title, created, listed, read, ticket_changed, usd};
+use crate::store::{CommitError, Refusal};
 
 const CONFLICT: Result<(), CommitError> = Err(CommitError::Conflict);
 

@@ -1,0 +1,405 @@
+//! Whether a commit may be written, decided before any of it is.
+//!
+//! A refused commit must leave no trace, and it shares a transaction with others that must not
+//! be lost with it. So everything that can refuse it is looked at first: the version of each
+//! row it writes, the rules that span rows, and whether its records can be encoded. What
+//! earlier commits of the same transaction have written counts.
+
+use redb::ReadableTable;
+
+use crate::bugs::{Bug, planted};
+use crate::domain::{
+    Answer, Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
+    Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User, UserId, Version, Write,
+};
+use crate::store::records::codec::{self, Record, TicketRow, TicketRowRef};
+use crate::store::redb::log::EncodedEvents;
+use crate::store::redb::open_orders::{OpenOrders, Openings};
+use crate::store::redb::tables;
+use crate::store::redb::write_tables::WriteTables;
+use crate::store::{CommitError, ReadError, Refusal};
+
+/// A commit that may be written: each change with what is stored now, so that the indexes
+/// can follow.
+pub struct Checked<'c> {
+    /// The time of the decision.
+    pub at: Timestamp,
+    /// The changes, in order.
+    pub changes: Vec<Change<'c>>,
+    /// The events.
+    pub events: EncodedEvents,
+}
+
+/// A change that may be written. `row` is the new record, encoded.
+pub enum Change<'c> {
+    /// A new account or its next version.
+    User { before: Option<User>, after: &'c User, row: Vec<u8> },
+    /// A new ticket or its next version; `before` is its row, and tells nothing of a lock.
+    Ticket { before: Option<Ticket>, after: &'c Ticket, row: Vec<u8> },
+    /// A ticket's end.
+    Withdrawal { before: Ticket, row: Vec<u8> },
+    /// A new order or its next version.
+    Order { before: Option<Order>, after: &'c Order, row: Vec<u8> },
+    /// A new charge or its next version.
+    Charge { before: Option<Charge>, after: &'c Charge, row: Vec<u8> },
+    /// A session begins.
+    OpenSession(Session),
+    /// A session ends.
+    EndSession { user: UserId, session: SessionId },
+    /// All sessions of a user but one end.
+    EndOtherSessions { user: UserId, except: SessionId },
+    /// An idempotency key is used; `replaces` is when its last use expired.
+    Remember { replaces: Option<Timestamp>, after: &'c Remembered, row: Vec<u8> },
+}
+
+/// The open orders as the next commit of a batch finds them.
+#[derive(Clone, Copy)]
+pub struct OpenNow<'b> {
+    /// Those before the batch.
+    pub published: &'b OpenOrders,
+    /// What the batch has done since.
+    pub batch: &'b Openings,
+}
+
+impl OpenNow<'_> {
+    fn holder(self, ticket: TicketId) -> Option<OrderId> {
+        self.batch.holder(self.published, ticket)
+    }
+}
+
+/// The database failed, and nothing of the transaction may be kept.
+#[derive(Debug)]
+pub struct Failed(pub String);
+
+macro_rules! failures {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Failed {
+            fn from(error: $error) -> Self {
+                Self(error.to_string())
+            }
+        })+
+    };
+}
+
+failures!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::SetDurabilityError,
+    redb::CommitError,
+    std::io::Error
+);
+
+/// Why a commit is not written.
+pub enum Stop {
+    /// This one is refused; the others of its transaction go on.
+    Refused(CommitError),
+    /// None of the transaction is written.
+    Failed(Failed),
+}
+
+impl<E: Into<Failed>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Storage(why) => Self::Failed(Failed(why)),
+            // The database works, but one row is damaged: that stops those who need the row,
+            // and nobody else.
+            ReadError::Corrupt(why) => {
+                tracing::error!(%why, "a commit met a damaged record");
+                Self::Refused(CommitError::Unavailable)
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+const CONFLICT: Stop = Stop::Refused(CommitError::Conflict);
+
+/// Decides about one commit.
+///
+/// A key that has been used is told first, for it says that the same request was decided
+/// before; then stale versions, for a decision on stale state says nothing about rules.
+pub fn check<'c>(
+    tables: &mut WriteTables<'_>,
+    open: OpenNow<'_>,
+    commit: &'c Commit,
+) -> Result<Checked<'c>, Stop> {
+    let mut changes = Vec::with_capacity(commit.writes.len());
+    for write in &commit.writes {
+        if let Write::Remember(remembered) = write {
+            changes.push(check_key(tables, remembered, commit.at)?);
+        }
+    }
+    if claims_anything_twice(&commit.writes) {
+        return Err(CONFLICT);
+    }
+    for write in &commit.writes {
+        changes.extend(check_version(tables, open, write, &commit.writes)?);
+    }
+    for precondition in &commit.requires {
+        match precondition {
+            Precondition::OpenOrdersBelow { user, limit } => {
+                let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
+                if !open.batch.leave_room(open.published, *user, limit) {
+                    return Err(Refusal::TooManyOpenOrders.into());
+                }
+            }
+            Precondition::UserAt { user, version } => check_user(tables, *user, *version)?,
+        }
+    }
+    for change in &changes {
+        check_unique(tables, change)?;
+    }
+    let events = EncodedEvents::new(commit.at, &commit.events)?;
+    Ok(Checked { at: commit.at, changes, events })
+}
+
+fn check_user(tables: &mut WriteTables<'_>, id: UserId, version: Version) -> Result<(), Stop> {
+    let key = id.as_u128();
+    let stored = match tables.users.open()?.get(key)? {
+        Some(row) => Some(codec::decode::<User>("users", key, row.value())?),
+        None => None,
+    };
+    if stored.is_some_and(|user| user.version == version) { Ok(()) } else { Err(CONFLICT) }
+}
+
+fn check_key<'c>(
+    tables: &mut WriteTables<'_>,
+    after: &'c Remembered,
+    at: Timestamp,
+) -> Result<Change<'c>, Stop> {
+    let key = (after.user.as_u128(), after.key.as_str());
+    let before = match tables.idempotency.open()?.get(key)? {
+        Some(row) => Some(codec::decode::<Remembered>("idempotency", key, row.value())?),
+        None => None,
+    };
+    let is_taken = |before: &Remembered| before.expires_at > at && !completes(before, after);
+    if before.as_ref().is_some_and(is_taken) {
+        return Err(Refusal::KeyUsed.into());
+    }
+    let replaces = before.map(|before| before.expires_at);
+    Ok(Change::Remember { replaces, after, row: codec::encode(after)? })
+}
+
+/// How a charge ended is only known after the key that began it was written, so that answer,
+/// and no other, may be written once more.
+fn completes(before: &Remembered, after: &Remembered) -> bool {
+    matches!(before.answer, Answer::ChargeBegun(_))
+        && matches!(after.answer, Answer::Verbatim { .. })
+        && before.fingerprint == after.fingerprint
+}
+
+/// Two changes of one row can't both follow the version that is stored, and two rows of one
+/// commit can't share what must be unique.
+fn claims_anything_twice(writes: &[Write]) -> bool {
+    // A commit writes a handful of rows, so comparing each with each is cheapest.
+    let mut claims = Vec::with_capacity(2 * writes.len());
+    writes.iter().flat_map(claims_of).any(|claim| {
+        let is_taken = claims.contains(&claim);
+        claims.push(claim);
+        is_taken
+    })
+}
+
+#[derive(PartialEq, Eq)]
+enum Claim<'c> {
+    User(UserId),
+    Email(EmailKey),
+    Ticket(TicketId),
+    Order(OrderId),
+    Charge(ChargeId),
+    Intent(&'c IntentId),
+    Key(UserId, &'c str),
+}
+
+fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
+    let claims = match write {
+        Write::User(user) => [Some(Claim::User(user.id)), Some(Claim::Email(user.email.key()))],
+        Write::Ticket(Ticket { id, .. }) | Write::WithdrawTicket { id, .. } => {
+            [Some(Claim::Ticket(*id)), None]
+        }
+        Write::Order(order) => [Some(Claim::Order(order.id)), None],
+        Write::Charge(charge) => {
+            [Some(Claim::Charge(charge.id)), charge.intent().map(Claim::Intent)]
+        }
+        Write::Remember(remembered) => [Some(Claim::Key(remembered.user, &remembered.key)), None],
+        Write::OpenSession(_) | Write::EndSession { .. } | Write::EndOtherSessions { .. } => {
+            [None, None]
+        }
+    };
+    claims.into_iter().flatten()
+}
+
+/// `None` for what was checked already, and for a lock, which is not written: its order is.
+fn check_version<'c>(
+    tables: &mut WriteTables<'_>,
+    open: OpenNow<'_>,
+    write: &'c Write,
+    all: &[Write],
+) -> Result<Option<Change<'c>>, Stop> {
+    Ok(Some(match write {
+        Write::User(after) => {
+            let before: Option<User> =
+                stored(tables.users.open()?, tables::USERS, after.id.as_u128())?;
+            must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            Change::User { before, after, row: codec::encode(after)? }
+        }
+        Write::Ticket(after) => {
+            let before = stored_ticket(tables, after.id)?;
+            let holder = open.holder(after.id);
+            if let TicketState::Locked { order, .. } = after.state {
+                check_lock(before, holder, after, written_order(all, order))?;
+                return Ok(None);
+            }
+            let version = before.as_ref().map(|before| before.version);
+            must_follow(version.map(|v| holder.map_or(v, |_| v.next())), after.version)?;
+            check_ends(holder, all)?;
+            Change::Ticket { before, after, row: codec::encode(&TicketRowRef::Listed(after))? }
+        }
+        Write::WithdrawTicket { id, last } => {
+            check_ends(open.holder(*id), all)?;
+            let before = stored_ticket(tables, *id)?.filter(|ticket| ticket.version == *last);
+            let row = codec::encode(&TicketRowRef::Withdrawn { last: last.next() })?;
+            Change::Withdrawal { before: before.ok_or(CONFLICT)?, row }
+        }
+        Write::Order(after) => {
+            let before: Option<Order> =
+                stored(tables.orders.open()?, tables::ORDERS, after.id.as_u128())?;
+            must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            check_takes_its_ticket_along(before.as_ref(), after, all)?;
+            Change::Order { before, after, row: codec::encode(after)? }
+        }
+        Write::Charge(after) => {
+            let before: Option<Charge> =
+                stored(tables.charges.open()?, tables::CHARGES, after.id.as_u128())?;
+            must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            Change::Charge { before, after, row: codec::encode(after)? }
+        }
+        Write::OpenSession(session) => Change::OpenSession(*session),
+        Write::EndSession { user, session } => {
+            Change::EndSession { user: *user, session: *session }
+        }
+        Write::EndOtherSessions { user, except } => {
+            Change::EndOtherSessions { user: *user, except: *except }
+        }
+        Write::Remember(_) => return Ok(None),
+    }))
+}
+
+/// A ticket is locked by the order that is made in the same commit, and by nothing else.
+fn check_lock(
+    row: Option<Ticket>,
+    holder: Option<OrderId>,
+    after: &Ticket,
+    order: Option<&Order>,
+) -> Result<(), Stop> {
+    let is_free = holder.is_none() || planted(Bug::DroppedVersionCheck);
+    let order = order.filter(|order| order.is_open());
+    let locked = row.filter(|_| is_free).and_then(|row| row.locked_by(order?));
+    if locked.as_ref() == Some(after) { Ok(()) } else { Err(CONFLICT) }
+}
+
+/// The row of a ticket changes while an order holds it only along with the end of that order.
+fn check_ends(holder: Option<OrderId>, all: &[Write]) -> Result<(), Stop> {
+    let ends = |holder| written_order(all, holder).is_some_and(|order| !order.is_open());
+    if holder.is_none_or(ends) { Ok(()) } else { Err(CONFLICT) }
+}
+
+/// An order is made with the lock of its ticket, and ends with its release or sale.
+fn check_takes_its_ticket_along(
+    before: Option<&Order>,
+    after: &Order,
+    all: &[Write],
+) -> Result<(), Stop> {
+    let ticket = all.iter().find_map(|write| match write {
+        Write::Ticket(ticket) if ticket.id == after.ticket => Some(ticket),
+        _ => None,
+    });
+    let was_open = before.is_some_and(Order::is_open);
+    let is_right = match (was_open, after.is_open()) {
+        (false, true) => ticket.is_some_and(|ticket| ticket.order() == Some(after.id)),
+        (true, false) => ticket.is_some(),
+        (true, true) | (false, false) => true,
+    };
+    if is_right { Ok(()) } else { Err(CONFLICT) }
+}
+
+fn written_order(writes: &[Write], id: OrderId) -> Option<&Order> {
+    writes.iter().find_map(|write| match write {
+        Write::Order(order) if order.id == id => Some(order),
+        _ => None,
+    })
+}
+
+/// A first version follows nothing, any other the one before it.
+fn must_follow(before: Option<Version>, after: Version) -> Result<(), Stop> {
+    let follows = after.previous() == before || planted(Bug::DroppedVersionCheck);
+    if follows { Ok(()) } else { Err(CONFLICT) }
+}
+
+fn stored<T: Record>(
+    table: &impl ReadableTable<u128, &'static [u8]>,
+    definition: redb::TableDefinition<'_, u128, &'static [u8]>,
+    id: u128,
+) -> Result<Option<T>, Stop> {
+    use redb::TableHandle as _;
+    match table.get(id)? {
+        Some(row) => Ok(Some(codec::decode(definition.name(), id, row.value())?)),
+        None => Ok(None),
+    }
+}
+
+/// The ticket, if there is one yet; one that was withdrawn is in conflict with everything.
+fn stored_ticket(tables: &mut WriteTables<'_>, id: TicketId) -> Result<Option<Ticket>, Stop> {
+    match stored(tables.tickets.open()?, tables::TICKETS, id.as_u128())? {
+        Some(TicketRow::Listed(ticket)) => Ok(Some(ticket)),
+        Some(TicketRow::Withdrawn { .. }) => Err(CONFLICT),
+        None => Ok(None),
+    }
+}
+
+/// What may be there only once: an address, and a payment intent of the gateway.
+fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(), Stop> {
+    match change {
+        Change::User { before, after, .. } => {
+            let key = after.email.key();
+            let is_own = before.as_ref().is_some_and(|before| before.email.key() == key);
+            if !is_own
+                && !planted(Bug::SharedAddress)
+                && tables.emails.open()?.get(key.as_str())?.is_some()
+            {
+                return Err(Refusal::EmailInUse.into());
+            }
+        }
+        Change::Charge { before, after, .. } => {
+            let before = before.as_ref().and_then(Charge::intent);
+            if let Some(intent) = after.intent().filter(|intent| Some(*intent) != before)
+                && tables.charges_by_intent.open()?.get(intent.0.as_str())?.is_some()
+            {
+                // Two charges of one intent would take one payment for two. No gateway gives
+                // out an intent twice, so this is told as the defect it is.
+                tracing::error!(intent = intent.0, charge = %after.id, "an intent has a charge");
+                return Err(CONFLICT);
+            }
+        }
+        Change::Ticket { .. }
+        | Change::Withdrawal { .. }
+        | Change::Order { .. }
+        | Change::OpenSession(_)
+        | Change::EndSession { .. }
+        | Change::EndOtherSessions { .. }
+        | Change::Remember { .. } => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The file below the database: journal, write-behind and fail-stop. It knows bytes alone.
+
+#[cfg(test)]
+pub mod disk;
+pub mod files;
+pub mod journal;
+pub mod latch;
+pub mod volume;
+pub mod write_behind;

@@ -1,0 +1,23 @@
+//! The store in one file: redb with a journal before it.
+
+pub mod apply;
+pub mod backup;
+pub mod batch;
+pub mod check;
+#[cfg(test)]
+pub mod crash_tests;
+pub mod engine;
+#[cfg(test)]
+pub mod file_tests;
+pub mod log;
+pub mod open;
+pub mod open_orders;
+pub mod read_tables;
+pub mod reads;
+pub mod recovery;
+pub mod redb_store;
+pub mod row_cache;
+pub mod tables;
+pub mod verify;
+pub mod write_tables;
+pub mod writer;

@@ -1,0 +1,129 @@
+//! Every table of the store: its name, its key and its value.
+//!
+//! Opening, backup, restore and verification all go through [`visit`], so a table that is
+//! added here is created, copied and checked without being listed anywhere else.
+//!
+//! Identifiers are time-ordered, so the rows that a batch of commits adds to a table keyed by
+//! one lie side by side and dirty few pages. Rows are records (see [`crate::store::records::codec`]); what an
+//! index holds is told by [`crate::store::records::index`].
+
+use redb::{Key, TableDefinition, Value};
+
+/// The format this release reads and writes, kept in [`META`] under [`FORMAT_KEY`].
+pub const FORMAT: u64 = 1;
+/// Where [`META`] keeps the format.
+pub const FORMAT_KEY: &str = "format";
+/// Where [`META`] keeps the number of the last batch; see [`crate::store::redb::engine::journal`].
+pub const BATCH_KEY: &str = "batch";
+/// The list of what is available to anyone, beside each seller's own. No user has this id.
+pub const MARKET: u128 = 0;
+
+/// Does something to each table, whatever its types.
+pub trait Visitor {
+    /// Why it could not.
+    type Error;
+
+    /// Does it to one table.
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), Self::Error>;
+}
+
+macro_rules! tables {
+    ($($(#[doc = $doc:literal])+ $name:ident: $text:literal, $key:ty => $value:ty;)+) => {
+        $($(#[doc = $doc])+
+        pub const $name: TableDefinition<'static, $key, $value> = TableDefinition::new($text);)+
+
+        /// Shows every table to a visitor until it fails.
+        pub fn visit<T: Visitor>(visitor: &mut T) -> Result<(), T::Error> {
+            $(visitor.visit($name)?;)+
+            Ok(())
+        }
+    };
+}
+
+tables! {
+    /// What concerns the whole file; see [`FORMAT_KEY`] and [`BATCH_KEY`].
+    META: "meta", &str => u64;
+
+    /// Accounts by user id.
+    USERS: "users", u128 => &[u8];
+    /// The user id by address in lower case.
+    EMAILS: "emails", &str => u128;
+    /// When a session expires, in milliseconds since the epoch, by user and session id.
+    SESSIONS: "sessions", (u128, u128) => i64;
+
+    /// Tickets, and the marks of those withdrawn, by ticket id.
+    TICKETS: "tickets", u128 => &[u8];
+    /// Prices in minor units by list (a seller's id or [`MARKET`]) and ticket id. A ticket is
+    /// in its seller's list until it is withdrawn, and in the market's until it is sold; see
+    /// [`crate::store::records::index::is_on_market`].
+    LISTS: "lists", (u128, u128) => u64;
+    /// The same entries by list, price and the complement of the ticket id, so that equal
+    /// prices stand newest first.
+    LISTS_BY_PRICE: "lists_by_price", (u128, u64, u128) => ();
+    /// The words in titles of tickets that are not sold, or that linger, in blocks of postings by
+    /// word and a lower bound of the ticket ids; see [`crate::store::search::blocks`].
+    WORDS: "words", (&str, u128) => &[u8];
+
+    /// Notes of sold tickets that are still among the words: their ids by the batch that sold
+    /// them; see [`crate::store::search::lingering`].
+    LINGERING: "lingering", u64 => &[u8];
+    /// How far these have been taken out; see [`crate::store::search::lingering::Round`].
+    ROUND: "round", () => (u64, &str, u128, bool);
+
+    /// Orders by order id.
+    ORDERS: "orders", u128 => &[u8];
+    /// Orders that have ended by buyer, status (see [`crate::store::records::index::status_code`]) and order id.
+    /// The list of all a buyer's orders merges one run for each status, and the open ones, which
+    /// are in memory: see [`crate::store::redb::open_orders`].
+    ENDED_ORDERS: "ended_orders", (u128, u8, u128) => ();
+    /// The buyer and the ticket of every open order by deadline, in milliseconds since the
+    /// epoch, and order id. An order whose charge is being captured stays until it is completed
+    /// or cancelled, past its deadline if need be: readers page with `after`, so it blocks
+    /// nobody.
+    DEADLINES: "deadlines", (i64, u128) => (u128, u128);
+
+    /// Charges by charge id.
+    CHARGES: "charges", u128 => &[u8];
+    /// The charge id by the gateway's payment intent.
+    CHARGES_BY_INTENT: "charges_by_intent", &str => u128;
+    /// The ids of charges that still owe something to or by the gateway.
+    UNSETTLED: "unsettled_charges", u128 => ();
+
+    /// Runs of events by the number of the first; see [`crate::store::redb::log`].
+    EVENTS: "events", u64 => &[u8];
+
+    /// What an idempotency key led to, by user and key.
+    IDEMPOTENCY: "idempotency", (u128, &str) => &[u8];
+    /// The same keys by when they expire, in milliseconds since the epoch.
+    IDEMPOTENCY_EXPIRY: "idempotency_expiry", (i64, u128, &str) => ();
+}
+
+/// Hands each table that requests read, under the name it goes by in code, to a macro, and after
+/// them what the macro's caller adds. Whoever opens tables for reading or writing gets its list
+/// here.
+macro_rules! requested {
+    ($make:ident { $($more:tt)* }) => {
+        $make! {
+            users: USERS, u128 => &'static [u8];
+            emails: EMAILS, &'static str => u128;
+            sessions: SESSIONS, (u128, u128) => i64;
+            tickets: TICKETS, u128 => &'static [u8];
+            lists: LISTS, (u128, u128) => u64;
+            lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
+            words: WORDS, (&'static str, u128) => &'static [u8];
+            orders: ORDERS, u128 => &'static [u8];
+            ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
+            deadlines: DEADLINES, (i64, u128) => (u128, u128);
+            charges: CHARGES, u128 => &'static [u8];
+            charges_by_intent: CHARGES_BY_INTENT, &'static str => u128;
+            unsettled: UNSETTLED, u128 => ();
+            events: EVENTS, u64 => &'static [u8];
+            idempotency: IDEMPOTENCY, (u128, &'static str) => &'static [u8];
+            $($more)*
+        }
+    };
+}
+pub(in crate::store) use requested;

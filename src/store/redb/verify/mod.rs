@@ -1,0 +1,301 @@
+//! Checking that everything in a store fits together.
+//!
+//! Every record is decoded; every index is held to what the rows imply, in both directions;
+//! tickets, orders and charges are held to each other; and the log is replayed and compared
+//! with the rows. An index is checked by finding each entry that a row implies and counting:
+//! only if there are more entries than implied are they looked at one by one.
+//!
+//! Rows are streamed. What has to be remembered of them, about 50 bytes of a row, is bounded
+//! by going through the store several times, for [`ROWS_PER_PASS`] rows each time.
+
+mod accounts;
+mod charges;
+mod log;
+mod orders;
+#[cfg(test)]
+mod tests;
+mod tickets;
+mod words;
+
+use std::fmt;
+use std::path::Path;
+
+use redb::{Database, Key, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{TableHandle as _, Value};
+
+use crate::domain::{Ticket, Timestamp};
+use crate::store::records::codec::{self, Record};
+use crate::store::redb::open::{self, OpenError};
+use crate::store::redb::open_orders::Holders;
+use crate::store::redb::reads::{self, Snapshot};
+use crate::store::redb::recovery::recover;
+use crate::store::redb::tables::FORMAT;
+use crate::store::search::lingering::POSTINGS_PER_SALE;
+use crate::store::{ReadError, storage_error};
+
+/// The most findings that are listed.
+const FINDINGS_MAX: usize = 100;
+/// How many rows are remembered at a time, about 50 bytes of each.
+const ROWS_PER_PASS: u64 = 1_000_000;
+
+/// What a check has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// What is wrong, one sentence each; at most the first 100.
+    pub findings: Vec<String>,
+    /// How much is wrong, listed or not.
+    pub findings_total: u64,
+    /// What there is.
+    pub counts: Counts,
+}
+
+/// What there is in a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Accounts.
+    pub users: u64,
+    /// Tickets that anyone may lock.
+    pub tickets_available: u64,
+    /// Tickets that an order holds.
+    pub tickets_locked: u64,
+    /// Tickets that were sold.
+    pub tickets_sold: u64,
+    /// Tickets that were withdrawn.
+    pub tickets_withdrawn: u64,
+    /// Open orders without a charge.
+    pub orders_created: u64,
+    /// Open orders with one.
+    pub orders_awaiting_payment: u64,
+    /// Orders that were paid.
+    pub orders_completed: u64,
+    /// Orders that ended without a sale.
+    pub orders_cancelled: u64,
+    /// Attempts to take money.
+    pub charges: u64,
+    /// Charges that still owe something to or by the gateway.
+    pub charges_unsettled: u64,
+    /// When the oldest of those was made.
+    pub oldest_unsettled: Option<Timestamp>,
+    /// Events in the log.
+    pub events: u64,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.findings_total == 0
+    }
+
+    fn add(&mut self, finding: String) {
+        self.findings_total += 1;
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+}
+
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { users, charges, charges_unsettled, events, .. } = self.counts;
+        let Counts { tickets_available, tickets_locked, tickets_sold, .. } = self.counts;
+        let Counts { orders_created, orders_awaiting_payment, .. } = self.counts;
+        writeln!(f, "users: {users}")?;
+        write!(f, "tickets: {tickets_available} available, {tickets_locked} locked, ")?;
+        writeln!(f, "{tickets_sold} sold, {} withdrawn", self.counts.tickets_withdrawn)?;
+        write!(
+            f,
+            "orders: {orders_created} created, {orders_awaiting_payment} awaiting payment, "
+        )?;
+        write!(f, "{} completed, ", self.counts.orders_completed)?;
+        writeln!(f, "{} cancelled", self.counts.orders_cancelled)?;
+        write!(f, "charges: {charges}, of which {charges_unsettled} are not settled")?;
+        match self.counts.oldest_unsettled {
+            Some(since) => writeln!(f, " since {since} at most")?,
+            None => writeln!(f)?,
+        }
+        writeln!(f, "events: {events}")?;
+        for finding in &self.findings {
+            writeln!(f, "WRONG: {finding}")?;
+        }
+        write!(f, "findings: {}", self.findings_total)
+    }
+}
+
+/// Checks the store in a file that no server has open. If a crash left it open, what is in its
+/// journal is taken in first; what it holds is not changed.
+pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
+    let mut builder = Database::builder();
+    let mut volume = open::open_existing(path, builder.set_check_integrity_on_open(true))?;
+    let found = open::read_format(&volume.db, path)?;
+    open::check_format(found, FORMAT)?;
+    if found < FORMAT {
+        return Err(OpenError::TooOld { found, supported: FORMAT });
+    }
+    match recover(&mut volume, POSTINGS_PER_SALE) {
+        Ok((snapshot, _)) => Ok(verify_snapshot(&snapshot)?),
+        // What is in the database can be looked at all the same.
+        Err(OpenError::Damaged(why)) => {
+            let mut report = verify_snapshot(&Snapshot::of_file(&volume.db)?)?;
+            report.add(why);
+            Ok(report)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Checks a store as it was at one moment.
+pub(in crate::store) fn verify_snapshot(snapshot: &Snapshot) -> Result<VerifyReport, ReadError> {
+    let holders = snapshot.holders();
+    let mut inspection = Inspection { snapshot, holders, report: VerifyReport::default() };
+    accounts::inspect(&mut inspection)?;
+    tickets::inspect(&mut inspection)?;
+    orders::inspect(&mut inspection)?;
+    charges::inspect(&mut inspection)?;
+    log::inspect(&mut inspection)?;
+    Ok(inspection.report)
+}
+
+type Rows = ReadOnlyTable<u128, &'static [u8]>;
+type RowsDefinition = TableDefinition<'static, u128, &'static [u8]>;
+
+/// A check under way.
+struct Inspection<'s> {
+    snapshot: &'s Snapshot,
+    /// The tickets that open orders hold, about 40 bytes for each.
+    holders: Holders,
+    report: VerifyReport,
+}
+
+impl Inspection<'_> {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<ReadOnlyTable<K, V>, ReadError> {
+        self.snapshot.table(definition)
+    }
+
+    fn wrong(&mut self, finding: impl Into<String>) {
+        self.report.add(finding.into());
+    }
+
+    /// A finding unless `is_right`.
+    fn expect(&mut self, is_right: bool, finding: impl FnOnce() -> String) {
+        if !is_right {
+            self.wrong(finding());
+        }
+    }
+
+    /// What was decoded; damage is a finding and `None`.
+    fn sound<T>(&mut self, decoded: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+        match decoded {
+            Ok(value) => Ok(Some(value)),
+            Err(ReadError::Corrupt(why)) => {
+                self.wrong(why);
+                Ok(None)
+            }
+            Err(error @ ReadError::Storage(_)) => Err(error),
+        }
+    }
+
+    /// The ticket of a row, locked if an open order holds it. That none can is found with orders.
+    fn as_it_is(&self, row: Ticket) -> Ticket {
+        let holder = self.holders.get(&row.id);
+        holder.and_then(|holder| self.snapshot.locked(&row, *holder).ok()).unwrap_or(row)
+    }
+
+    /// Shows every record of a table; damaged ones are findings.
+    fn each<T: Record>(
+        &mut self,
+        definition: RowsDefinition,
+        mut look: impl FnMut(&mut Self, u128, T) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        for entry in self.table(definition)?.iter().map_err(storage_error)? {
+            let (id, row) = entry.map_err(storage_error)?;
+            let id = id.value();
+            let record = codec::decode::<T>(definition.name(), id, row.value());
+            if let Some(record) = self.sound(record)? {
+                look(self, id, record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows every record of a table that can be read, once the others are findings already.
+    fn each_sound<T: Record>(
+        &mut self,
+        definition: RowsDefinition,
+        mut look: impl FnMut(&mut Self, u128, T) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        for entry in self.table(definition)?.iter().map_err(storage_error)? {
+            let (id, row) = entry.map_err(storage_error)?;
+            if let Ok(record) = codec::decode(definition.name(), id.value(), row.value()) {
+                look(self, id.value(), record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An index that should have `implied` entries and was found to have those. If it has
+    /// others, each entry is shown, to be found wrong.
+    fn no_more<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        definition: TableDefinition<'static, K, V>,
+        implied: u64,
+        mut look: impl FnMut(&mut Self, K::SelfType<'_>, V::SelfType<'_>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let table = self.table(definition)?;
+        if table.len().map_err(storage_error)? == implied {
+            return Ok(());
+        }
+        for entry in table.iter().map_err(storage_error)? {
+            let (key, value) = entry.map_err(storage_error)?;
+            look(self, key.value(), value.value())?;
+        }
+        Ok(())
+    }
+}
+
+/// A record that another one names; `None` if it is missing or damaged, which is found when
+/// its own table is looked through.
+fn lookup<T: Record>(
+    table: &Rows,
+    definition: RowsDefinition,
+    id: u128,
+) -> Result<Option<T>, ReadError> {
+    match reads::record(table, definition, id) {
+        Err(ReadError::Corrupt(_)) => Ok(None),
+        found => found,
+    }
+}
+
+/// The value under a key.
+fn value<'k, K: Key + 'static, V: Value + 'static, T>(
+    table: &ReadOnlyTable<K, V>,
+    key: K::SelfType<'k>,
+    take: impl FnOnce(V::SelfType<'_>) -> T,
+) -> Result<Option<T>, ReadError> {
+    Ok(table.get(key).map_err(storage_error)?.map(|found| take(found.value())))
+}
+
+/// One of several passes over the store, each for its share of the ids.
+#[derive(Clone, Copy)]
+struct Pass {
+    number: u128,
+    of: u128,
+}
+
+impl Pass {
+    /// As many passes as that number of rows needs.
+    fn all(rows: u64) -> impl Iterator<Item = Self> {
+        let of = u128::from(rows / ROWS_PER_PASS + 1);
+        (0..of).map(move |number| Self { number, of })
+    }
+
+    fn is_first(self) -> bool {
+        self.number == 0
+    }
+
+    fn takes(self, id: u128) -> bool {
+        id % self.of == self.number
+    }
+}

@@ -1,0 +1,10 @@
+//! Lists of tickets, and their search by words.
+
+pub mod blocks;
+pub mod gaps;
+pub mod lingering;
+pub mod lists;
+pub mod postings;
+pub mod signature;
+pub mod sources;
+pub mod words;
