@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogFormat, LogSettings};
-use crate::http::request_id::CurrentRequest;
+use crate::http::edge::request_id::CurrentRequest;
 
 /// Sends the log of this process to standard error. To be called once, by `main`.
 ///
@@ -96,7 +96,7 @@ mod tests {
     use axum::extract::Request;
 
     use super::*;
-    use crate::http::request_id::RequestId;
+    use crate::http::edge::request_id::RequestId;
     use crate::seams::SystemEntropy;
 
     #[derive(Clone, Default)]

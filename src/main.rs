@@ -6,7 +6,7 @@ use gittix::cli::{Command, Invocation};
 use gittix::commands;
 use gittix::config::Settings;
 use gittix::domain::Currency;
-use gittix::http::guard::log_panics;
+use gittix::http::edge::guard::log_panics;
 use gittix::logging;
 use gittix::server::{self, Ended};
 use mimalloc::MiMalloc;

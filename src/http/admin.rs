@@ -13,12 +13,12 @@ use axum::routing::{get, post};
 use serde_json::json;
 use tracing::{error, info};
 
-use super::body::Json;
-use super::codes::Code;
-use super::errors::problem;
-use super::json::StrictJson;
-use super::metrics::{Metrics, Readings};
-use super::problem::{FieldError, Problem};
+use super::edge::body::Json;
+use super::edge::codes::Code;
+use super::edge::errors::problem;
+use super::edge::json::StrictJson;
+use super::edge::metrics::{Metrics, Readings};
+use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
 use crate::store::BackupError;
 

@@ -9,7 +9,7 @@
 //! more, and takes the next page when its connection has room for it. A slow one therefore
 //! holds one page, and nobody waits for it.
 
-mod feed;
+pub mod feed;
 mod wire;
 
 use std::convert::Infallible;
@@ -27,11 +27,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::edge::paging::Query;
+use super::edge::problem::{FieldError, Problem};
 use super::openapi::Refusals;
-use super::paging::Query;
-use super::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn, is_still_signed_in};
-pub use feed::Feed;
 use feed::Page;
 pub use wire::EventJson;
 

@@ -1,43 +1,24 @@
 //! The HTTP API over the marketplace, and the pages that use it.
 //!
 //! Handlers extract, ask and answer; what a request must be before one sees it is decided by
-//! the modules around them ([`guard`], [`serve`], [`json`]), and how things look to clients by
-//! [`views`] and [`problem`]. Every write goes through [`crate::actors::Marketplace`]; reads go
+//! the [`edge`], and how things look to clients by [`views`] and [`edge::problem`]. Every write goes through [`crate::actors::Marketplace`]; reads go
 //! to the store.
 
 mod accounts;
 pub mod admin;
-mod body;
-pub mod codes;
-pub mod conditional;
-mod errors;
+pub mod edge;
 pub mod events;
-pub mod framing;
-pub mod guard;
-mod idempotency;
-mod input;
-pub mod json;
-pub mod metrics;
 mod openapi;
 mod orders;
-mod origin;
 mod pages;
-pub mod paging;
 mod payments;
-mod percent;
-pub mod problem;
 pub mod public_config;
-pub mod request_id;
 mod sales;
 mod sandbox;
-mod sanity;
-pub mod serve;
 mod service;
-mod socket;
 pub mod state;
 pub mod ticket_json;
 mod tickets;
-mod time_limit;
 pub mod views;
 mod webhook;
 
@@ -49,10 +30,11 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-pub use idempotency::KeysInFlight;
-pub use state::{ApiParts, ApiState, Readiness};
+pub use edge::idempotency::KeysInFlight;
+pub use edge::readiness::Readiness;
+pub use state::{ApiParts, ApiState};
 
-/// Everything that is served to the public, before [`guard::harden`] is put around it.
+/// Everything that is served to the public, before [`edge::guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {
     // Which of these there are depends on who takes the money.
     let mut by_provider = OpenApiRouter::new();
@@ -76,7 +58,7 @@ pub fn router(state: ApiState) -> Router {
         .split_for_parts();
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs).merge(codes::routes()).merge(pages::router(&state.storefront.card_form))
+    api.merge(docs).merge(edge::codes::routes()).merge(pages::router(&state.storefront.card_form))
 }
 
 /// The documentation page brings its own scripts, and styles its elements in place.

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
+use super::edge::problem::{FieldError, ProblemDocument};
 use super::events::EventJson;
-use super::problem::{FieldError, ProblemDocument};
 
 /// What every operation may answer instead of what was asked for.
 pub struct Refusals;

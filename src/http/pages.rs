@@ -16,7 +16,7 @@ use axum::routing::get;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::problem::Problem;
+use super::edge::problem::Problem;
 use super::public_config::CardForm;
 
 /// Where pages are. What is not here is no page, though a browser that asks is shown one

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Json;
+use super::edge::body::Json;
 use super::state::ApiState;
 
 /// The routes of the configuration.

@@ -11,10 +11,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Json;
-use super::input::PathId;
+use super::edge::body::Json;
+use super::edge::input::PathId;
+use super::edge::problem::Problem;
 use super::openapi::Refusals;
-use super::problem::Problem;
 use super::state::{ApiState, SignedIn};
 use super::views::{DisputeStatusJson, MajorUnits};
 use crate::domain::{TicketId, TicketState};

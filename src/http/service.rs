@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Json;
+use super::edge::body::Json;
+use super::edge::problem::Problem;
 use super::openapi::Refusals;
-use super::problem::Problem;
 use super::state::ApiState;
 
 /// When a client that met a server which is starting or stopping should come back.

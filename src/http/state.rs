@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use tokio::sync::watch;
 
-use super::events::Feed;
-use super::idempotency::KeysInFlight;
-use super::problem::Problem;
+use super::edge::idempotency::KeysInFlight;
+use super::edge::problem::Problem;
+use super::edge::readiness::Readiness;
+use super::events::feed::Feed;
 use super::public_config::Storefront;
 use crate::actors::Marketplace;
 use crate::auth::{Credential, Passwords, SessionCookie, Throttle, Tokens, credential};
@@ -66,33 +66,6 @@ impl std::ops::Deref for ApiState {
 impl From<ApiParts> for ApiState {
     fn from(parts: ApiParts) -> Self {
         Self(Arc::new(parts))
-    }
-}
-
-/// Whether the server takes work. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<watch::Sender<bool>>);
-
-impl Readiness {
-    /// From now on the server is stopping.
-    pub fn begin_stopping(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Whether it is.
-    pub fn is_stopping(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Tells of the moment from which it is.
-    pub fn watch(&self) -> watch::Receiver<bool> {
-        self.0.subscribe()
-    }
-
-    /// Returns once it is.
-    pub async fn stopping(&self) {
-        // The sender is held right here, so waiting can't fail.
-        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
     }
 }
 

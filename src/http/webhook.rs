@@ -14,12 +14,12 @@ use tracing::{debug, info};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Json;
-use super::codes::Code;
-use super::errors::problem;
-use super::json::read_body;
+use super::edge::body::Json;
+use super::edge::codes::Code;
+use super::edge::errors::problem;
+use super::edge::json::read_body;
+use super::edge::problem::Problem;
 use super::openapi::Refusals;
-use super::problem::Problem;
 use super::state::ApiState;
 use crate::actors::{IdempotencyKey, MarketError};
 use crate::domain::{Answer, Charge, IntentId, UserId};

@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use clap::Args;
 use gittix::auth::{Credential, SigningKey, Tokens, credential};
 use gittix::domain::{OrderId, TicketId, UserId};
-use gittix::http::serve::listen;
+use gittix::http::edge::serve::listen;
 use gittix::seams::{Clock as _, IdMint, SystemClock, SystemEntropy};
 use serde::Deserialize;
 use sqlx::postgres::{PgPool, PgPoolOptions};

@@ -17,10 +17,10 @@ use gittix::domain::{
     TicketDecision, TicketId, UserId, Write,
 };
 use gittix::http::Readiness;
-use gittix::http::conditional::etag;
-use gittix::http::guard::harden;
-use gittix::http::json::StrictJson;
-use gittix::http::serve::{listen, serve as serve_edge};
+use gittix::http::edge::conditional::etag;
+use gittix::http::edge::guard::harden;
+use gittix::http::edge::json::StrictJson;
+use gittix::http::edge::serve::{listen, serve as serve_edge};
 use gittix::http::views::OrderJson;
 use gittix::seams::{Clock as _, IdMint, SystemClock, SystemEntropy};
 use gittix::store::{CommitError, RedbStore, Store as _, StoreSettings};

@@ -8,8 +8,8 @@ use gittix::actors::MarketSettings;
 use gittix::app::{App, AppSettings, Seams};
 use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings};
 use gittix::domain::{Event, OrderId, Timestamp};
-use gittix::http::guard::EdgeSettings;
-use gittix::http::metrics::Metrics;
+use gittix::http::edge::guard::EdgeSettings;
+use gittix::http::edge::metrics::Metrics;
 use gittix::seams::Clock as _;
 use gittix::store::{RedbStore, Store as _, StoreSettings, WriterMode};
 

@@ -11,7 +11,7 @@ use super::super::framing::DeclaredFraming;
 use super::super::guard::{EdgeSettings, harden};
 use super::super::json::StrictJson;
 use super::*;
-use crate::http::state::Readiness;
+use crate::http::edge::readiness::Readiness;
 use crate::seams::SystemEntropy;
 
 /// Far longer than anything here takes, so that a hang fails and load does not.

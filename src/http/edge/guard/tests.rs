@@ -11,8 +11,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
-use crate::http::json::StrictJson;
-use crate::http::state::Readiness;
+use crate::http::edge::json::StrictJson;
+use crate::http::edge::readiness::Readiness;
 use crate::seams::SystemEntropy;
 
 const LIMIT: Duration = Duration::from_secs(10);

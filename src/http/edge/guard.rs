@@ -22,9 +22,9 @@ use tower_http::compression::{Compression, CompressionLayer, CompressionLevel};
 use super::metrics::Metrics;
 use super::origin::{PublicOrigin, refuse_cross_origin};
 use super::problem::Problem;
+use super::readiness::Readiness;
 use super::request_id::{CurrentRequest, RequestId, X_REQUEST_ID};
 use super::sanity::refuse_ambiguous;
-use super::state::Readiness;
 use super::time_limit::{BodyWatch, TimeLimit, limit_time};
 use crate::seams::Entropy;
 

@@ -19,11 +19,11 @@ use super::codes::Code;
 use super::errors::problem;
 use super::problem::Problem;
 use super::request_id::CurrentRequest;
-use super::state::{ApiState, SignedIn};
-use super::{orders, payments, tickets};
 use crate::actors::{IdempotencyKey, MarketError};
 use crate::bugs::{Bug, planted};
 use crate::domain::{Answer, UserId};
+use crate::http::state::{ApiState, SignedIn};
+use crate::http::{orders, payments, tickets};
 use crate::store::Refusal;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");

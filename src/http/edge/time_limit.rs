@@ -16,7 +16,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::codes::Code;
 use super::problem::Problem;
-use super::state::Readiness;
+use super::readiness::Readiness;
 
 /// How long a server that is stopping still waits for the rest of a body. Without this, one
 /// client that sends nothing could hold up every restart.

@@ -1,0 +1,23 @@
+//! What every request goes through, whatever it asks for: connections, limits, guards, bodies
+//! and queries, the form of refusals. Nothing here knows a resource.
+
+pub mod body;
+pub mod codes;
+pub mod conditional;
+pub mod errors;
+pub mod framing;
+pub mod guard;
+pub mod idempotency;
+pub mod input;
+pub mod json;
+pub mod metrics;
+pub mod origin;
+pub mod paging;
+pub mod percent;
+pub mod problem;
+pub mod readiness;
+pub mod request_id;
+pub mod sanity;
+pub mod serve;
+pub mod socket;
+pub mod time_limit;
