@@ -7,11 +7,15 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod contract;
+mod memory;
 mod records;
 mod redb;
+mod rules;
 mod search;
 #[cfg(test)]
 mod testing;
+pub mod typed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +29,7 @@ use crate::domain::{
     Purchase, Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
+pub use self::memory::MemoryRows;
 pub use self::redb::backup::{RestoreError, backup_file, restore};
 pub use self::redb::engine::latch::Storage;
 pub use self::redb::open::OpenError;

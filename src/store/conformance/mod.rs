@@ -8,12 +8,14 @@ mod rules;
 use std::sync::Arc;
 
 use crate::domain::{IntentFact, OrderStatus, TicketState};
-use crate::store::Store;
 use crate::store::testing::{World, in_memory, market, read};
+use crate::store::typed::TypedStore;
+use crate::store::{MemoryRows, Store};
 
 /// A new store of every kind there is.
 fn stores() -> impl Iterator<Item = Arc<dyn Store>> {
-    [in_memory() as Arc<dyn Store>].into_iter()
+    let memory = TypedStore::new(Arc::new(MemoryRows::default()));
+    [in_memory() as Arc<dyn Store>, Arc::new(memory)].into_iter()
 }
 
 #[tokio::test]

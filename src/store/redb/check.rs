@@ -9,14 +9,15 @@ use redb::ReadableTable;
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, Charge, ChargeId, Commit, EmailKey, IntentId, Order, OrderId, Precondition, Remembered,
-    Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User, UserId, Version, Write,
+    Charge, Commit, Order, OrderId, Precondition, Remembered, Session, SessionId, Ticket, TicketId,
+    TicketState, Timestamp, User, UserId, Version, Write,
 };
 use crate::store::records::codec::{self, Record, TicketRow, TicketRowRef};
 use crate::store::redb::log::EncodedEvents;
 use crate::store::redb::open_orders::{OpenOrders, Openings};
 use crate::store::redb::tables;
 use crate::store::redb::write_tables::WriteTables;
+use crate::store::rules;
 use crate::store::{CommitError, ReadError, Refusal};
 
 /// A commit that may be written: each change with what is stored now, so that the indexes
@@ -141,9 +142,7 @@ pub fn check<'c>(
             changes.push(check_key(tables, remembered, commit.at)?);
         }
     }
-    if claims_anything_twice(&commit.writes) {
-        return Err(CONFLICT);
-    }
+    conflict_unless(!rules::claims_anything_twice(&commit.writes))?;
     for write in &commit.writes {
         changes.extend(check_version(tables, open, write, &commit.writes)?);
     }
@@ -184,61 +183,12 @@ fn check_key<'c>(
         Some(row) => Some(codec::decode::<Remembered>("idempotency", key, row.value())?),
         None => None,
     };
-    let is_taken = |before: &Remembered| before.expires_at > at && !completes(before, after);
+    let is_taken = |before: &Remembered| before.expires_at > at && !rules::completes(before, after);
     if before.as_ref().is_some_and(is_taken) {
         return Err(Refusal::KeyUsed.into());
     }
     let replaces = before.map(|before| before.expires_at);
     Ok(Change::Remember { replaces, after, row: codec::encode(after)? })
-}
-
-/// How a charge ended is only known after the key that began it was written, so that answer,
-/// and no other, may be written once more.
-fn completes(before: &Remembered, after: &Remembered) -> bool {
-    matches!(before.answer, Answer::ChargeBegun(_))
-        && matches!(after.answer, Answer::Verbatim { .. })
-        && before.fingerprint == after.fingerprint
-}
-
-/// Two changes of one row can't both follow the version that is stored, and two rows of one
-/// commit can't share what must be unique.
-fn claims_anything_twice(writes: &[Write]) -> bool {
-    // A commit writes a handful of rows, so comparing each with each is cheapest.
-    let mut claims = Vec::with_capacity(2 * writes.len());
-    writes.iter().flat_map(claims_of).any(|claim| {
-        let is_taken = claims.contains(&claim);
-        claims.push(claim);
-        is_taken
-    })
-}
-
-#[derive(PartialEq, Eq)]
-enum Claim<'c> {
-    User(UserId),
-    Email(EmailKey),
-    Ticket(TicketId),
-    Order(OrderId),
-    Charge(ChargeId),
-    Intent(&'c IntentId),
-    Key(UserId, &'c str),
-}
-
-fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
-    let claims = match write {
-        Write::User(user) => [Some(Claim::User(user.id)), Some(Claim::Email(user.email.key()))],
-        Write::Ticket(Ticket { id, .. }) | Write::WithdrawTicket { id, .. } => {
-            [Some(Claim::Ticket(*id)), None]
-        }
-        Write::Order(order) => [Some(Claim::Order(order.id)), None],
-        Write::Charge(charge) => {
-            [Some(Claim::Charge(charge.id)), charge.intent().map(Claim::Intent)]
-        }
-        Write::Remember(remembered) => [Some(Claim::Key(remembered.user, &remembered.key)), None],
-        Write::OpenSession(_) | Write::EndSession { .. } | Write::EndOtherSessions { .. } => {
-            [None, None]
-        }
-    };
-    claims.into_iter().flatten()
 }
 
 /// `None` for what was checked already, and for a lock, which is not written: its order is.
@@ -252,23 +202,30 @@ fn check_version<'c>(
         Write::User(after) => {
             let before: Option<User> =
                 stored(tables.users.open()?, tables::USERS, after.id.as_u128())?;
-            must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            conflict_unless(rules::follows(
+                before.as_ref().map(|before| before.version),
+                after.version,
+            ))?;
             Change::User { before, after, row: codec::encode(after)? }
         }
         Write::Ticket(after) => {
             let before = stored_ticket(tables, after.id)?;
             let holder = open.holder(after.id);
             if let TicketState::Locked { order, .. } = after.state {
-                check_lock(before, holder, after, written_order(all, order))?;
+                let order = rules::written_order(all, order);
+                conflict_unless(rules::locks(before.as_ref(), holder, after, order))?;
                 return Ok(None);
             }
             let version = before.as_ref().map(|before| before.version);
-            must_follow(version.map(|v| holder.map_or(v, |_| v.next())), after.version)?;
-            check_ends(holder, all)?;
+            conflict_unless(rules::follows(
+                version.map(|v| holder.map_or(v, |_| v.next())),
+                after.version,
+            ))?;
+            conflict_unless(rules::ends_holder(holder, all))?;
             Change::Ticket { before, after, row: codec::encode(&TicketRowRef::Listed(after))? }
         }
         Write::WithdrawTicket { id, last } => {
-            check_ends(open.holder(*id), all)?;
+            conflict_unless(rules::ends_holder(open.holder(*id), all))?;
             let before = stored_ticket(tables, *id)?.filter(|ticket| ticket.version == *last);
             let row = codec::encode(&TicketRowRef::Withdrawn { last: last.next() })?;
             Change::Withdrawal { before: before.ok_or(CONFLICT)?, row }
@@ -276,14 +233,20 @@ fn check_version<'c>(
         Write::Order(after) => {
             let before: Option<Order> =
                 stored(tables.orders.open()?, tables::ORDERS, after.id.as_u128())?;
-            must_follow(before.as_ref().map(|before| before.version), after.version)?;
-            check_takes_its_ticket_along(before.as_ref(), after, all)?;
+            conflict_unless(rules::follows(
+                before.as_ref().map(|before| before.version),
+                after.version,
+            ))?;
+            conflict_unless(rules::takes_its_ticket_along(before.as_ref(), after, all))?;
             Change::Order { before, after, row: codec::encode(after)? }
         }
         Write::Charge(after) => {
             let before: Option<Charge> =
                 stored(tables.charges.open()?, tables::CHARGES, after.id.as_u128())?;
-            must_follow(before.as_ref().map(|before| before.version), after.version)?;
+            conflict_unless(rules::follows(
+                before.as_ref().map(|before| before.version),
+                after.version,
+            ))?;
             Change::Charge { before, after, row: codec::encode(after)? }
         }
         Write::OpenSession(session) => Change::OpenSession(*session),
@@ -297,55 +260,9 @@ fn check_version<'c>(
     }))
 }
 
-/// A ticket is locked by the order that is made in the same commit, and by nothing else.
-fn check_lock(
-    row: Option<Ticket>,
-    holder: Option<OrderId>,
-    after: &Ticket,
-    order: Option<&Order>,
-) -> Result<(), Stop> {
-    let is_free = holder.is_none() || planted(Bug::DroppedVersionCheck);
-    let order = order.filter(|order| order.is_open());
-    let locked = row.filter(|_| is_free).and_then(|row| row.locked_by(order?));
-    if locked.as_ref() == Some(after) { Ok(()) } else { Err(CONFLICT) }
-}
-
-/// The row of a ticket changes while an order holds it only along with the end of that order.
-fn check_ends(holder: Option<OrderId>, all: &[Write]) -> Result<(), Stop> {
-    let ends = |holder| written_order(all, holder).is_some_and(|order| !order.is_open());
-    if holder.is_none_or(ends) { Ok(()) } else { Err(CONFLICT) }
-}
-
-/// An order is made with the lock of its ticket, and ends with its release or sale.
-fn check_takes_its_ticket_along(
-    before: Option<&Order>,
-    after: &Order,
-    all: &[Write],
-) -> Result<(), Stop> {
-    let ticket = all.iter().find_map(|write| match write {
-        Write::Ticket(ticket) if ticket.id == after.ticket => Some(ticket),
-        _ => None,
-    });
-    let was_open = before.is_some_and(Order::is_open);
-    let is_right = match (was_open, after.is_open()) {
-        (false, true) => ticket.is_some_and(|ticket| ticket.order() == Some(after.id)),
-        (true, false) => ticket.is_some(),
-        (true, true) | (false, false) => true,
-    };
-    if is_right { Ok(()) } else { Err(CONFLICT) }
-}
-
-fn written_order(writes: &[Write], id: OrderId) -> Option<&Order> {
-    writes.iter().find_map(|write| match write {
-        Write::Order(order) if order.id == id => Some(order),
-        _ => None,
-    })
-}
-
-/// A first version follows nothing, any other the one before it.
-fn must_follow(before: Option<Version>, after: Version) -> Result<(), Stop> {
-    let follows = after.previous() == before || planted(Bug::DroppedVersionCheck);
-    if follows { Ok(()) } else { Err(CONFLICT) }
+/// What must hold, or the decision was made on stale state.
+fn conflict_unless(holds: bool) -> Result<(), Stop> {
+    if holds { Ok(()) } else { Err(CONFLICT) }
 }
 
 fn stored<T: Record>(

@@ -85,6 +85,11 @@ impl Appender {
         Ok(())
     }
 
+    /// The rows themselves, each under the number of its first event.
+    pub fn into_rows(self) -> Vec<(u64, Vec<u8>)> {
+        self.rows
+    }
+
     #[cfg(test)]
     pub fn rows(&self) -> &[(u64, Vec<u8>)] {
         &self.rows

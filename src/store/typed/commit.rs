@@ -1,0 +1,317 @@
+//! A commit of the marketplace as a commit of rows.
+//!
+//! What is stored is read first, which tells how the rows are to change. Each answer that
+//! mattered becomes a check of the commit, so if it is no longer true when the rows are written,
+//! nothing is. A lock writes no ticket: all of it follows from the order that is made, whose
+//! place in the index of holders can be taken once.
+
+use super::reads::session_end;
+use super::{TypedStore, another_answer, keys};
+use crate::bugs::{Bug, planted};
+use crate::domain::{
+    Commit, Precondition, Remembered, Session, Ticket, TicketState, Timestamp, UserId, Version,
+    Write,
+};
+use crate::store::contract::{
+    Change, Check, Entry, Found, Index, Key, Read, Refused, Row, RowCommit, Rows, Run,
+};
+use crate::store::records::codec::{self, TicketRow, TicketRowRef};
+use crate::store::redb::log::Appender;
+use crate::store::redb::log::EncodedEvents;
+use crate::store::rules;
+use crate::store::{CommitError, ReadError, Refusal};
+
+/// How many sessions of a user are looked at when another begins, and expired keys when one is
+/// used.
+const SWEPT_AT_ONCE: usize = 64;
+
+/// A commit of rows in the making, with what each check that fails is told as.
+#[derive(Default)]
+struct Draft {
+    commit: RowCommit,
+    failures: Vec<CommitError>,
+}
+
+impl Draft {
+    fn check(&mut self, check: Check, failure: impl Into<CommitError>) {
+        self.commit.checks.push(check);
+        self.failures.push(failure.into());
+    }
+
+    /// The row must still be at the version it was read at.
+    fn still(&mut self, key: &Key, is: Option<u64>) {
+        self.check(Check::Version { key: key.clone(), is }, CommitError::Conflict);
+    }
+
+    /// Nothing may stand at the place.
+    fn free(&mut self, index: Index, place: Vec<u8>, failure: impl Into<CommitError>) {
+        self.check(Check::Fewer { index, prefix: place, than: 1 }, failure);
+    }
+
+    fn put(&mut self, key: Key, version: u64, bytes: Vec<u8>, entries: Vec<Entry>) {
+        self.commit.changes.push(Change::Put { key, row: Row { version, bytes }, entries });
+    }
+}
+
+fn conflict_unless(holds: bool) -> Result<(), CommitError> {
+    if holds { Ok(()) } else { Err(CommitError::Conflict) }
+}
+
+/// A row that can't be read stops those who need it, and nobody else.
+fn unreadable(error: ReadError) -> CommitError {
+    tracing::error!(%error, "a commit could not read what it changes");
+    CommitError::Unavailable
+}
+
+impl<R: Rows> TypedStore<R> {
+    pub(super) async fn write(&self, commit: Commit) -> Result<(), CommitError> {
+        let mut draft = Draft::default();
+        for write in &commit.writes {
+            if let Write::Remember(remembered) = write {
+                self.remember(&mut draft, remembered, commit.at).await?;
+            }
+        }
+        conflict_unless(!rules::claims_anything_twice(&commit.writes))?;
+        for write in &commit.writes {
+            self.add(&mut draft, write, &commit).await?;
+        }
+        for precondition in &commit.requires {
+            self.require(&mut draft, precondition);
+        }
+        self.be_unique(&mut draft, &commit.writes).await?;
+        draft.commit.events = events(&commit).map_err(unreadable)?;
+        match self.rows.commit(draft.commit).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Store(error)) => Err(error),
+            Err(Refused::Check(place)) => {
+                Err(draft.failures.into_iter().nth(place).unwrap_or(CommitError::Conflict))
+            }
+        }
+    }
+
+    fn require(&self, draft: &mut Draft, precondition: &Precondition) {
+        match precondition {
+            Precondition::OpenOrdersBelow { user, limit } => {
+                let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
+                let than = usize::try_from(limit).unwrap_or(usize::MAX);
+                let (index, prefix) = (keys::OPEN, keys::bought_by(*user));
+                draft.check(Check::Fewer { index, prefix, than }, Refusal::TooManyOpenOrders);
+            }
+            Precondition::UserAt { user, version } => {
+                draft.still(&keys::user(*user), Some(version.number()));
+            }
+        }
+    }
+
+    async fn add(
+        &self,
+        draft: &mut Draft,
+        write: &Write,
+        commit: &Commit,
+    ) -> Result<(), CommitError> {
+        let encoded = |bytes: Result<Vec<u8>, ReadError>| bytes.map_err(unreadable);
+        match write {
+            Write::User(after) => {
+                let (key, bytes) = (keys::user(after.id), encoded(codec::encode(after))?);
+                draft.still(&key, after.version.previous().map(Version::number));
+                draft.put(key, after.version.number(), bytes, keys::of_user(after));
+            }
+            Write::Ticket(after) => self.add_ticket(draft, after, &commit.writes).await?,
+            Write::WithdrawTicket { id, last } => {
+                let (key, holder) =
+                    (keys::ticket(*id), self.holder(*id).await.map_err(unreadable)?);
+                conflict_unless(rules::ends_holder(holder, &commit.writes))?;
+                let stored = self.stored::<TicketRow>(key.clone()).await.map_err(unreadable)?;
+                let ticket = stored.and_then(|(_, row)| row.listed());
+                conflict_unless(ticket.is_some_and(|ticket| ticket.version == *last))?;
+                draft.still(&key, Some(last.number()));
+                self.still_held_by(draft, *id, holder);
+                let row = TicketRowRef::Withdrawn { last: last.next() };
+                draft.put(key, last.next().number(), encoded(codec::encode(&row))?, Vec::new());
+            }
+            Write::Order(after) => {
+                let key = keys::order(after.id);
+                let before = self.read_order(after.id).await.map_err(unreadable)?;
+                let version = before.as_ref().map(|before| before.version);
+                conflict_unless(rules::follows(version, after.version))?;
+                let along = rules::takes_its_ticket_along(before.as_ref(), after, &commit.writes);
+                conflict_unless(along)?;
+                draft.still(&key, version.map(Version::number));
+                let bytes = encoded(codec::encode(after))?;
+                draft.put(key, after.version.number(), bytes, keys::of_order(after));
+            }
+            Write::Charge(after) => {
+                let (key, bytes) = (keys::charge(after.id), encoded(codec::encode(after))?);
+                draft.still(&key, after.version.previous().map(Version::number));
+                draft.put(key, after.version.number(), bytes, keys::of_charge(after));
+            }
+            Write::OpenSession(session) => self.open_session(draft, session, commit.at).await?,
+            Write::EndSession { user, session } => {
+                draft.commit.changes.push(Change::Delete { key: keys::session(*user, *session) });
+            }
+            Write::EndOtherSessions { user, except } => {
+                draft.commit.changes.push(Change::DeleteOthers {
+                    table: keys::SESSIONS,
+                    prefix: keys::sessions_of(*user),
+                    except: keys::session(*user, *except).id,
+                });
+            }
+            // Done before anything else.
+            Write::Remember(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn add_ticket(
+        &self,
+        draft: &mut Draft,
+        after: &Ticket,
+        all: &[Write],
+    ) -> Result<(), CommitError> {
+        let key = keys::ticket(after.id);
+        let holder = self.holder(after.id).await.map_err(unreadable)?;
+        let before = match self.stored::<TicketRow>(key.clone()).await.map_err(unreadable)? {
+            Some((_, TicketRow::Listed(ticket))) => Some(ticket),
+            Some((_, TicketRow::Withdrawn { .. })) => return Err(CommitError::Conflict),
+            None => None,
+        };
+        draft.still(&key, before.as_ref().map(|before| before.version.number()));
+        if let TicketState::Locked { order, .. } = after.state {
+            let order = rules::written_order(all, order);
+            conflict_unless(rules::locks(before.as_ref(), holder, after, order))?;
+            if !planted(Bug::DroppedVersionCheck) {
+                draft.free(keys::HELD, keys::held(after.id), CommitError::Conflict);
+            }
+            return Ok(());
+        }
+        let version = before.as_ref().map(|before| before.version);
+        let version = version.map(|version| holder.map_or(version, |_| version.next()));
+        conflict_unless(rules::follows(version, after.version))?;
+        conflict_unless(rules::ends_holder(holder, all))?;
+        self.still_held_by(draft, after.id, holder);
+        let bytes = codec::encode(&TicketRowRef::Listed(after)).map_err(unreadable)?;
+        draft.put(key, after.version.number(), bytes, keys::of_ticket(after));
+        Ok(())
+    }
+
+    /// What holds the ticket must be what was read: an order that ends in this commit, which its
+    /// own version shows, or nothing.
+    fn still_held_by(
+        &self,
+        draft: &mut Draft,
+        ticket: crate::domain::TicketId,
+        holder: Option<crate::domain::OrderId>,
+    ) {
+        if holder.is_none() {
+            draft.free(keys::HELD, keys::held(ticket), CommitError::Conflict);
+        }
+    }
+
+    /// Some sessions of a user.
+    async fn sessions(&self, user: UserId) -> Result<Vec<(Vec<u8>, Row)>, ReadError> {
+        let prefix = keys::sessions_of(user);
+        let question = Read::Rows { table: keys::SESSIONS, prefix, limit: SWEPT_AT_ONCE };
+        match self.rows.read(&[question]).await?.pop() {
+            Some(Found::Rows(rows)) => Ok(rows),
+            _ => Err(another_answer()),
+        }
+    }
+
+    async fn open_session(
+        &self,
+        draft: &mut Draft,
+        session: &Session,
+        at: Timestamp,
+    ) -> Result<(), CommitError> {
+        for (id, row) in self.sessions(session.user).await.map_err(unreadable)? {
+            if session_end(&row).map_err(unreadable)? <= at {
+                draft.commit.changes.push(delete_session(id));
+            }
+        }
+        let bytes = session.expires_at.as_millis().to_be_bytes().to_vec();
+        draft.put(keys::session(session.user, session.id), 0, bytes, Vec::new());
+        Ok(())
+    }
+
+    async fn remember(
+        &self,
+        draft: &mut Draft,
+        after: &Remembered,
+        at: Timestamp,
+    ) -> Result<(), CommitError> {
+        let key = keys::remembered(after.user, &after.key);
+        let stored = self.read_remembered(after.user, &after.key).await.map_err(unreadable)?;
+        let is_taken =
+            |before: &Remembered| before.expires_at > at && !rules::completes(before, after);
+        if stored.as_ref().is_some_and(|(_, before)| is_taken(before)) {
+            return Err(Refusal::KeyUsed.into());
+        }
+        let version = stored.map(|(version, _)| version);
+        // Whoever was faster has used it.
+        draft.check(Check::Version { key: key.clone(), is: version }, Refusal::KeyUsed);
+        let bytes = codec::encode(after).map_err(unreadable)?;
+        let next = version.map_or(0, |version| version.saturating_add(1));
+        self.sweep_keys(draft, &key, at).await.map_err(unreadable)?;
+        draft.put(key, next, bytes, keys::of_remembered(after));
+        Ok(())
+    }
+
+    async fn sweep_keys(
+        &self,
+        draft: &mut Draft,
+        used: &Key,
+        now: Timestamp,
+    ) -> Result<(), ReadError> {
+        let (index, prefix) = (keys::KEY_EXPIRY, Vec::new());
+        let run = Run { index, prefix, after: None, descending: false, limit: SWEPT_AT_ONCE };
+        for entry in self.entries(run).await? {
+            let expired = entry.place.first_chunk().copied().map(keys::to_time) <= Some(now);
+            if !expired {
+                break;
+            }
+            let key = Key { table: keys::REMEMBERED, id: entry.value };
+            if key != *used {
+                draft.commit.changes.push(Change::Delete { key });
+            }
+        }
+        Ok(())
+    }
+
+    /// What may be there only once: an address, and a payment intent of the gateway.
+    async fn be_unique(&self, draft: &mut Draft, writes: &[Write]) -> Result<(), CommitError> {
+        for write in writes {
+            match write {
+                Write::User(after) if !planted(Bug::SharedAddress) => {
+                    let before = self.read_user(after.id).await.map_err(unreadable)?;
+                    let email = after.email.key();
+                    if before.is_none_or(|before| before.email.key() != email) {
+                        draft.free(keys::EMAILS, keys::email(&email), Refusal::EmailInUse);
+                    }
+                }
+                Write::Charge(after) => {
+                    let before = self.read_charge(after.id).await.map_err(unreadable)?;
+                    let before = before.as_ref().and_then(|before| before.intent());
+                    if let Some(new) = after.intent().filter(|intent| Some(*intent) != before) {
+                        draft.free(keys::INTENTS, keys::intent(new), CommitError::Conflict);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn delete_session(id: Vec<u8>) -> Change {
+    Change::Delete { key: Key { table: keys::SESSIONS, id } }
+}
+
+/// The events of a commit as the log holds them, each under its own number.
+fn events(commit: &Commit) -> Result<Vec<Vec<u8>>, ReadError> {
+    let encode = |event| {
+        let mut alone = Appender::after(0);
+        alone.push(EncodedEvents::new(commit.at, std::slice::from_ref(event))?);
+        Ok(alone.into_rows().into_iter().flat_map(|(_, row)| row).collect())
+    };
+    commit.events.iter().map(encode).collect()
+}
