@@ -20,6 +20,7 @@ pub mod ticket;
 pub mod time;
 pub mod user;
 mod version;
+pub mod visible;
 
 pub use ascii::Ascii;
 pub use charge::{

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::visible::{disturbs_its_line, shows_nothing};
+
 /// The most characters a title has.
 pub const TITLE_MAX_CHARS: usize = 200;
 /// The most bytes an address has (RFC 5321, section 4.5.3.1.3, less the angle brackets).
@@ -38,10 +40,10 @@ impl Title {
     /// Trims and checks a title.
     pub fn parse(text: &str) -> Result<Self, TitleError> {
         let trimmed = text.trim();
-        if trimmed.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+        if shows_nothing(trimmed) {
             return Err(TitleError::Blank);
         }
-        if trimmed.chars().any(|c| c.is_control() || is_line_break(c) || is_bidi_control(c)) {
+        if trimmed.chars().any(disturbs_its_line) {
             return Err(TitleError::Forbidden);
         }
         if trimmed.chars().count() > TITLE_MAX_CHARS {
@@ -60,22 +62,6 @@ impl fmt::Debug for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
-}
-
-/// Characters that take no room on the screen: a title of these alone would look empty.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{00ad}' | '\u{034f}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{3164}' | '\u{2800}')
-}
-
-/// Line and paragraph separators, which are not control characters to Unicode.
-fn is_line_break(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// Embeddings, overrides and isolates (Unicode Standard Annex 9, section 2).
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An e-mail address that could be delivered to.
@@ -163,15 +149,49 @@ mod tests {
 
     #[test]
     fn a_title_that_cannot_be_shown_is_refused() {
-        for text in ["", "   ", "\t\n", "\u{200b}", "\u{feff} \u{2060}"] {
+        for text in [
+            "",
+            "   ",
+            "\t\n",
+            "\u{200b}",
+            "\u{feff} \u{2060}",
+            "\u{115f}\u{1160}",
+            "\u{ffa0}",
+            "\u{fe0f}",
+            "\u{2065}",
+            "\u{e0041}\u{e0042}",
+            "\u{2800}",
+        ] {
             assert_eq!(title(text), Err(TitleError::Blank), "{text:?}");
         }
-        for text in
-            ["a\0b", "a\nb", "a\u{202e}b", "a\u{2066}b", "a\u{7f}b", "a\u{85}b", "a\u{2028}b"]
-        {
+        for text in [
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "a\u{200f}b",
+            "a\u{61c}b",
+            "a\u{fff9}b\u{fffa}c\u{fffb}",
+            "a\u{7f}b",
+            "a\u{85}b",
+            "a\u{2028}b",
+        ] {
             assert_eq!(title(text), Err(TitleError::Forbidden), "{text:?}");
         }
         assert_eq!(title(&"x".repeat(201)), Err(TitleError::TooLong));
+    }
+
+    #[test]
+    fn emoji_and_scripts_keep_their_unseen_characters() {
+        // A family, a heart in colour, the flag of England, Persian with a joiner.
+        for text in [
+            "👨\u{200d}👩\u{200d}👧",
+            "❤\u{fe0f}",
+            "🏴\u{e0067}\u{e0062}\u{e007f}",
+            "می\u{200c}خواهم",
+        ] {
+            assert_eq!(title(text), Ok(text.to_owned()));
+        }
     }
 
     #[test]

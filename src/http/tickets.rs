@@ -21,8 +21,9 @@ use super::openapi::Refusals;
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::ticket_json;
 use super::views::TicketJson;
+use crate::domain::visible::shows_nothing;
 use crate::domain::{Currency, Price, PriceError, Ticket, TicketId};
-use crate::store::{TicketPosition, TicketQuery, TicketSort, search_words};
+use crate::store::{TicketPage, TicketPosition, TicketQuery, TicketSort, search_words};
 
 const PATH: &str = "/api/tickets";
 
@@ -120,7 +121,8 @@ fn one(ticket: &Ticket) -> Response {
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
 struct TicketFilters {
-    /// Words that must all begin a word of the title.
+    /// Words that must all begin a word of the title. Accents and case do not count, nor do signs:
+    /// a text of signs alone finds nothing.
     q: Option<String>,
     /// The lowest price, in major units.
     #[param(minimum = 0)]
@@ -174,11 +176,22 @@ async fn list(
     query: Query,
 ) -> Result<Response, Problem> {
     let filters = read_filters(&query, state.currency, who)?;
-    let found = state.store.tickets(&filters).await?;
+    let found = if asks_for_signs(&query) {
+        TicketPage { tickets: Vec::new(), more: false }
+    } else {
+        state.store.tickets(&filters).await?
+    };
     let tickets = Written(ticket_json::tickets(&found.tickets));
     let next = found.tickets.last().filter(|_| found.more).map(|last| cursor(filters.sort, last));
     let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
     Ok(page(PATH, &query, tickets, next, HeaderValue::from_static(caching)))
+}
+
+/// Whether the search is for something that no title can be found by: it shows something, but no
+/// letter and no digit. Without words it would find everything.
+fn asks_for_signs(query: &Query) -> bool {
+    let text = query.one("q").ok().flatten().unwrap_or_default();
+    !shows_nothing(text) && search_words(text).is_empty()
 }
 
 fn read_filters(

@@ -69,6 +69,32 @@ async fn a_list_is_narrowed_by_words_and_prices_and_sorted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn titles_are_found_however_one_types_and_whatever_script_they_are_in() {
+    let world = World::new().await;
+    let ana = world.seller("ana").await;
+    let anyone = world.anyone();
+    for (title, search) in [
+        ("Łódź Jazz", "lodz"),
+        ("Røyksopp", "royksopp"),
+        ("Straße der Lieder", "strasse"),
+        ("IŞIK Konseri", "isik"),
+        ("東京ドーム公演", "%E3%83%89%E3%83%BC%E3%83%A0"),
+        ("서울콘서트", "%EC%BD%98%EC%84%9C%ED%8A%B8"),
+    ] {
+        ana.lists(title, 40).await;
+        assert_eq!(titles(&anyone, &format!("?q={search}")).await, [title]);
+    }
+    // Signs alone find nothing, and nothing that shows finds everything.
+    for search in ["!!", "%F0%9F%8E%9F", "%E2%99%A5+%E2%99%A5"] {
+        assert_eq!(titles(&anyone, &format!("?q={search}")).await, Vec::<String>::new());
+    }
+    assert_eq!(titles(&anyone, "?q=lodz+%F0%9F%8E%9F").await, ["Łódź Jazz"]);
+    for blank in ["", "+", "%E2%80%8B"] {
+        assert_eq!(titles(&anyone, &format!("?q={blank}")).await.len(), 6);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bad_query_names_every_parameter_at_fault() {
     let world = World::new().await;
     let fields = |query: &'static str| {

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod gaps;
+mod letters;
 pub mod lingering;
 pub mod lists;
 pub mod postings;
