@@ -47,6 +47,9 @@ struct Options {
     /// At which touch of the outside world the first life of the process ends.
     #[arg(long)]
     dies_at: Option<u64>,
+    /// Keep rows in memory, in the store that is every other's oracle, and not on the disk.
+    #[arg(long)]
+    in_memory: bool,
     /// Faults to leave out, by name.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
@@ -75,6 +78,7 @@ impl Options {
         plan.steps = self.steps.unwrap_or(plan.steps);
         plan.lives = self.lives.unwrap_or(plan.lives);
         plan.dies_at = self.dies_at;
+        plan.in_memory = self.in_memory;
         for fault in Fault::ALL {
             if self.without.iter().any(|name| name == fault.name()) {
                 plan.rates = plan.rates.without(*fault);

@@ -22,6 +22,16 @@ fn seeds_find_nothing() {
     }
 }
 
+/// The store in memory is what every other is held to, so the same worlds must be sound on it.
+#[test]
+fn seeds_find_nothing_in_memory() {
+    for seed in 0..SEEDS {
+        let plan = Plan { in_memory: true, ..Plan::from_seed(seed) };
+        let summary = run::run(&plan);
+        assert_eq!(summary.violation, None, "{}", run::report(&plan, &summary));
+    }
+}
+
 /// Seeds that found a defect, by what it was. Their plans may change with the simulator.
 const REGRESSIONS: [(u64, &str); 7] = [
     (4, "a panic ended the timer of deadlines for good"),

@@ -6,7 +6,7 @@ use gittix::domain::{
     ChargeId, ChargePhase, ChargeView, DisputeStatus, Event, Order, OrderId, OrderState, RefundId,
     Ticket, TicketId, UserId, UserView,
 };
-use gittix::store::{ReadError, Store as _};
+use gittix::store::{ReadError, RedbStore};
 
 use super::gateway::{Intent, IntentState};
 use super::life::Life;
@@ -16,13 +16,20 @@ use super::record::Violation;
 /// Checks everything there is, once the world has settled.
 pub async fn audit(life: &Arc<Life>) -> Result<(), Violation> {
     life.sync().await;
-    match life.store.verify() {
-        Ok(report) if report.is_sound() => {}
-        Ok(report) => return Err(Violation::new("the store fits together", report.to_string())),
-        Err(error) => return Err(unreadable(&error)),
+    if let Some(file) = &life.file {
+        fits_together(file)?;
     }
     check_rows(life).await?;
     check_money(life).await
+}
+
+/// The indexes of a file are what follows from its rows.
+pub fn fits_together(file: &RedbStore) -> Result<(), Violation> {
+    match file.verify() {
+        Ok(report) if report.is_sound() => Ok(()),
+        Ok(report) => Err(Violation::new("the store fits together", report.to_string())),
+        Err(error) => Err(unreadable(&error)),
+    }
 }
 
 fn unreadable(error: &ReadError) -> Violation {

@@ -9,7 +9,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::join;
 use gittix::domain::{Email, OrderId, SessionId, TicketId, Timestamp, UserId};
 use gittix::seams::Clock as _;
-use gittix::store::Store as _;
 
 use super::answers::{Answered, Asked, Asking, Excuses, Reason, check};
 use super::direct::direct;

@@ -11,8 +11,10 @@ use gittix::domain::{Event, OrderId, Timestamp};
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
 use gittix::seams::Clock as _;
-use gittix::store::{RedbStore, Store as _, StoreSettings, WriterMode};
+use gittix::store::typed::TypedStore;
+use gittix::store::{OpenError, RedbStore, SharedStore, StoreSettings, WriterMode};
 
+use super::audit::fits_together;
 use super::client::Worker;
 use super::gateway::Line;
 use super::listener::{all_is_heard, listen};
@@ -40,7 +42,9 @@ pub struct Life {
     /// Whether it still lives.
     pub power: Power,
     /// The real store.
-    pub store: Arc<RedbStore>,
+    pub store: SharedStore,
+    /// The same, where it is in a file.
+    pub file: Option<Arc<RedbStore>>,
     /// The store as the server sees it.
     pub watched: Arc<WatchedStore>,
     /// The server.
@@ -83,23 +87,32 @@ fn gap_min(seed: u64) -> usize {
     if seed.is_multiple_of(3) { 3 } else { 1 }
 }
 
+/// Opens the store that the plan wants.
+fn open(world: &World, number: u64) -> Result<(SharedStore, Option<Arc<RedbStore>>), OpenError> {
+    if world.plan.in_memory {
+        return Ok((Arc::new(TypedStore::new(world.rows.clone())), None));
+    }
+    let settings = StoreSettings {
+        queue: world.plan.store_queue,
+        cache_bytes: 1 << 20,
+        journal_bytes: JOURNAL_BYTES,
+        disk_lag: disk_lag(world.plan.seed, number),
+        postings_per_sale: postings_per_sale(world.plan.seed),
+        gap_min: gap_min(world.plan.seed),
+        writer: WriterMode::Inline,
+        ..StoreSettings::default()
+    };
+    let file = Arc::new(RedbStore::open_backend(world.disk.clone(), settings)?);
+    Ok((file.clone(), Some(file)))
+}
+
 impl Life {
     /// Opens the store and starts the server. `None` if the life ended meanwhile.
     pub async fn start(world: &Arc<World>, power: Power, number: u64) -> Option<Arc<Self>> {
-        let settings = StoreSettings {
-            queue: world.plan.store_queue,
-            cache_bytes: 1 << 20,
-            journal_bytes: JOURNAL_BYTES,
-            disk_lag: disk_lag(world.plan.seed, number),
-            postings_per_sale: postings_per_sale(world.plan.seed),
-            gap_min: gap_min(world.plan.seed),
-            writer: WriterMode::Inline,
-            ..StoreSettings::default()
-        };
-        let opened = RedbStore::open_backend(world.disk.clone(), settings);
+        let opened = open(world, number);
         let is_excused = power.is_off() || world.disk.has_failed();
-        let store = match opened {
-            Ok(store) => Arc::new(store),
+        let (store, file) = match opened {
+            Ok(opened) => opened,
             Err(_) if is_excused => return None,
             Err(error) => {
                 let violation = Violation::new("the store opens after a crash", error.to_string());
@@ -107,7 +120,8 @@ impl Life {
                 return None;
             }
         };
-        match world.recover(&store).await {
+        let recovered = world.recover(store.as_ref()).await;
+        match recovered.and_then(|()| file.as_deref().map_or(Ok(()), fits_together)) {
             Ok(()) => {}
             Err(_) if power.is_off() || world.disk.has_failed() => return None,
             Err(violation) => {
@@ -141,7 +155,9 @@ impl Life {
         };
         let app = App::start(settings_of(world), seams, passwords, &key, Metrics::default()).await;
         match app {
-            Ok(app) => Some(Arc::new(Self { world: world.clone(), power, store, watched, app })),
+            Ok(app) => {
+                Some(Arc::new(Self { world: world.clone(), power, store, file, watched, app }))
+            }
             Err(error) => {
                 let violation = Violation::new("the server starts", error.to_string());
                 world.record.violate(violation);

@@ -111,6 +111,8 @@ pub struct Plan {
     pub http_share: u32,
     /// The latest a webhook comes when it is late.
     pub latest_webhook: Duration,
+    /// Whether rows are kept in memory, by the store that is every other's oracle, and not on the disk.
+    pub in_memory: bool,
     /// How often each fault strikes.
     pub rates: Rates,
 }
@@ -145,6 +147,7 @@ impl Plan {
             http_share: u32::try_from(rng.pick(&[0, 250, 500, 800]).copied().unwrap_or(0))
                 .unwrap_or(0),
             latest_webhook: seconds(rng, &[10, 600, 7200, 86_400]),
+            in_memory: false,
             rates,
         }
     }
@@ -165,6 +168,9 @@ impl Plan {
         option("users", self.users, whole.users);
         option("steps", self.steps, whole.steps);
         option("lives", self.lives, whole.lives);
+        if self.in_memory {
+            line.push_str(" --in-memory");
+        }
         if let Some(touch) = self.dies_at {
             line.push_str(&format!(" --dies-at {touch}"));
         }

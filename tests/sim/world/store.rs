@@ -11,7 +11,7 @@ use gittix::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version, Write,
 };
 use gittix::store::{
-    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, RedbStore, Store, StoreStats,
+    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, SharedStore, Store, StoreStats,
     TicketPage, TicketQuery,
 };
 
@@ -95,7 +95,7 @@ impl Witness for Writes {
 /// A store as one life of the process sees it.
 pub struct WatchedStore {
     /// The store itself.
-    pub inner: Arc<RedbStore>,
+    pub inner: SharedStore,
     /// The life.
     pub power: Power,
     /// What is known of the writes.
