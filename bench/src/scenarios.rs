@@ -217,13 +217,13 @@ impl Bench {
     }
 }
 
-/// Builds the product as its users do, or for debugging, and says where it is.
+/// Builds the product as it is shipped, or for debugging, and says where it is.
 fn build(debug: bool) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut command = Command::new(cargo);
     command.args(["build", "--package", "gittix", "--bin", "gittix"]);
-    command.args((!debug).then_some("--release"));
+    command.args(["--profile", if debug { "dev" } else { "dist" }]);
     command.arg("--message-format=json-render-diagnostics").arg("--manifest-path").arg(manifest);
     let output = command.stderr(std::process::Stdio::inherit()).output().context("cargo build")?;
     ensure!(output.status.success(), "gittix did not build");

@@ -1,10 +1,12 @@
 //! Stripe: the only room that knows it.
 //!
-//! Requests are async-stripe's: its typed parameters, its `StripeClient` trait, its idempotency
-//! keys. The transport behind that trait is ours (`client`), because async-stripe's own opens
-//! a TLS connection for every call and loses the status of an answer it can't read, and both
-//! the status and "no answer at all" decide here what is certain. Answers are read leanly
-//! (`objects`): a field that Stripe adds or changes must not make a payment unreadable.
+//! What a request is, how it is written, its idempotency key and the `StripeClient` that carries
+//! it are async-stripe's. The transport behind that trait is ours (`client`), because
+//! async-stripe's own opens a TLS connection for every call and loses the status of an answer it
+//! can't read, and both the status and "no answer at all" decide here what is certain. Of Stripe's
+//! objects only what the decisions need is written (`requests`) and read (`objects`): a field that
+//! Stripe adds or changes must not make a payment unreadable, and the generated types for all of
+//! them are the largest part of a first build.
 //!
 //! # What is certain
 //!
@@ -42,6 +44,8 @@ pub mod event;
 mod gateway;
 #[cfg(feature = "stripe")]
 mod objects;
+#[cfg(feature = "stripe")]
+mod requests;
 pub mod signature;
 #[cfg(all(test, feature = "stripe"))]
 mod tests;

@@ -1,30 +1,23 @@
 //! Doing the steps of a charge at Stripe, and saying how its payment intent stands afterwards.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use miniserde::Deserialize;
 use secrecy::{ExposeSecret, SecretString};
-use stripe_client_core::{
-    CustomizableStripeRequest, IdempotencyKey, RequestBuilder, RequestStrategy, StripeClient,
-    StripeMethod, StripeRequest,
-};
-use stripe_core::payment_intent::{
-    CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent,
-    RetrievePaymentIntent,
-};
-use stripe_core::refund::{CreateRefund, ListRefund};
-use stripe_shared::{PaymentIntentAllowedPaymentMethodTypes, PaymentIntentCaptureMethod};
+use stripe_client_core::{IdempotencyKey, RequestStrategy, StripeClient, StripeRequest};
 use tracing::{error, info};
 
 use super::Mode;
 use super::amount::to_stripe;
 use super::client::{BadSettings, CallError, HttpClient};
 use super::doubts::{Doubts, key};
-use super::objects::{Dispute, ErrorDetail, Intent, List, Refund};
+use super::objects::{Dispute, ErrorDetail, Intent, Refund};
+use super::requests::{
+    CancelIntent, CaptureIntent, ConfirmIntent, CreateIntent, CreateRefund, ListDisputes,
+    ListRefunds, RetrieveIntent,
+};
 use super::signature::Signatures;
 use crate::domain::{
-    Charge, ClientSecret, Currency, DisputeStatus, FailureCode, GatewayStep, IntentFact, IntentId,
+    Charge, ClientSecret, DisputeStatus, FailureCode, GatewayStep, IntentFact, IntentId,
     IntentReport, PaymentToken, Price, RefundId,
 };
 use crate::payments::{Gateway, GatewayError};
@@ -54,20 +47,6 @@ impl StripeGateway {
     }
 }
 
-/// Whether Stripe can charge in a currency it says itself, when an intent is made: the list that
-/// async-stripe has is not complete (it lacks `kwd`), and what it does not know it sends as is.
-fn stripe_currency(currency: Currency) -> stripe_types::Currency {
-    let Ok(currency) = currency.to_string().parse();
-    currency
-}
-
-/// Which disputes to list.
-#[derive(serde::Serialize)]
-struct DisputeQuery<'a> {
-    payment_intent: &'a str,
-    limit: u8,
-}
-
 type Fact = Result<IntentFact, GatewayError>;
 
 impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
@@ -84,17 +63,13 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
             })
         };
         let Ok(amount) = to_stripe(charge.amount) else { return refused("amount_not_chargeable") };
-        let currency = stripe_currency(charge.amount.currency());
-        let metadata = HashMap::from([
-            ("charge_id".to_owned(), charge.id.to_string()),
-            ("order_id".to_owned(), charge.order.to_string()),
-        ]);
-        let request = CreatePaymentIntent::new(amount, currency)
-            .capture_method(PaymentIntentCaptureMethod::Manual)
-            .allowed_payment_method_types(vec![PaymentIntentAllowedPaymentMethodTypes::Card])
-            .metadata(metadata)
-            .build();
-        match self.send::<Intent>(GatewayStep::Create, charge, 0, request).await {
+        let request = CreateIntent {
+            charge: charge.id,
+            order: charge.order,
+            amount,
+            currency: charge.amount.currency(),
+        };
+        match self.send(GatewayStep::Create, charge, 0, &request).await {
             Ok(made) => {
                 Ok(IntentReport { intent: Some(IntentId(made.id)), fact: IntentFact::Open })
             }
@@ -105,10 +80,7 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
 
     /// Looks at the intent, at its refunds if its money was paid back, and at its disputes.
     async fn look(&self, charge: &Charge, intent: &IntentId) -> Result<IntentFact, CallError> {
-        let request = RetrievePaymentIntent::new(intent.0.clone())
-            .expand(vec!["latest_charge".to_owned()])
-            .build();
-        let found: Intent = self.get(request).await?;
+        let found = self.get(&RetrieveIntent(intent)).await?;
         let owner = found.metadata.as_ref().and_then(|metadata| metadata.charge_id.as_deref());
         if owner.is_some_and(|owner| owner != charge.id.to_string()) {
             return Err(CallError::Unknown("the payment intent is another charge's".to_owned()));
@@ -128,15 +100,12 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
     }
 
     async fn refunds(&self, intent: &IntentId) -> Result<Vec<Refund>, CallError> {
-        let request = ListRefund::new().payment_intent(intent.0.clone()).limit(100).build();
-        Ok(self.get::<List<Refund>>(request).await?.data)
+        Ok(self.get(&ListRefunds(intent)).await?.data)
     }
 
     /// Newest first, as Stripe lists them.
     async fn latest_dispute(&self, intent: &IntentId) -> Result<Option<Dispute>, CallError> {
-        let query = DisputeQuery { payment_intent: &intent.0, limit: 1 };
-        let request = RequestBuilder::new(StripeMethod::Get, "/disputes").query(&query);
-        Ok(self.get::<List<Dispute>>(request).await?.data.into_iter().next())
+        Ok(self.get(&ListDisputes(intent)).await?.data.into_iter().next())
     }
 
     /// Does a step that changes the intent.
@@ -150,7 +119,18 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
         if step == GatewayStep::Refund {
             return self.refund(charge, intent).await;
         }
-        match self.send::<Intent>(step, charge, 0, change_request(step, charge, intent)).await {
+        let answer = match step {
+            GatewayStep::Capture => self.send(step, charge, 0, &CaptureIntent(intent)).await,
+            GatewayStep::Cancel => self.send(step, charge, 0, &CancelIntent(intent)).await,
+            GatewayStep::Confirm
+            | GatewayStep::Create
+            | GatewayStep::Retrieve
+            | GatewayStep::Refund => {
+                let request = ConfirmIntent { intent, token: &charge.token };
+                self.send(step, charge, 0, &request).await
+            }
+        };
+        match answer {
             Ok(intent) => fact_of(&intent).map_err(|error| unknown(&error)),
             // The bank's no is an answer for good.
             Err(CallError::Refused { status: 402, code, decline_code })
@@ -211,11 +191,8 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
         // needs another. Without an amount Stripe refunds what is left.
         let failed = existing.iter().filter(|refund| refund.has_failed()).count();
         let generation = u32::try_from(failed).unwrap_or(u32::MAX);
-        let request = CreateRefund::new()
-            .payment_intent(intent.0.clone())
-            .metadata(HashMap::from([("charge_id".to_owned(), charge.id.to_string())]))
-            .build();
-        match self.send::<Refund>(GatewayStep::Refund, charge, generation, request).await {
+        let request = CreateRefund { intent, charge: charge.id };
+        match self.send(GatewayStep::Refund, charge, generation, &request).await {
             Ok(refund) if !refund.has_failed() => Ok(IntentFact::Refunded(RefundId(refund.id))),
             Ok(refund) => {
                 error!(charge = %charge.id, refund = refund.id, "a refund failed at the bank");
@@ -230,27 +207,29 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
 
     /// Sends a request that changes something, under its step's key. From before it is sent
     /// until something certain is known, the step is in doubt.
-    async fn send<T: Deserialize>(
+    async fn send<R: StripeRequest<Output: Deserialize>>(
         &self,
         step: GatewayStep,
         charge: &Charge,
         skipped_generations: u32,
-        request: RequestBuilder,
-    ) -> Result<T, CallError> {
+        request: &R,
+    ) -> Result<R::Output, CallError> {
         let generation = self.doubts.enter(charge.id, step).saturating_add(skipped_generations);
         let key = IdempotencyKey::new(key(step, charge.id, generation))
             .map_err(|error| CallError::Unknown(error.to_string()))?;
-        let request: CustomizableStripeRequest<T> = in_fixed_order(request).customize();
         let strategy = RequestStrategy::Idempotent(key);
-        let answer = request.request_strategy(strategy).send(&self.client).await;
+        let answer = request.customize().request_strategy(strategy).send(&self.client).await;
         if let Err(CallError::Failed { replayed, .. }) = &answer {
             self.doubts.note_error(charge.id, *replayed);
         }
         answer
     }
 
-    async fn get<T: Deserialize>(&self, request: RequestBuilder) -> Result<T, CallError> {
-        request.customize::<T>().request_strategy(RequestStrategy::Once).send(&self.client).await
+    async fn get<R: StripeRequest<Output: Deserialize>>(
+        &self,
+        request: &R,
+    ) -> Result<R::Output, CallError> {
+        request.customize().request_strategy(RequestStrategy::Once).send(&self.client).await
     }
 }
 
@@ -309,48 +288,6 @@ impl<C: StripeClient<Err = CallError> + Send + Sync + 'static> Gateway for Strip
         self.doubts.end(charge.id);
         Ok(report)
     }
-}
-
-/// The request of a step that changes an existing intent.
-fn change_request(step: GatewayStep, charge: &Charge, intent: &IntentId) -> RequestBuilder {
-    let id = intent.0.clone();
-    match step {
-        GatewayStep::Capture => CapturePaymentIntent::new(id).build(),
-        GatewayStep::Cancel => CancelPaymentIntent::new(id).build(),
-        GatewayStep::Confirm
-        | GatewayStep::Create
-        | GatewayStep::Retrieve
-        | GatewayStep::Refund => confirm_request(charge, intent),
-    }
-}
-
-/// `pm_…` is a payment method. `tok_…` is of the API before payment methods: it stands for a
-/// card's data, a use of `payment_method_data` that async-stripe has no type for.
-fn confirm_request(charge: &Charge, intent: &IntentId) -> RequestBuilder {
-    let token = charge.token.expose();
-    // The storefront brings the buyer before the bank with Stripe's own script.
-    let request = ConfirmPaymentIntent::new(intent.0.clone()).use_stripe_sdk(true);
-    if !token.starts_with("tok_") {
-        return request.payment_method(token.to_owned()).build();
-    }
-    let mut request = request.build();
-    // A token is letters, digits and underscores, so it stands for itself in a form.
-    let card = format!("payment_method_data[type]=card&payment_method_data[card][token]={token}");
-    request.body = Some(match request.body {
-        Some(body) if !body.is_empty() => format!("{body}&{card}"),
-        _ => card,
-    });
-    request
-}
-
-/// A repeated request must be the same to the letter, and metadata comes out of a hash map.
-fn in_fixed_order(mut request: RequestBuilder) -> RequestBuilder {
-    if let Some(body) = &request.body {
-        let mut fields: Vec<&str> = body.split('&').collect();
-        fields.sort_unstable();
-        request.body = Some(fields.join("&"));
-    }
-    request
 }
 
 /// How an intent stands.

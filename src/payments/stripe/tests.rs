@@ -31,6 +31,7 @@ struct Scripted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asked {
     path: String,
+    query: String,
     body: String,
     key: Option<String>,
 }
@@ -44,8 +45,8 @@ impl StripeClient for &'static Scripted {
             Some(RequestStrategy::Idempotent(key)) => Some(key.as_str().to_owned()),
             _ => None,
         };
-        let body = request.body.unwrap_or_default();
-        let asked = Asked { path: request.path, body, key };
+        let (query, body) = (request.query.unwrap_or_default(), request.body.unwrap_or_default());
+        let asked = Asked { path: request.path, query, body, key };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         answer.expect("a request more than was expected").map(Bytes::from)
@@ -135,6 +136,49 @@ async fn an_intent_is_made_unconfirmed_with_all_that_finds_it_again() {
         let _ = world.perform(GatewayStep::Create, &new, &[OPEN]).await;
         assert_eq!(world.asked()[0].body, asked.body);
     }
+}
+
+/// A repeated request must be the same to the letter, in the next release too: it may be the one
+/// that asks again.
+#[tokio::test]
+async fn every_request_is_written_as_it_always_was() {
+    let world = World::new();
+    let new = charge("tok_visa", 2550, "usd");
+    let at = at_stripe("pm_card_visa");
+    let disputed = Ok(r#"{"id":"pi_1","status":"succeeded","latest_charge":{"disputed":true}}"#);
+    let dispute = Ok(r#"{"data":[{"status":"won"}]}"#);
+    let refund = Ok(r#"{"id":"re_1","status":"succeeded","amount":2550}"#);
+    let _ = world.perform(GatewayStep::Create, &new, &[OPEN]).await;
+    let _ = world.perform(GatewayStep::Confirm, &at, &[HELD]).await;
+    let _ = world.perform(GatewayStep::Confirm, &at_stripe("tok_visa"), &[HELD]).await;
+    let _ = world.perform(GatewayStep::Capture, &at, &[TAKEN]).await;
+    let _ = world.perform(GatewayStep::Cancel, &at, &[VOID]).await;
+    let _ = world.perform(GatewayStep::Retrieve, &at, &[disputed, dispute]).await;
+    let _ = world.perform(GatewayStep::Refund, &at, &[NO_REFUNDS, refund]).await;
+    let asked = world.asked();
+    let asked: Vec<[&str; 3]> =
+        asked.iter().map(|asked| [&asked.path[..], &asked.query, &asked.body]).collect();
+    let (charge, order) = (new.id, new.order);
+    let create = format!(
+        "allowed_payment_method_types[0]=card&amount=2550&capture_method=manual&currency=usd\
+         &metadata[charge_id]={charge}&metadata[order_id]={order}"
+    );
+    let confirm = "payment_method=pm_card_visa&use_stripe_sdk=true";
+    let confirm_card = "payment_method_data[card][token]=tok_visa&payment_method_data[type]=card\
+                        &use_stripe_sdk=true";
+    let refund = format!("metadata[charge_id]={charge}&payment_intent=pi_1");
+    let expected = [
+        ["/payment_intents", "", &create],
+        ["/payment_intents/pi_1/confirm", "", confirm],
+        ["/payment_intents/pi_1/confirm", "", confirm_card],
+        ["/payment_intents/pi_1/capture", "", ""],
+        ["/payment_intents/pi_1/cancel", "", ""],
+        ["/payment_intents/pi_1", "expand[0]=latest_charge", ""],
+        ["/disputes", "limit=1&payment_intent=pi_1", ""],
+        ["/refunds", "limit=100&payment_intent=pi_1", ""],
+        ["/refunds", "", &refund],
+    ];
+    assert_eq!(asked, expected);
 }
 
 #[tokio::test]
