@@ -376,23 +376,39 @@ impl StripeSettings {
     /// The keys are read, and so known and checked, whoever takes the money; what is missing counts
     /// only if it is Stripe.
     fn read(from: &mut Reader, is_needed: bool) -> Option<Self> {
-        const SECRET: &str = "visible ASCII characters";
-        let secret_key =
-            from.read_secret("payments.stripe.secret_key", None, SECRET, values::secret);
+        let secret_key = from.read_secret(
+            "payments.stripe.secret_key",
+            None,
+            "a key of Stripe's: sk_test_…, sk_live_…, rk_test_… or rk_live_…",
+            |given| {
+                let given = values::secret(given)?;
+                let is_key = |key: &SecretString| Mode::of_key(key.expose_secret()).is_some();
+                given.as_ref().is_none_or(is_key).then_some(given)
+            },
+        );
         let publishable_key = from.read(
             "payments.stripe.publishable_key",
             None,
-            "a key that starts with pk_",
+            "a key of Stripe's: pk_test_… or pk_live_…",
             |given| match values::text(given)? {
                 "" => Some(None),
-                text => text.starts_with("pk_").then(|| Some(text.to_owned())),
+                text => Mode::of_publishable_key(text).map(|_| Some(text.to_owned())),
             },
         );
         let webhook_secrets = from.read_secret(
             "payments.stripe.webhook_secret",
             Vec::new(),
-            "one secret, or several in a list or with commas between them",
-            values::secrets,
+            "one secret (whsec_…), or several in a list or with commas between them",
+            |given| {
+                let given = values::secrets(given)?;
+                let is_whole = |secret: &SecretString| {
+                    secret
+                        .expose_secret()
+                        .strip_prefix("whsec_")
+                        .is_some_and(|rest| !rest.is_empty())
+                };
+                given.iter().all(is_whole).then_some(given)
+            },
         );
         let api_base = from.read(
             "payments.stripe.api_base",
@@ -411,9 +427,10 @@ impl StripeSettings {
 }
 
 impl StripeSettings {
-    /// Whether the secret key moves real money.
+    /// Whether the secret key moves real money. One that does not say is none of Stripe's and was
+    /// refused; whatever protects live keys would protect it too.
     pub fn mode(&self) -> Mode {
-        Mode::of_key(self.secret_key.expose_secret())
+        Mode::of_key(self.secret_key.expose_secret()).unwrap_or(Mode::Live)
     }
 
     fn check_together(&self, from: &mut Reader) {
@@ -426,8 +443,8 @@ impl StripeSettings {
                     .to_owned(),
             });
         }
-        let published = self.publishable_key.as_deref();
-        if published.is_some_and(|key| key.starts_with("pk_live_") != (self.mode() == Mode::Live)) {
+        let published = self.publishable_key.as_deref().and_then(Mode::of_publishable_key);
+        if published.is_some_and(|mode| mode != self.mode()) {
             from.refuse(Problem::Conflict {
                 key: "payments.stripe.publishable_key",
                 conflict:

@@ -128,6 +128,12 @@ fn connect_to_stripe(stripe: &StripeSettings) -> anyhow::Result<SharedGateway> {
              disputes made at Stripe are not noticed"
         );
     }
+    if stripe.publishable_key.is_none() {
+        warn!(
+            "payments.stripe.publishable_key is not set: the storefront has no card form, and \
+             orders can be paid over the API alone"
+        );
+    }
     let gateway = crate::payments::stripe::StripeGateway::connect(
         &stripe.secret_key,
         stripe.webhook_secrets.clone(),

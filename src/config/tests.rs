@@ -218,11 +218,12 @@ fn the_throttle_is_switched_in_several_spellings() {
 
 #[test]
 fn secrets_are_read_and_never_shown() {
-    let toml = "[payments]\nprovider = \"stripe\"\n[payments.stripe]\nsecret_key = \"sk_hidden\"";
+    let toml =
+        "[payments]\nprovider = \"stripe\"\n[payments.stripe]\nsecret_key = \"sk_test_hidden\"";
     let environment = [("GITTIX_PAYMENTS__STRIPE__WEBHOOK_SECRET", "whsec_hidden1, whsec_hidden2")];
     let settings = load(toml, &environment).unwrap();
     let Provider::Stripe(stripe) = &settings.payments.provider else { panic!("not Stripe") };
-    assert_eq!(stripe.secret_key.expose_secret(), "sk_hidden");
+    assert_eq!(stripe.secret_key.expose_secret(), "sk_test_hidden");
     let secrets: Vec<_> = stripe.webhook_secrets.iter().map(|s| s.expose_secret()).collect();
     assert_eq!(secrets, ["whsec_hidden1", "whsec_hidden2"]);
     assert!(!format!("{settings:?}").contains("hidden"));
@@ -234,8 +235,8 @@ fn secrets_are_read_and_never_shown() {
 
 #[test]
 fn webhook_secrets_may_be_a_list() {
-    let toml = "[payments]\nprovider = \"stripe\"\n[payments.stripe]\nsecret_key = \"sk\"\n\
-                webhook_secret = [\"a\", \"b\"]";
+    let toml = "[payments]\nprovider = \"stripe\"\n[payments.stripe]\nsecret_key = \"sk_test_1\"\n\
+                webhook_secret = [\"whsec_a\", \"whsec_b\"]";
     let Provider::Stripe(stripe) = load(toml, &[]).unwrap().payments.provider else { panic!() };
     assert_eq!(stripe.webhook_secrets.len(), 2);
 }
@@ -315,7 +316,7 @@ fn a_live_key_does_not_travel_unencrypted() {
         );
         load(&toml, &[])
     };
-    for key in ["sk_live_hidden", "rk_live_hidden", "hidden"] {
+    for key in ["sk_live_hidden", "rk_live_hidden"] {
         let refused = stripe(key, "http://localhost:1").expect_err("refused").to_string();
         assert!(refused.contains("payments.stripe.api_base"), "{refused}");
         assert!(!refused.contains("hidden"), "{refused}");
@@ -323,6 +324,20 @@ fn a_live_key_does_not_travel_unencrypted() {
     }
     for key in ["sk_test_1", "rk_test_1"] {
         assert!(stripe(key, "http://localhost:1").is_ok());
+    }
+}
+
+#[test]
+fn what_is_no_key_of_stripes_is_refused_and_not_taken_for_a_live_one() {
+    for (key, values) in [
+        ("secret_key", &["foo", "sk_1", "sk_test_", "sk_life_1", "pk_test_1", "whsec_1"][..]),
+        ("publishable_key", &["foo", "pk_1", "pk_test_", "sk_test_1"]),
+        ("webhook_secret", &["foo", "whsec_", "sk_test_1", "whsec_1, foo"]),
+    ] {
+        for value in values {
+            let refused = complaint(&format!("[payments.stripe]\n{key} = \"{value}\""), &[]);
+            assert!(refused.contains(&format!("payments.stripe.{key}: ")), "{value}: {refused}");
+        }
     }
 }
 

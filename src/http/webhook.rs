@@ -56,9 +56,10 @@ async fn receive(State(state): State<ApiState>, request: Request) -> Result<Json
         info!(%reason, "a webhook was refused");
         return Err(Problem::new(Code::InvalidSignature, format!("{reason}.")));
     }
-    let Some(event) = Event::parse(&body) else {
-        return Err(Problem::bad_request("The body is not an event as Stripe sends them."));
-    };
+    let event = Event::parse(&body).map_err(|reason| {
+        info!(%reason, "a webhook was refused");
+        Problem::bad_request(format!("{reason}."))
+    })?;
     let Some(intent) = event.intent.clone() else { return Ok(seen()) };
     let now = state.market.now();
     if state.store.remembered(STRIPE, &event.id, now).await?.is_some() {

@@ -65,13 +65,23 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode of a secret or restricted key. A key that does not say is taken for a live one,
-    /// so that whatever protects live keys protects it too.
-    pub fn of_key(key: &str) -> Self {
-        if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
-            Self::Test
-        } else {
-            Self::Live
+    /// The mode of a secret key (`sk_`) or a restricted one (`rk_`); `None` for what is neither.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::after_prefix(key.strip_prefix("sk_").or_else(|| key.strip_prefix("rk_"))?)
+    }
+
+    /// The mode of a publishable key (`pk_`); `None` for what is none.
+    pub fn of_publishable_key(key: &str) -> Option<Self> {
+        Self::after_prefix(key.strip_prefix("pk_")?)
+    }
+
+    fn after_prefix(rest: &str) -> Option<Self> {
+        let (mode, name) = rest.split_once('_')?;
+        match mode {
+            _ if name.is_empty() => None,
+            "test" => Some(Self::Test),
+            "live" => Some(Self::Live),
+            _ => None,
         }
     }
 }

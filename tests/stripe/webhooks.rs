@@ -88,6 +88,19 @@ fn what_is_none_of_ours_is_taken_and_ignored() {
 
 #[test]
 #[ignore = "needs localstripe"]
+fn an_endpoint_that_sends_thin_events_is_told_to_send_snapshots() {
+    let Paid { market, intent, .. } = paid();
+    let body = json!({ "id": "evt_thin", "object": "v2.core.event",
+        "type": "v1.payment_intent.succeeded", "created": "2026-11-27T20:00:00.000Z",
+        "related_object": { "id": intent, "type": "payment_intent" } });
+    let body = body.to_string();
+    let answer = market.webhook(&sign(SECRET, now(), &body), &body).expect("an answer");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(text(&answer.body["detail"]).contains("must send snapshot events"), "{answer:?}");
+}
+
+#[test]
+#[ignore = "needs localstripe"]
 fn fifty_duplicates_in_parallel_and_shuffled_have_one_effect() {
     let Paid { stripe, market, seller, buyer, order, ticket, intent } = paid();
     let version = market.order_of(&buyer, &order)["version"].as_u64().expect("a version");

@@ -69,6 +69,9 @@ impl StripeClientErr for CallError {
 /// The settings do not make a client.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BadSettings {
+    /// The key is none of Stripe's.
+    #[error("payments.stripe.secret_key is not a key of Stripe's")]
+    Foreign,
     /// The key can't stand in a header.
     #[error("payments.stripe.secret_key has characters that no key has")]
     Key,

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::domain::{ChargeId, IntentId};
 
@@ -16,6 +17,26 @@ pub struct Event {
     pub intent: Option<IntentId>,
     /// The charge that the intent says it was made for.
     pub charge: Option<ChargeId>,
+}
+
+/// Why a body is no event that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotAnEvent {
+    /// It only names what changed. What was made for such events has another shape throughout.
+    #[error(
+        "The body is a thin event. The endpoint in Stripe's dashboard must send snapshot events: \
+         choose the payload style \"Snapshot\""
+    )]
+    Thin,
+    /// It is something else.
+    #[error("The body is not an event as Stripe sends them")]
+    Foreign,
+}
+
+/// What all bodies of Stripe's have.
+#[derive(Deserialize)]
+struct AnyObject {
+    object: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -40,12 +61,20 @@ struct RawObject {
 }
 
 impl Event {
-    /// Reads a body whose signature has been checked. `None` if it is no event.
-    pub fn parse(body: &[u8]) -> Option<Self> {
+    /// Reads a body whose signature has been checked.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnEvent`] if it is none, or one of another kind than is understood.
+    pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
         const LONGEST_ID: usize = 255;
-        let event: RawEvent = serde_json::from_slice(body).ok()?;
+        let object = serde_json::from_slice::<AnyObject>(body).ok().and_then(|any| any.object);
+        if object.is_some_and(|object| object.starts_with("v2.")) {
+            return Err(NotAnEvent::Thin);
+        }
+        let event: RawEvent = serde_json::from_slice(body).map_err(|_| NotAnEvent::Foreign)?;
         if event.id.is_empty() || event.id.len() > LONGEST_ID {
-            return None;
+            return Err(NotAnEvent::Foreign);
         }
         let object = event.data.object;
         let is_about_money = ["payment_intent.", "charge.", "refund."]
@@ -59,7 +88,7 @@ impl Event {
         };
         let charge = object.metadata.as_ref().and_then(|metadata| metadata.get("charge_id"));
         let charge = charge.and_then(Value::as_str).and_then(|id| id.parse().ok());
-        Some(Self { id: event.id, intent: intent.map(IntentId), charge })
+        Ok(Self { id: event.id, intent: intent.map(IntentId), charge })
     }
 }
 
@@ -78,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn parsed(kind: &str, object: Value) -> Option<Event> {
+    fn parsed(kind: &str, object: Value) -> Result<Event, NotAnEvent> {
         let body = json!({ "id": "evt_1", "type": kind, "data": { "object": object } });
         Event::parse(body.to_string().as_bytes())
     }
@@ -121,7 +150,15 @@ mod tests {
     #[test]
     fn what_is_no_event_is_nothing() {
         for body in ["", "{}", "[]", "null", r#"{"id":"","type":"a","data":{"object":{}}}"#] {
-            assert_eq!(Event::parse(body.as_bytes()), None, "{body}");
+            assert_eq!(Event::parse(body.as_bytes()), Err(NotAnEvent::Foreign), "{body}");
         }
+    }
+
+    #[test]
+    fn a_thin_event_is_told_from_what_is_no_event() {
+        let thin = json!({ "id": "evt_1", "object": "v2.core.event", "livemode": true,
+            "type": "v1.payment_intent.succeeded", "created": "2026-11-27T00:00:00.000Z",
+            "related_object": { "id": "pi_1", "type": "payment_intent" } });
+        assert_eq!(Event::parse(thin.to_string().as_bytes()), Err(NotAnEvent::Thin));
     }
 }

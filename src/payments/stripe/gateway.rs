@@ -7,7 +7,7 @@ use stripe_client_core::{IdempotencyKey, RequestStrategy, StripeClient, StripeRe
 use tracing::{error, info};
 
 use super::Mode;
-use super::amount::to_stripe;
+use super::amount::{check_listing, to_stripe};
 use super::client::{BadSettings, CallError, HttpClient};
 use super::doubts::{Doubts, key};
 use super::objects::{Dispute, ErrorDetail, Intent, Refund};
@@ -42,7 +42,7 @@ impl StripeGateway {
         api_base: &str,
     ) -> Result<Self, BadSettings> {
         let client = HttpClient::new(secret_key, api_base)?;
-        let mode = Mode::of_key(secret_key.expose_secret());
+        let mode = Mode::of_key(secret_key.expose_secret()).ok_or(BadSettings::Foreign)?;
         Ok(Self::new(client, mode, Signatures::new(webhook_secrets)))
     }
 }
@@ -247,7 +247,7 @@ impl<C: StripeClient<Err = CallError> + Send + Sync + 'static> Gateway for Strip
     }
 
     fn refuse_price(&self, price: Price) -> Option<String> {
-        to_stripe(price).err().map(|refusal| refusal.to_string())
+        check_listing(price).err().map(|refusal| refusal.to_string())
     }
 
     fn webhook_signatures(&self) -> Option<&Signatures> {
