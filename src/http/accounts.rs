@@ -13,15 +13,15 @@ use utoipa_axum::routes;
 use super::edge::body::Json;
 use super::edge::codes::Code;
 use super::edge::errors::problem;
-use super::edge::input::{Faults, email_field};
-use super::edge::json::{Field, JsonObject, StrictJson};
+use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
+use super::edge::json::JsonBody;
 use super::edge::problem::{FieldError, Problem};
 use super::openapi::Refusals;
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
 use crate::actors::MarketError;
-use crate::auth::{IssuedToken, NewPassword, PasswordRule, new_session_id};
-use crate::domain::{Email, SessionId, User, UserView};
+use crate::auth::{IssuedToken, NewPassword, new_session_id};
+use crate::domain::{Email, InvalidEmail, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Longer passwords than any account has are not worth the work of comparing them.
@@ -39,42 +39,46 @@ pub fn router() -> OpenApiRouter<ApiState> {
 
 /// Who wants an account.
 #[derive(Deserialize, ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct NewAccount {
     /// An address that could be delivered to; compared without case.
-    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
-    email: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "ana@example.com", format = Email, max_length = 254)]
+    email: Field<Email>,
     /// Any characters, but none of the most common passwords.
-    #[schema(example = "correct horse battery", min_length = 8, max_length = 128)]
-    password: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "correct horse battery", min_length = 8, max_length = 128)]
+    password: Field<ChosenPassword>,
 }
 
 /// Who wants to sign in.
 #[derive(Deserialize, ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct Credentials {
     /// The account's address; compared without case.
-    #[schema(example = "ana@example.com", format = Email, max_length = 254)]
-    email: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "ana@example.com", format = Email, max_length = 254)]
+    email: Field<Email>,
     /// The account's password.
-    #[schema(example = "correct horse battery", min_length = 1, max_length = 128)]
-    password: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "correct horse battery", min_length = 1, max_length = 128)]
+    password: Field<GivenPassword>,
 }
 
 /// What to change of an account.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct AccountChanges {
     /// The password the account has now.
-    #[schema(min_length = 1, max_length = 128)]
-    current_password: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 128)]
+    current_password: Field<GivenPassword>,
     /// Another address.
-    #[schema(format = Email, max_length = 254)]
-    email: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String, format = Email, max_length = 254)]
+    email: Field<Email>,
     /// Another password; it ends every other session.
-    #[schema(min_length = 8, max_length = 128)]
-    password: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    password: Field<ChosenPassword>,
 }
 
 /// Makes an account and signs it in.
@@ -85,12 +89,13 @@ struct AccountChanges {
 async fn sign_up(
     State(state): State<ApiState>,
     ClientAddress(address): ClientAddress,
-    StrictJson(body): StrictJson,
+    JsonBody(body): JsonBody<NewAccount>,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
-    let email = faults.note("email", email_field(body.field("email")));
+    let email = faults.note("email", body.email.required());
     let known = email.as_ref().map_or("", Email::as_str);
-    let password = faults.note("password", password_field(body.field("password"), known));
+    let password = body.password.required().and_then(|password| password.check(known));
+    let password = faults.note("password", password);
     let (Some(email), Some(password)) = (email, password) else {
         return Err(faults.into_problem());
     };
@@ -111,9 +116,41 @@ async fn sign_up(
     signed_in(&state, StatusCode::CREATED, user.view(), session)
 }
 
-fn password_field(field: Field<'_>, email: &str) -> Result<NewPassword, PasswordRule> {
-    let text = field.text().unwrap_or_default();
-    NewPassword::parse(SecretString::from(text), email)
+impl FieldValue for Email {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        let email = given.text().map_or(Err(InvalidEmail), Self::parse);
+        email.map_err(Refused::because)
+    }
+}
+
+/// A password that is to be kept. What is none at all is too short.
+struct ChosenPassword(SecretString);
+
+impl FieldValue for ChosenPassword {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        Ok(Self(SecretString::from(given.text().unwrap_or_default())))
+    }
+}
+
+impl ChosenPassword {
+    /// Holds it to the rule, of which the account's address is a part.
+    fn check(self, email: &str) -> Result<NewPassword, Refused> {
+        NewPassword::parse(self.0, email).map_err(Refused::because)
+    }
+}
+
+/// A password that is to be compared, not kept: any that was given will do.
+struct GivenPassword(SecretString);
+
+impl FieldValue for GivenPassword {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        let text = given.text().filter(|text| !text.is_empty());
+        let text = text.ok_or("You must supply a password")?;
+        if text.len() > PASSWORD_MAX_BYTES {
+            return Err("Password must be at most 128 characters".into());
+        }
+        Ok(Self(SecretString::from(text)))
+    }
 }
 
 /// Signs in.
@@ -124,12 +161,12 @@ fn password_field(field: Field<'_>, email: &str) -> Result<NewPassword, Password
 async fn sign_in(
     State(state): State<ApiState>,
     ClientAddress(address): ClientAddress,
-    StrictJson(body): StrictJson,
+    JsonBody(body): JsonBody<Credentials>,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
-    let email = faults.note("email", email_field(body.field("email")));
-    let password = faults.note("password", given_password(&body, "password"));
-    let (Some(email), Some(password)) = (email, password) else {
+    let email = faults.note("email", body.email.required());
+    let password = faults.note("password", body.password.required());
+    let (Some(email), Some(GivenPassword(password))) = (email, password) else {
         return Err(faults.into_problem());
     };
     let attempt = state.throttle.attempt(email.key().as_str(), address, state.market.now())?;
@@ -162,16 +199,6 @@ async fn sign_in(
 
 fn invalid_credentials() -> Problem {
     Problem::new(Code::InvalidCredentials, "Invalid credentials")
-}
-
-/// A password that is to be compared, not kept: any that was given will do.
-fn given_password(body: &JsonObject, name: &str) -> Result<SecretString, &'static str> {
-    let text = body.field(name).text().filter(|text| !text.is_empty());
-    let text = text.ok_or("You must supply a password")?;
-    if text.len() > PASSWORD_MAX_BYTES {
-        return Err("Password must be at most 128 characters");
-    }
-    Ok(SecretString::from(text))
 }
 
 /// Sign-in goes on if this fails: the next one tries again.
@@ -255,18 +282,19 @@ async fn change(
     State(state): State<ApiState>,
     who: SignedIn,
     ClientAddress(address): ClientAddress,
-    StrictJson(body): StrictJson,
+    JsonBody(body): JsonBody<AccountChanges>,
 ) -> Result<Response, Problem> {
     let user = state.store.user(who.user).await?.ok_or_else(Problem::unauthorized)?;
     let mut faults = Faults::default();
-    let current = faults.note("currentPassword", given_password(&body, "currentPassword"));
-    let given = |name| Some(body.field(name)).filter(|field| !field.is_missing());
-    let email = given("email").map(|field| faults.note("email", email_field(field)));
+    let current = faults.note("currentPassword", body.current_password.required());
+    let email = faults.note("email", body.email.optional());
     let address_then = email.as_ref().and_then(Option::as_ref).unwrap_or(&user.email).as_str();
-    let password =
-        given("password").map(|field| faults.note("password", password_field(field, address_then)));
-    let (Some(current), false, false) =
-        (current, email == Some(None), matches!(password, Some(None)))
+    let password = body
+        .password
+        .optional()
+        .and_then(|password| password.map(|password| password.check(address_then)).transpose());
+    let password = faults.note("password", password);
+    let (Some(GivenPassword(current)), Some(email), Some(password)) = (current, email, password)
     else {
         return Err(faults.into_problem());
     };
@@ -277,11 +305,11 @@ async fn change(
     }
     attempt.give_back();
     verdict?;
-    let hash = match password.flatten() {
+    let hash = match password {
         Some(password) => Some(state.passwords.hash(password.into()).await?),
         None => None,
     };
-    let changed = state.market.change_account(&user, who.session, email.flatten(), hash).await;
+    let changed = state.market.change_account(&user, who.session, email, hash).await;
     let view = changed.map_err(|error| match error {
         MarketError::PasswordChanged => wrong_password(),
         error => problem(error, state.market.now()),

@@ -10,13 +10,15 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use serde::Deserialize;
 use serde_json::json;
 use tracing::{error, info};
 
 use super::edge::body::Json;
 use super::edge::codes::Code;
 use super::edge::errors::problem;
-use super::edge::json::StrictJson;
+use super::edge::fields::Field;
+use super::edge::json::JsonBody;
 use super::edge::metrics::{Metrics, Readings};
 use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
@@ -114,12 +116,19 @@ async fn unsettled_charges(State(admin): State<Admin>, uri: Uri) -> Result<Respo
     Ok(Json(json!({ "charges": shown, "more": more })).into_response())
 }
 
+/// Where to.
+#[derive(Deserialize)]
+struct Backup {
+    #[serde(default)]
+    file: Field<String>,
+}
+
 /// Copies the store, as of now, to a file on this machine.
 async fn back_up(
     State(admin): State<Admin>,
-    StrictJson(body): StrictJson,
+    JsonBody(body): JsonBody<Backup>,
 ) -> Result<Response, Problem> {
-    let path = body.field("file").text().map(PathBuf::from).filter(|path| path.is_absolute());
+    let path = body.file.required().ok().map(PathBuf::from).filter(|path| path.is_absolute());
     let path =
         path.ok_or_else(|| FieldError::on("file", "file must be the absolute path of a new file"))?;
     let Ok(_turn) = admin.backups.try_acquire() else {

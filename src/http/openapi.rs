@@ -1,10 +1,13 @@
 //! The description of the API, generated from the handlers, and the page that shows it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::{IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::edge::problem::{FieldError, ProblemDocument};
 use super::events::EventJson;
@@ -27,6 +30,32 @@ impl IntoResponses for Refusals {
             ("4XX".to_owned(), refusal("The request is refused; `code` says why.")),
             ("5XX".to_owned(), refusal("The server cannot answer; try again later.")),
         ])
+    }
+}
+
+/// The body of a `PATCH`: the fields of a draft, each of which may be left out.
+pub struct Changes<T>(PhantomData<T>);
+
+impl<T: PartialSchema> PartialSchema for Changes<T> {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = T::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required.clear();
+            object.description =
+                Some("What to change; what is left out stays as it is.".to_owned());
+        }
+        schema
+    }
+}
+
+impl<T: ToSchema> ToSchema for Changes<T> {
+    fn name() -> Cow<'static, str> {
+        let draft = T::name();
+        format!("{}Changes", draft.strip_suffix("Draft").unwrap_or(&draft)).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
     }
 }
 

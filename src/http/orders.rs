@@ -12,10 +12,11 @@ use utoipa_axum::routes;
 use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::errors::problem;
+use super::edge::fields::{Faults, Field, Id};
 use super::edge::idempotency::{Remembered, once};
-use super::edge::input::{Faults, PathId, id_field};
 use super::edge::json::StrictJson;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
+use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
 use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
@@ -34,11 +35,11 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// What a new order needs.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct OrderDraft {
     /// The ticket to lock.
-    #[schema(pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
-    ticket_id: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    ticket_id: Field<Id<TicketId>>,
 }
 
 /// Locks a ticket while its buyer pays.
@@ -59,9 +60,9 @@ async fn create(
 ) -> Result<Response, Problem> {
     let source = body.source().clone();
     once(&state, who, "POST /api/orders", &headers, &source, move |state, key| async move {
+        let draft: OrderDraft = body.read()?;
         let mut faults = Faults::default();
-        let ticket = id_field::<TicketId>(body.field("ticketId"), "ticketId");
-        let Some(ticket) = faults.note("ticketId", ticket) else {
+        let Some(Id(ticket)) = faults.note("ticketId", draft.ticket_id.required()) else {
             return Err(faults.into_problem());
         };
         let reserved = state.market.reserve(ticket, who.user, key).await;

@@ -11,9 +11,10 @@ use utoipa_axum::routes;
 use super::edge::body::Json;
 use super::edge::codes::Code;
 use super::edge::errors::problem;
+use super::edge::fields::{Faults, Field, FieldValue, Given, Id, Refused};
 use super::edge::idempotency::once;
-use super::edge::input::{Faults, PathId, id_field};
-use super::edge::json::{Field, StrictJson};
+use super::edge::json::StrictJson;
+use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
@@ -35,14 +36,15 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// What a payment needs.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct PaymentDraft {
     /// The order to pay.
-    #[schema(pattern = "^order_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
-    order_id: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, pattern = "^order_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    order_id: Field<Id<OrderId>>,
     /// A Stripe token or payment method: `tok_…` or `pm_…`.
-    #[schema(example = "tok_visa", pattern = "^(tok|pm)_[A-Za-z0-9_]+$", max_length = 255)]
-    token: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "tok_visa", pattern = "^(tok|pm)_[A-Za-z0-9_]+$", max_length = 255)]
+    token: Field<PaymentToken>,
 }
 
 /// Pays an order.
@@ -64,10 +66,11 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let source = body.source().clone();
     once(&state, who, "POST /api/payments", &headers, &source, move |state, key| async move {
+        let draft: PaymentDraft = body.read()?;
         let mut faults = Faults::default();
-        let order = faults.note("orderId", id_field::<OrderId>(body.field("orderId"), "orderId"));
-        let token = faults.note("token", token_field(body.field("token")));
-        let (Some(order), Some(token)) = (order, token) else {
+        let order = faults.note("orderId", draft.order_id.required());
+        let token = faults.note("token", draft.token.required());
+        let (Some(Id(order)), Some(token)) = (order, token) else {
             return Err(faults.into_problem());
         };
         let refused = |error| problem(error, state.market.now());
@@ -77,9 +80,12 @@ async fn pay(
     .await
 }
 
-fn token_field(field: Field<'_>) -> Result<PaymentToken, &'static str> {
-    let text = field.text().filter(|text| !text.is_empty()).ok_or("token must be given")?;
-    PaymentToken::parse(text).ok_or("token must be a Stripe token or payment method: tok_… or pm_…")
+impl FieldValue for PaymentToken {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        let text = given.text().filter(|text| !text.is_empty()).ok_or("token must be given")?;
+        let refused = "token must be a Stripe token or payment method: tok_… or pm_…";
+        Self::parse(text).ok_or_else(|| refused.into())
+    }
 }
 
 /// What the buyer is told of a charge that was begun in an earlier life of the process.

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
-use super::edge::input::PathId;
+use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::edge::body::Json;
 use super::edge::codes::Code;
 use super::edge::errors::problem;
-use super::edge::input::Faults;
-use super::edge::json::StrictJson;
+use super::edge::fields::{Faults, Field};
+use super::edge::json::JsonBody;
 use super::edge::problem::Problem;
 use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
@@ -30,12 +30,15 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// The bank's question and the buyer's answer.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct Authentication {
     /// From the 202 that the payment was answered with.
-    client_secret: String,
+    #[serde(default)]
+    #[schema(value_type = String, required)]
+    client_secret: Field<String>,
     /// Whether the buyer passes 3-D Secure.
-    approve: bool,
+    #[serde(default)]
+    #[schema(value_type = bool, required)]
+    approve: Field<bool>,
 }
 
 /// Completes 3-D Secure in the sandbox, in the buyer's place. The outcome of the payment then
@@ -49,16 +52,15 @@ struct Authentication {
 async fn authenticate(
     State(state): State<ApiState>,
     who: SignedIn,
-    StrictJson(body): StrictJson,
+    JsonBody(body): JsonBody<Authentication>,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
-    let secret = body.field("clientSecret").text().ok_or("clientSecret must be given");
-    let secret = faults.note("clientSecret", secret);
-    let approve = faults.note("approve", approval(body.source()));
+    let secret = faults.note("clientSecret", body.client_secret.required());
+    let approve = faults.note("approve", body.approve.required());
     let (Some(secret), Some(approve)) = (secret, approve) else {
         return Err(faults.into_problem());
     };
-    let charge = state.gateway.sandbox_charge(secret).ok_or_else(Problem::not_found)?;
+    let charge = state.gateway.sandbox_charge(&secret).ok_or_else(Problem::not_found)?;
     let charge = state.store.charge(charge).await?.filter(|charge| charge.buyer == who.user);
     let charge = charge.ok_or_else(Problem::not_found)?;
     if charge.client_secret().is_none_or(|known| known.0 != secret) {
@@ -76,14 +78,4 @@ async fn authenticate(
     let view = after.view();
     let shown = Json(ChargeJson::from(&view));
     Ok(([(header::CACHE_CONTROL, "no-store")], shown).into_response())
-}
-
-/// No other field of the API is a boolean, so the reader of bodies does not know them.
-fn approval(body: &[u8]) -> Result<bool, &'static str> {
-    #[derive(Deserialize)]
-    struct Approval {
-        approve: bool,
-    }
-    let read = serde_json::from_slice::<Approval>(body);
-    read.map(|read| read.approve).map_err(|_| "approve must be true or false")
 }

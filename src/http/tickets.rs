@@ -12,17 +12,18 @@ use utoipa_axum::routes;
 use super::edge::body::Written;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::errors::problem;
+use super::edge::fields::{Faults, Field, FieldValue, Given, Numeral, Refused};
 use super::edge::idempotency::{Remembered, once};
-use super::edge::input::{Faults, PathId, price_field, title_field};
-use super::edge::json::{JsonObject, StrictJson};
+use super::edge::json::{JsonBody, StrictJson};
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
+use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
-use super::openapi::Refusals;
+use super::openapi::{Changes, Refusals};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::ticket_json;
 use super::views::TicketJson;
 use crate::domain::visible::shows_nothing;
-use crate::domain::{Currency, Price, PriceError, Ticket, TicketId};
+use crate::domain::{Currency, Price, PriceError, Ticket, TicketId, Title, TitleError};
 use crate::store::{TicketPage, TicketPosition, TicketQuery, TicketSort, search_words};
 
 const PATH: &str = "/api/tickets";
@@ -34,28 +35,63 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .routes(routes!(show, replace, change, withdraw))
 }
 
-/// What a new ticket needs.
+/// What a seller says of a ticket.
 #[derive(Deserialize, ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct TicketDraft {
     /// What it is for: 1 to 200 visible characters, trimmed.
-    #[schema(example = "Rock Concert", min_length = 1)]
-    title: String,
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "Rock Concert", min_length = 1)]
+    title: Field<Title>,
     /// What it costs, in major units, with no more decimals than the currency has.
-    #[schema(example = 25.5, exclusive_minimum = 0, maximum = 999_999.99)]
-    price: f64,
+    #[serde(default)]
+    #[schema(value_type = f64, required, example = 25.5, exclusive_minimum = 0, maximum = 999_999.99)]
+    price: Field<Numeral>,
 }
 
 /// What to change of a ticket.
-#[derive(Deserialize, ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-struct TicketChanges {
-    /// What it is for.
-    #[schema(example = "Rock Concert", min_length = 1)]
-    title: Option<String>,
-    /// What it costs, in major units.
-    #[schema(example = 25.5, exclusive_minimum = 0, maximum = 999_999.99)]
-    price: Option<f64>,
+type TicketChanges = Changes<TicketDraft>;
+
+impl TicketDraft {
+    /// Both fields, where both are needed.
+    fn complete(self, state: &ApiState) -> Result<(Title, Price), Problem> {
+        let mut faults = Faults::default();
+        let title = faults.note("title", self.title.required());
+        let price = self.price.required().and_then(|price| chargeable(&price, state));
+        let price = faults.note("price", price);
+        title.zip(price).ok_or_else(|| faults.into_problem())
+    }
+
+    /// The fields that are to change.
+    fn changes(self, state: &ApiState) -> Result<(Option<Title>, Option<Price>), Problem> {
+        let mut faults = Faults::default();
+        let title = faults.note("title", self.title.optional());
+        let price = self.price.optional();
+        let price =
+            price.and_then(|price| price.map(|price| chargeable(&price, state)).transpose());
+        let price = faults.note("price", price);
+        title.zip(price).ok_or_else(|| faults.into_problem())
+    }
+}
+
+impl FieldValue for Title {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        match given {
+            Given::Missing | Given::Null => Err(Refused::because(TitleError::Blank)),
+            Given::Text(text) => Self::parse(&text).map_err(Refused::because),
+            _ => Err("Title must be a string".into()),
+        }
+    }
+}
+
+/// Reads a price, which must also be one that whoever takes the money can charge to the unit.
+fn chargeable(numeral: &Numeral, state: &ApiState) -> Result<Price, Refused> {
+    let price = match numeral {
+        Numeral::Absent => Err(PriceError::NotPositive),
+        Numeral::Literal(text) => Price::parse(text, state.currency),
+        Numeral::Other => Err(PriceError::NotANumber),
+    };
+    let price = price.map_err(Refused::because)?;
+    state.market.refuse_price(price).map_or(Ok(price), |reason| Err(reason.into()))
 }
 
 /// Lists a ticket for sale.
@@ -76,24 +112,13 @@ async fn create(
 ) -> Result<Response, Problem> {
     let source = body.source().clone();
     once(&state, who, "POST /api/tickets", &headers, &source, move |state, key| async move {
-        let mut faults = Faults::default();
-        let title = faults.note("title", title_field(body.field("title")));
-        let price = faults.note("price", chargeable_price(&state, &body));
-        let (Some(title), Some(price)) = (title, price) else {
-            return Err(faults.into_problem());
-        };
+        let draft: TicketDraft = body.read()?;
+        let (title, price) = draft.complete(&state)?;
         let listed = state.market.list_ticket(who.user, title, price, key).await;
         let ticket = listed.map_err(|error| problem(error, state.market.now()))?;
         Ok(created(&ticket))
     })
     .await
-}
-
-/// Reads `price`, which must also be one that whoever takes the money can charge to the unit.
-fn chargeable_price(state: &ApiState, body: &JsonObject) -> Result<Price, String> {
-    let price = price_field(body.field("price"), state.currency);
-    let price = price.map_err(|error| error.to_string())?;
-    state.market.refuse_price(price).map_or(Ok(price), Err)
 }
 
 /// The answer to a ticket that was just listed.
@@ -329,9 +354,10 @@ async fn replace(
     who: SignedIn,
     id: PathId<TicketId>,
     headers: HeaderMap,
-    StrictJson(body): StrictJson,
+    JsonBody(draft): JsonBody<TicketDraft>,
 ) -> Result<Response, Problem> {
-    edit(&state, who, id, &headers, &body, Fields::Both).await
+    let (title, price) = draft.complete(&state)?;
+    edit(&state, who, id, &headers, (Some(title), Some(price))).await
 }
 
 /// Changes a listing: either field, or both.
@@ -346,16 +372,9 @@ async fn change(
     who: SignedIn,
     id: PathId<TicketId>,
     headers: HeaderMap,
-    StrictJson(body): StrictJson,
+    JsonBody(draft): JsonBody<TicketDraft>,
 ) -> Result<Response, Problem> {
-    edit(&state, who, id, &headers, &body, Fields::Given).await
-}
-
-/// Which fields an edit must have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fields {
-    Both,
-    Given,
+    edit(&state, who, id, &headers, draft.changes(&state)?).await
 }
 
 async fn edit(
@@ -363,22 +382,10 @@ async fn edit(
     who: SignedIn,
     id: PathId<TicketId>,
     headers: &HeaderMap,
-    body: &JsonObject,
-    fields: Fields,
+    (title, price): (Option<Title>, Option<Price>),
 ) -> Result<Response, Problem> {
-    let mut faults = Faults::default();
-    let is_read = |name| fields == Fields::Both || !body.field(name).is_missing();
-    let title = is_read("title").then(|| faults.note("title", title_field(body.field("title"))));
-    let price = is_read("price").then(|| faults.note("price", chargeable_price(state, body)));
-    // A field that was read and is absent was faulty.
-    if title == Some(None) || price == Some(None) {
-        return Err(faults.into_problem());
-    }
     let expected = expected_version(headers);
-    let edited = state
-        .market
-        .edit_ticket(id.known()?, who.user, title.flatten(), price.flatten(), expected)
-        .await;
+    let edited = state.market.edit_ticket(id.known()?, who.user, title, price, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
     Ok(one(&ticket))
 }

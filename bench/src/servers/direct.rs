@@ -18,8 +18,9 @@ use gittix::domain::{
 };
 use gittix::http::Readiness;
 use gittix::http::edge::conditional::etag;
+use gittix::http::edge::fields::{Field, Id};
 use gittix::http::edge::guard::harden;
-use gittix::http::edge::json::StrictJson;
+use gittix::http::edge::json::JsonBody;
 use gittix::http::edge::serve::{listen, serve as serve_edge};
 use gittix::http::views::OrderJson;
 use gittix::seams::{Clock as _, IdMint, SystemClock, SystemEntropy};
@@ -58,15 +59,22 @@ pub async fn serve(address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Draft {
+    #[serde(default)]
+    ticket_id: Field<Id<TicketId>>,
+}
+
 async fn create(
     State(market): State<Arc<Marketplace>>,
     headers: HeaderMap,
-    StrictJson(body): StrictJson,
+    JsonBody(draft): JsonBody<Draft>,
 ) -> Response {
     let Some(buyer) = market.signed_in(&headers).await else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
-    let Some(ticket) = body.field("ticketId").text().and_then(|id| id.parse().ok()) else {
+    let Ok(Id(ticket)) = draft.ticket_id.required() else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     match market.reserve(ticket, buyer).await {

@@ -2,18 +2,18 @@
 //!
 //! A body is one JSON object in UTF-8 and nothing else. Duplicate keys are
 //! refused at every level, because two readers of the same body could take a
-//! different one of them for true. Fields are read one by one, so that a handler
-//! can collect every rule that is broken, and a number keeps the text it was
-//! written in, because a price must never pass through a float.
+//! different one of them for true. What the object holds is read by [`super::fields`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, header};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
 use super::codes::Code;
@@ -21,91 +21,32 @@ use super::problem::Problem;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a field of an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field<'a> {
-    /// The object does not have it.
-    Missing,
-    /// It is `null`.
-    Null,
-    /// A string, unescaped.
-    Text(&'a str),
-    /// A number, as it is written: `25.50`, `1e400`.
-    Number(&'a str),
-    /// Something no field of this API takes.
-    Other(Kind),
-}
-
-impl<'a> Field<'a> {
-    /// The text of a string; nothing for all else.
-    pub fn text(self) -> Option<&'a str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Missing | Self::Null | Self::Number(_) | Self::Other(_) => None,
-        }
-    }
-
-    /// The text of a number, or of a string that is to be read as one.
-    pub fn numeral(self) -> Option<&'a str> {
-        match self {
-            Self::Number(literal) | Self::Text(literal) => Some(literal),
-            Self::Missing | Self::Null | Self::Other(_) => None,
-        }
-    }
-
-    /// Whether the object has the field at all.
-    pub fn is_missing(self) -> bool {
-        self == Self::Missing
-    }
-}
-
-/// The kinds of JSON value that no field of this API takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `true` or `false`.
-    Boolean,
-    /// A list.
-    Array,
-    /// A nested object.
-    Object,
-}
-
-/// The one JSON object that a body is.
+/// The one JSON object that a body is, known to be sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonObject {
     source: Bytes,
-    members: BTreeMap<String, Member>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Member {
-    Null,
-    Text(String),
-    Number(String),
-    Other(Kind),
 }
 
 impl JsonObject {
-    /// Reads a body that should be one JSON object.
+    /// Looks through a body that should be one JSON object.
     ///
     /// # Errors
     ///
     /// A 400 that says what is wrong, and where.
     pub fn parse(source: Bytes) -> Result<Self, Problem> {
-        let members =
-            parse_members(&source).map_err(|detail| Problem::new(Code::InvalidJson, detail))?;
-        Ok(Self { source, members })
+        check(&source).map_err(|detail| Problem::new(Code::InvalidJson, detail))?;
+        Ok(Self { source })
     }
 
-    /// The field with this name.
-    pub fn field(&self, name: &str) -> Field<'_> {
-        match self.members.get(name) {
-            None => Field::Missing,
-            Some(Member::Null) => Field::Null,
-            Some(Member::Text(text)) => Field::Text(text),
-            Some(Member::Number(literal)) => Field::Number(literal),
-            Some(Member::Other(kind)) => Field::Other(*kind),
-        }
+    /// The object as a struct. Where that is made of [`super::fields::Field`]s, every object is one.
+    ///
+    /// # Errors
+    ///
+    /// A 400 if the object does not fit.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.source).map_err(|error| {
+            Problem::new(Code::InvalidJson, format!("The body is not acceptable JSON: {error}."))
+        })
     }
 
     /// The body as it arrived.
@@ -114,7 +55,7 @@ impl JsonObject {
     }
 }
 
-fn parse_members(source: &[u8]) -> Result<BTreeMap<String, Member>, String> {
+fn check(source: &[u8]) -> Result<(), String> {
     if source.is_empty() {
         return Err("The body is empty; it must be a JSON object.".to_owned());
     }
@@ -124,53 +65,49 @@ fn parse_members(source: &[u8]) -> Result<BTreeMap<String, Member>, String> {
     let text = std::str::from_utf8(source).map_err(|error| {
         format!("The body is not valid UTF-8 from byte {} on.", error.valid_up_to())
     })?;
-    serde_json::from_str::<Members>(text)
-        .map(|members| members.0)
+    serde_json::from_str::<TopLevel>(text)
+        .map(|_| ())
         .map_err(|error| format!("The body is not acceptable JSON: {error}."))
 }
 
-/// The top level. Each value is first taken as raw text, which needs no
-/// recursion however deep it nests, and then checked by its kind.
-struct Members(BTreeMap<String, Member>);
+/// The top level. Each value is first taken as raw text, which needs no recursion however deep it
+/// nests and no limits on numbers, and then checked by its kind.
+struct TopLevel;
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for TopLevel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TopLevel;
-        impl<'de> Visitor<'de> for TopLevel {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    let raw: &RawValue = map.next_value()?;
-                    let member = read_member(raw.get()).map_err(|error| {
-                        A::Error::custom(format!("in {}: {}", quote(&name), sans_place(&error)))
-                    })?;
-                    if members.contains_key(&name) {
-                        return Err(A::Error::custom(format!("duplicate key {}", quote(&name))));
-                    }
-                    members.insert(name, member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(TopLevel)
+        deserializer.deserialize_map(Self)
     }
 }
 
-fn read_member(raw: &str) -> serde_json::Result<Member> {
-    Ok(match raw.as_bytes().first() {
-        Some(b'n') => Member::Null,
-        Some(b't' | b'f') => Member::Other(Kind::Boolean),
-        Some(b'"') => Member::Text(serde_json::from_str(raw)?),
-        Some(b'[') => serde_json::from_str::<Checked>(raw).map(|_| Member::Other(Kind::Array))?,
-        Some(b'{') => serde_json::from_str::<Checked>(raw).map(|_| Member::Other(Kind::Object))?,
-        _ => Member::Number(raw.to_owned()),
-    })
+impl<'de> Visitor<'de> for TopLevel {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let raw: &RawValue = map.next_value()?;
+            check_member(raw.get()).map_err(|error| {
+                A::Error::custom(format!("in {}: {}", quote(&name), sans_place(&error)))
+            })?;
+            if keys.contains(&name) {
+                return Err(A::Error::custom(format!("duplicate key {}", quote(&name))));
+            }
+            keys.insert(name);
+        }
+        Ok(self)
+    }
+}
+
+fn check_member(raw: &str) -> serde_json::Result<()> {
+    match raw.as_bytes().first() {
+        Some(b'"' | b'[' | b'{') => serde_json::from_str::<Checked>(raw).map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 /// The message of an error without its place, which counts from the start of
@@ -189,7 +126,7 @@ fn quote(key: &str) -> String {
     format!("{shown:?}{dots}")
 }
 
-/// A value below the top level, which nothing reads: it has to be sound all the
+/// A value below the top level, which maybe nothing reads: it has to be sound all the
 /// same. Its depth is limited by the recursion limit of the deserialiser.
 struct Checked;
 
@@ -248,9 +185,22 @@ impl<'de> Visitor<'de> for Checked {
     }
 }
 
-/// The extractor for a JSON body. It comes last among a handler's arguments.
+/// The extractor for a JSON body that is read later. It comes last among a handler's arguments.
 #[derive(Debug)]
 pub struct StrictJson(pub JsonObject);
+
+/// The extractor for a JSON body. It comes last among a handler's arguments.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let StrictJson(object) = StrictJson::from_request(request, state).await?;
+        object.read().map(Self)
+    }
+}
 
 impl<S: Send + Sync> FromRequest<S> for StrictJson {
     type Rejection = Problem;

@@ -5,14 +5,16 @@ pub mod body;
 pub mod codes;
 pub mod conditional;
 pub mod errors;
+pub mod fields;
 pub mod framing;
 pub mod guard;
 pub mod idempotency;
-pub mod input;
+
 pub mod json;
 pub mod metrics;
 pub mod origin;
 pub mod paging;
+pub mod path;
 pub mod percent;
 pub mod problem;
 pub mod readiness;

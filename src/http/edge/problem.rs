@@ -27,13 +27,13 @@ pub struct FieldError {
     pub message: Cow<'static, str>,
     /// The field or query parameter at fault, if it is one alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<&'static str>,
+    pub field: Option<Cow<'static, str>>,
 }
 
 impl FieldError {
     /// A rule that one field breaks.
-    pub fn on(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { message: message.into(), field: Some(field) }
+    pub fn on(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into(), field: Some(field.into()) }
     }
 
     /// A rule that the request breaks as a whole.

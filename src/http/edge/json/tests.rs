@@ -1,5 +1,7 @@
 //! What the reader of bodies takes and what it refuses.
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
@@ -15,33 +17,15 @@ fn parse(body: &[u8]) -> Result<JsonObject, Problem> {
     JsonObject::parse(Bytes::copy_from_slice(body))
 }
 
+fn members(object: &JsonObject) -> BTreeMap<String, &RawValue> {
+    object.read().unwrap()
+}
+
 fn refusal(body: &[u8]) -> String {
     let problem = parse(body).expect_err("this body must be refused");
     assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
     assert_eq!(problem.code(), Code::InvalidJson);
     problem.into_document().detail.into_owned()
-}
-
-#[test]
-fn fields_are_read_one_by_one() {
-    let object = parse(br#" {"t":"a\u00e9","n":12.50,"z":null,"b":true,"l":[1],"o":{"x":1}} "#);
-    let object = object.unwrap();
-    assert_eq!(object.field("t"), Field::Text("aé"));
-    assert_eq!(object.field("n"), Field::Number("12.50"));
-    assert_eq!(object.field("z"), Field::Null);
-    assert_eq!(object.field("b"), Field::Other(Kind::Boolean));
-    assert_eq!(object.field("l"), Field::Other(Kind::Array));
-    assert_eq!(object.field("o"), Field::Other(Kind::Object));
-    assert_eq!(object.field("absent"), Field::Missing);
-}
-
-#[test]
-fn a_number_keeps_the_text_it_was_written_in() {
-    for literal in ["0", "-0", "1.10", "1e400", "-1E-9", "18446744073709551616", "0.1000000001"] {
-        let object = parse(format!(r#"{{"price":{literal}}}"#).as_bytes()).unwrap();
-        assert_eq!(object.field("price"), Field::Number(literal));
-        assert_eq!(object.field("price").numeral(), Some(literal));
-    }
 }
 
 #[test]
@@ -100,7 +84,7 @@ fn a_lone_surrogate_is_refused_also_where_nobody_looks() {
         refusal(body.as_bytes());
     }
     let object = parse(br#"{"a":"\ud83d\ude00"}"#).unwrap();
-    assert_eq!(object.field("a"), Field::Text("😀"));
+    assert_eq!(members(&object)["a"].get(), r#""\ud83d\ude00""#);
 }
 
 #[test]
@@ -161,20 +145,11 @@ fn check_agreement(body: &[u8]) -> Result<(), TestCaseError> {
     match (parse(body), reference) {
         (Ok(object), Ok(reference)) => {
             let reference = reference.as_object().expect("only objects are accepted").clone();
-            prop_assert_eq!(object.members.len(), reference.len());
-            for (name, value) in &reference {
-                let agrees = match object.field(name) {
-                    Field::Missing => false,
-                    Field::Null => value.is_null(),
-                    Field::Text(text) => value.as_str() == Some(text),
-                    Field::Number(literal) => {
-                        serde_json::from_str(literal).ok().as_ref() == Some(value)
-                    }
-                    Field::Other(Kind::Boolean) => value.is_boolean(),
-                    Field::Other(Kind::Array) => value.is_array(),
-                    Field::Other(Kind::Object) => value.is_object(),
-                };
-                prop_assert!(agrees, "{}", name);
+            let members = members(&object);
+            prop_assert_eq!(members.len(), reference.len());
+            for (name, raw) in &members {
+                let value: serde_json::Value = serde_json::from_str(raw.get()).unwrap();
+                prop_assert_eq!(reference.get(name), Some(&value));
             }
         }
         (Ok(_), Err(error)) => {
