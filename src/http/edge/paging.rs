@@ -32,20 +32,12 @@ impl Query {
     ///
     /// A 400 if a percent-encoding is broken or does not decode to UTF-8.
     pub fn parse(query: &str) -> Result<Self, Problem> {
-        let decode = |text: &str| {
-            percent::decode(&text.replace('+', " ")).ok_or_else(|| {
-                Problem::bad_request("The query string is not properly percent-encoded UTF-8.")
-            })
-        };
-        let pairs = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Ok((decode(name)?, decode(value)?))
-            })
-            .collect::<Result<_, Problem>>()?;
-        Ok(Self { pairs })
+        if !percent::is_decodable(query) {
+            return Err(Problem::bad_request(
+                "The query string is not properly percent-encoded UTF-8.",
+            ));
+        }
+        Ok(Self { pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect() })
     }
 
     /// The value of a parameter that may be there once.
