@@ -51,7 +51,7 @@ bugs! {
     SharedAddress "shared-address"
     /// What an idempotency key led to is not written with the change.
     ForgottenKey "forgotten-key"
-    /// A ticket's actor adopts what was refused.
+    /// An actor adopts what was refused.
     AdoptedRefusal "adopted-refusal"
     /// The timer is not told of the first open order.
     SilentDoorbell "silent-doorbell"

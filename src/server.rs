@@ -173,6 +173,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             max_open_per_user: settings.orders.max_open_per_user,
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
+            request_timeout: settings.http.request_timeout,
             gateway_timeout: GATEWAY_TIMEOUT,
             max_live_actors: settings.actors.max_live,
             ..MarketSettings::default()

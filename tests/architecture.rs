@@ -217,3 +217,124 @@ fn nothing_but_a_test_gives_up_with_a_panic() {
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// Folders in which no file uses one that uses it.
+const WITHOUT_CYCLES: [&str; 1] = ["actors"];
+
+/// A module's path below `src/`, such as `actors/effects`.
+fn module_path(file: &Path) -> PathBuf {
+    let is_folder = file.file_name().is_some_and(|name| name == "mod.rs");
+    if is_folder { file.parent().unwrap().to_path_buf() } else { file.with_extension("") }
+}
+
+/// Every module below `src/` that a source file uses, however it writes that: from the root, by way
+/// of a parent, or as its own child.
+fn uses(source: &Source, modules: &[PathBuf]) -> Vec<PathBuf> {
+    let own = module_path(&source.path);
+    let statement = |line: &str| {
+        let line = line.trim_start().trim_start_matches("pub ");
+        line.strip_prefix("use ").map(str::to_owned)
+    };
+    let children = source.text.lines().filter_map(statement);
+    let children = children.map(|path| (own.clone(), path));
+    let mut found = Vec::new();
+    for (start, path) in paths(&source.text, &own).into_iter().chain(children) {
+        // `a::b::{c, d}` uses `a::b::c` and `a::b::d`.
+        let end = path.find(|c| "{;,)>(".contains(c)).unwrap_or(path.len());
+        let (stem, rest) = path.split_at(end);
+        let names = match rest.strip_prefix('{') {
+            Some(group) => first_names(group).iter().map(|name| format!("{stem}{name}")).collect(),
+            None => vec![stem.to_owned()],
+        };
+        for name in names {
+            // The longest beginning that is a module; what follows is in it.
+            let mut module = start.clone();
+            for part in name.split("::") {
+                let longer = module.join(word(part.trim()));
+                if !modules.contains(&longer) {
+                    break;
+                }
+                module = longer;
+            }
+            found.push(module);
+        }
+    }
+    found.retain(|module| *module != own && modules.contains(module));
+    found
+}
+
+/// Where each path that begins with `crate`, `self` or `super` starts, and the rest of it.
+fn paths(text: &str, own: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for (place, first) in
+        ["crate::", "self::", "super::"].into_iter().flat_map(|first| text.match_indices(first))
+    {
+        let before = text[..place].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || "_$:".contains(c)) {
+            continue;
+        }
+        let mut start = match first {
+            "crate::" => PathBuf::new(),
+            "self::" => own.to_path_buf(),
+            _ => own.parent().unwrap().to_path_buf(),
+        };
+        let mut rest = &text[place + first.len()..];
+        while let Some(further) = rest.strip_prefix("super::") {
+            start.pop();
+            rest = further;
+        }
+        let rest: String = rest.chars().take(2_000).collect();
+        found.push((start, rest));
+    }
+    found
+}
+
+/// A way from a module back to itself, if there is one.
+fn cycle(arrows: &[(PathBuf, Vec<PathBuf>)]) -> Option<Vec<PathBuf>> {
+    fn walk(
+        way: &mut Vec<PathBuf>,
+        done: &mut Vec<PathBuf>,
+        arrows: &[(PathBuf, Vec<PathBuf>)],
+    ) -> Option<Vec<PathBuf>> {
+        let here = way.last()?.clone();
+        let next = arrows.iter().find(|(module, _)| *module == here).map(|(_, uses)| uses);
+        for module in next.into_iter().flatten() {
+            if let Some(place) = way.iter().position(|before| before == module) {
+                return Some(way[place..].to_vec());
+            }
+            if !done.contains(module) {
+                way.push(module.clone());
+                if let Some(cycle) = walk(way, done, arrows) {
+                    return Some(cycle);
+                }
+                way.pop();
+            }
+        }
+        done.push(here);
+        None
+    }
+    let mut done = Vec::new();
+    arrows.iter().find_map(|(module, _)| walk(&mut vec![module.clone()], &mut done, arrows))
+}
+
+#[test]
+fn no_file_uses_one_that_uses_it() {
+    let sources = sources();
+    let modules: Vec<PathBuf> = sources.iter().map(|source| module_path(&source.path)).collect();
+    for folder in WITHOUT_CYCLES {
+        let inside =
+            |path: &Path| path.starts_with(folder) || path.with_extension("") == Path::new(folder);
+        let arrows: Vec<(PathBuf, Vec<PathBuf>)> = sources
+            .iter()
+            .filter(|source| inside(&source.path))
+            .map(|source| {
+                let mut used = uses(source, &modules);
+                used.retain(|module| inside(module));
+                (module_path(&source.path), used)
+            })
+            .collect();
+        let all: usize = arrows.iter().map(|(_, uses)| uses.len()).sum();
+        assert!(all > 20, "{folder}: the uses are found, {all} of them");
+        assert_eq!(cycle(&arrows), None, "{folder}");
+    }
+}

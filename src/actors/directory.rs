@@ -9,7 +9,7 @@
 //! 2. An actor only loses its id when no message of it is alive. It does nothing for that id any
 //!    more, and may at once stand for another, which its next message names, or end.
 //! 3. An actor that failed keeps its id until its state is dropped, which is after its last
-//!    message; see [`Presence`]. Whoever asks meanwhile waits for that.
+//!    message; see [`Activation`]. Whoever asks meanwhile waits for that.
 //!
 //! Should two live actors of one id ever exist all the same, the store's version check rejects
 //! the slower one's commit.
@@ -34,11 +34,12 @@ const DELIVERY_ATTEMPTS: usize = 8;
 pub trait Key: Copy + Ord + Hash + Send + Sync + std::fmt::Debug + 'static {}
 impl<T: Copy + Ord + Hash + Send + Sync + std::fmt::Debug + 'static> Key for T {}
 
-/// Makes an actor, which must keep the [`Presence`] in its state; `None` if no actor can be made any
+/// Makes an actor, which must keep the [`Activation`] in its state; `None` if no actor can be made any
 /// more.
-type Activate<K, B> = Box<dyn Fn(Presence<K, B>) -> Option<ActorRef<Letter<K, B>>> + Send + Sync>;
+type Activate<K, B> =
+    Box<dyn Fn(Activation<K, B>) -> Option<ActorRef<Envelope<K, B>>> + Send + Sync>;
 
-/// Told of an actor whose last hold was dropped.
+/// Told of an actor whose last lease was dropped.
 type Idle<K> = Arc<dyn Fn(&Arc<Shared<K>>) + Send + Sync>;
 
 /// The live actors of one kind.
@@ -66,7 +67,7 @@ pub struct DirectoryLimits {
 
 /// An actor that has not ended, as far as is known.
 struct Live<K: Key, B: Send + 'static> {
-    actor: ActorRef<Letter<K, B>>,
+    actor: ActorRef<Envelope<K, B>>,
     shared: Arc<Shared<K>>,
 }
 
@@ -87,7 +88,7 @@ struct Shared<K> {
     touched: AtomicBool,
     /// Whether it was given its id since its last message. That may be an id it had before, and
     /// that another actor had meanwhile.
-    turned: AtomicBool,
+    reassigned: AtomicBool,
     /// Whether it takes no messages any more; changed under the shard's lock alone.
     failed: AtomicBool,
     /// Whether its state was dropped.
@@ -102,7 +103,7 @@ impl<K: Key> Shared<K> {
             id: Mutex::new(None),
             pending: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
-            turned: AtomicBool::new(false),
+            reassigned: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             end: Notify::new(),
@@ -119,35 +120,35 @@ impl<K: Key> Shared<K> {
 }
 
 /// A message with what keeps its actor awake until it is dealt with.
-pub struct Letter<K: Key, B: Send + 'static> {
-    /// Whom it is for; see [`Presence::turn_to`].
+pub struct Envelope<K: Key, B: Send + 'static> {
+    /// Whom it is for; see [`Activation::assume`].
     pub to: K,
     /// What is asked.
     pub body: B,
     /// Keep it for as long as the matter is open.
-    pub hold: Hold<K>,
+    pub lease: Lease<K>,
 }
 
 /// Keeps an actor from losing its id.
-pub struct Hold<K: Key> {
+pub struct Lease<K: Key> {
     shared: Arc<Shared<K>>,
     idle: Idle<K>,
 }
 
-impl<K: Key> Hold<K> {
+impl<K: Key> Lease<K> {
     fn new(shared: &Arc<Shared<K>>, idle: &Idle<K>) -> Self {
         shared.pending.fetch_add(1, Ordering::AcqRel);
         Self { shared: shared.clone(), idle: idle.clone() }
     }
 }
 
-impl<K: Key> Clone for Hold<K> {
+impl<K: Key> Clone for Lease<K> {
     fn clone(&self) -> Self {
         Self::new(&self.shared, &self.idle)
     }
 }
 
-impl<K: Key> Drop for Hold<K> {
+impl<K: Key> Drop for Lease<K> {
     fn drop(&mut self) {
         // An actor that panics keeps its id until its end.
         if self.shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 && !std::thread::panicking() {
@@ -158,13 +159,13 @@ impl<K: Key> Drop for Hold<K> {
 
 /// The proof that an actor exists. When its state is dropped, so is this, and the directory
 /// knows that a fresh actor may be made.
-pub struct Presence<K: Key, B: Send + 'static> {
+pub struct Activation<K: Key, B: Send + 'static> {
     id: K,
     shared: Arc<Shared<K>>,
     directory: Weak<Directory<K, B>>,
 }
 
-impl<K: Key, B: Send + 'static> Presence<K, B> {
+impl<K: Key, B: Send + 'static> Activation<K, B> {
     /// The id the actor stands for.
     pub fn id(&self) -> K {
         self.id
@@ -173,14 +174,14 @@ impl<K: Key, B: Send + 'static> Presence<K, B> {
     /// To be called with every message: whether the actor was given its id since the one before, so
     /// that it must forget all it knows.
     #[must_use]
-    pub fn turn_to(&mut self, id: K) -> bool {
+    pub fn assume(&mut self, id: K) -> bool {
         let is_another = std::mem::replace(&mut self.id, id) != id;
-        let was_given = self.shared.turned.swap(false, Ordering::Relaxed);
+        let was_given = self.shared.reassigned.swap(false, Ordering::Relaxed);
         if planted(Bug::MistakenIdentity) { is_another } else { was_given }
     }
 }
 
-impl<K: Key, B: Send + 'static> Drop for Presence<K, B> {
+impl<K: Key, B: Send + 'static> Drop for Activation<K, B> {
     fn drop(&mut self) {
         // First this, then the look at its id: it is given none after this, see `take_free`.
         self.shared.ended.store(true, Ordering::Release);
@@ -242,7 +243,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
     /// An empty directory whose actors `activate` makes.
     pub fn new(
         limits: DirectoryLimits,
-        activate: impl Fn(Presence<K, B>) -> Option<ActorRef<Letter<K, B>>> + Send + Sync + 'static,
+        activate: impl Fn(Activation<K, B>) -> Option<ActorRef<Envelope<K, B>>> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new_cyclic(|itself: &Weak<Self>| {
             let directory = itself.clone();
@@ -307,14 +308,14 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
                 } else {
                     let Some(body) = body.take() else { return Err(AskError::Failed) };
                     live.shared.touched.store(true, Ordering::Relaxed);
-                    let hold = Hold::new(&live.shared, &self.idle);
+                    let lease = Lease::new(&live.shared, &self.idle);
                     let actor = live.actor.clone();
-                    // An actor that has just failed drops the letter, which tells the asker.
-                    let undelivered = actor.cast(Letter { to: id, body: body(), hold }).err();
+                    // An actor that has just failed drops the envelope, which tells the asker.
+                    let undelivered = actor.cast(Envelope { to: id, body: body(), lease }).err();
                     if undelivered.is_some() {
                         live.shared.failed.store(true, Ordering::Release);
                     }
-                    // The letter's hold takes the lock when it is dropped.
+                    // The envelope's lease takes the lock when it is dropped.
                     drop(shard);
                     drop(undelivered);
                     return Ok(());
@@ -368,7 +369,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
                 continue;
             }
             live.shared.set_id(Some(id));
-            live.shared.turned.store(true, Ordering::Relaxed);
+            live.shared.reassigned.store(true, Ordering::Relaxed);
             if live.has_not_ended() {
                 return Some(live);
             }
@@ -378,8 +379,8 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
     /// A fresh actor. The caller holds the lock of the id's shard.
     fn make(&self, id: K) -> Option<Live<K, B>> {
         let shared = Arc::new(Shared::new());
-        let presence = Presence { id, shared: shared.clone(), directory: self.itself.clone() };
-        let actor = (self.activate)(presence)?;
+        let activation = Activation { id, shared: shared.clone(), directory: self.itself.clone() };
+        let actor = (self.activate)(activation)?;
         shared.set_id(Some(id));
         Some(Live { actor, shared }).filter(Live::has_not_ended)
     }

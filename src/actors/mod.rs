@@ -1,25 +1,36 @@
-//! Who acts: one actor for every ticket and order that is being changed, a timer for the
-//! deadlines, a reconciler for the charges, and the [`Marketplace`] in front of them.
+//! Who acts: an actor for every ticket and order that is being changed, a timer for the deadlines,
+//! a reconciler for the charges, and the [`Marketplace`] in front of them.
 //!
 //! An actor deals with one message at a time, always in the same way: read the clock once,
 //! decide (a pure function of [`crate::domain`]), commit, adopt the new state, answer, and only
-//! then act on what follows. Calls between actors go from order to ticket alone, so there is no
-//! cycle to wait in. Nothing here is the truth: state is in the store, and an actor that ends,
-//! for whatever reason, is replaced by one that reads it from there.
+//! then act on what follows. That is written once, in [`aggregate`]; what a ticket or an order is
+//! asked and decides is in [`ticket`] and [`order`]. Calls between actors go from order to ticket
+//! alone, so there is no cycle to wait in. Nothing here is the truth: state is in the store, and an
+//! actor that ends, for whatever reason, is replaced by one that reads it from there.
+//!
+//! What takes time or the outside is generic over its kinds: [`effects`] are calls that are made
+//! until their outcome is known, [`timers`] are rows that are due some time. No file here uses one
+//! that uses it; a test holds that.
 
-mod calls;
+pub mod aggregate;
 mod context;
-mod deadlines;
 pub mod directory;
+pub mod effects;
 mod error;
+mod idempotency;
 mod marketplace;
-mod order;
-mod reconciler;
+pub mod order;
+mod retry;
+mod settings;
 mod supervisor;
-mod ticket;
+pub mod ticket;
+pub mod timers;
 
-pub use context::MarketSettings;
 pub use error::MarketError;
+pub use idempotency::IdempotencyKey;
+pub use marketplace::payments::PendingCharge;
 pub use marketplace::{MarketStats, Marketplace, StartError};
-pub use reconciler::PendingCharge;
-pub use ticket::IdempotencyKey;
+pub use settings::MarketSettings;
+
+#[cfg(test)]
+mod testing;

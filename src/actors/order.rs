@@ -1,70 +1,61 @@
-//! One order with its charges: cancels, expires, pays, and follows its gateway calls.
+//! Orders with their charges: cancelled, expired, paid, and brought forward by what the gateway
+//! reports.
 //!
-//! The actor never waits for the gateway. A call runs in a task of its own and comes back as a
-//! [`OrderRequest::Report`], which is applied to what is stored by then. Until a call has come
-//! back no other is started for the same charge.
+//! An order never waits for the gateway. Its next call is an effect of a decision and comes back as
+//! [`OrderRequest::Report`], which is applied to what is stored by then. A change that releases or
+//! sells the ticket is committed by the ticket's actor, so that one commit carries both; tickets
+//! never ask orders, so nobody waits in a circle.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tracing::{info, warn};
+use async_trait::async_trait;
+use tracing::warn;
 
-use super::calls::{call_gateway, perform};
-use super::context::{Committed, Context, MAX_REDECISIONS};
-use super::directory::{Hold, Letter, OpenReply, Presence, Reply};
+use super::aggregate::{Actors, Aggregate, Change, Decision, When};
+use super::context::{Committed, Context};
+use super::effects::charges::{ChargeCall, Charges, LONGEST_PAUSE_FOR_BUYER};
+use super::effects::kind::{Effect, Recipient, Told};
+use super::effects::{Effects, LONGEST_PAUSE};
 use super::error::MarketError;
-use super::reconciler::{LONGEST_PAUSE, LONGEST_PAUSE_FOR_BUYER};
-use super::ticket::{IdempotencyKey, Loaded, Settlement, TicketRequest};
+use super::idempotency::IdempotencyKey;
+use super::ticket::{Carried, TicketRequest, Tickets};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
     GatewayStep, IntentFact, IntentId, IntentReport, OrderId, PaymentToken, Purchase,
-    PurchaseChange, PurchaseCommand, PurchaseDecision, Timestamp, UserId, Write,
+    PurchaseChange, PurchaseCommand, PurchaseDecision, TicketDemand, TicketId, Timestamp, UserId,
+    Write,
 };
 use crate::payments::GatewayError;
 
-/// What an order's actor can be asked.
+/// What an order can be asked. It answers with the order as it is then, and with the charge that
+/// was asked about or the latest.
+#[derive(Debug, Clone)]
 pub enum OrderRequest {
-    /// The buyer gives the ticket back. Answered once that is durable.
+    /// The buyer gives the ticket back.
     Cancel {
         /// Who asks.
         by: UserId,
         /// Which versions of the order are meant.
         expected: ExpectedVersion,
-        /// Where the answer goes.
-        reply: Reply<Result<(), MarketError>>,
     },
-    /// The deadline may have passed. Answered once what follows is durable.
-    Expire {
-        /// Where the answer goes.
-        reply: Reply<Result<(), MarketError>>,
-    },
+    /// The deadline may have passed.
+    Expire,
     /// The buyer pays. Answered once the charge is decided or waits for the buyer.
-    Pay {
-        /// The payment.
-        payment: Payment,
-        /// Where the answer goes.
-        reply: Reply<Result<Purchase, MarketError>>,
-    },
-    /// A gateway call came back.
+    Pay(Payment),
+    /// The gateway has told something.
     Report {
-        /// The charge it was made for.
+        /// The charge it is about.
         charge: ChargeId,
         /// What was asked of the gateway; `None` if nothing was and it spoke first.
         step: Option<GatewayStep>,
         /// What it answered.
         result: Result<IntentReport, GatewayError>,
-        /// Where the answer goes, once the effect is durable.
-        reply: Reply<Result<(), MarketError>>,
     },
-    /// A charge may need its next gateway call.
+    /// A charge may need its next gateway call. Answered once that has been started.
     BringForward {
         /// The charge.
         charge: ChargeId,
-        /// Where the answer goes, once the call has been started.
-        reply: Reply<Result<(), MarketError>>,
     },
 }
 
@@ -81,397 +72,327 @@ pub struct Payment {
     pub key: Option<IdempotencyKey>,
 }
 
-/// Handles the requests to one order, one at a time.
-pub struct OrderActor {
-    context: Arc<Context>,
+/// What an order's requests are decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The order with its latest charge.
+    purchase: Purchase,
+    /// The charge that the request is about, if that is an earlier one.
+    earlier: Option<Charge>,
 }
 
-impl OrderActor {
-    /// An actor that reads, writes and calls the gateway through the context.
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context }
-    }
-}
-
-/// What an order's actor remembers between requests.
-pub struct OrderActorState {
-    presence: Presence<OrderId, OrderRequest>,
-    purchase: Loaded<Purchase>,
-    /// Buyers who wait for their payment's outcome.
-    waiters: Vec<Waiter>,
-    /// Charges for which a gateway call is under way.
-    calls: BTreeSet<ChargeId>,
-}
-
-struct Waiter {
-    reply: OpenReply<Result<Purchase, MarketError>>,
-    /// Keeps this actor awake, for the reply port is in its memory.
-    _hold: Hold<OrderId>,
-}
-
-impl Actor for OrderActor {
-    type Msg = Letter<OrderId, OrderRequest>;
-    type State = OrderActorState;
-    type Arguments = Presence<OrderId, OrderRequest>;
-
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Self::Msg>,
-        presence: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(OrderActorState {
-            presence,
-            purchase: Loaded::No,
-            waiters: Vec::new(),
-            calls: BTreeSet::new(),
-        })
+impl Known {
+    fn latest(purchase: Purchase) -> Self {
+        Self { purchase, earlier: None }
     }
 
-    async fn handle(
-        &self,
-        _myself: ActorRef<Self::Msg>,
-        letter: Self::Msg,
-        state: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        if state.presence.turn_to(letter.to) {
-            state.purchase = Loaded::No;
-            // Both keep the actor with their order, but for a call whose task has panicked.
-            state.waiters.clear();
-            state.calls.clear();
-        }
-        let hold = letter.hold;
-        match letter.body {
-            OrderRequest::Cancel { by, expected, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.cancel(state, by, expected, &hold).await);
-            }
-            OrderRequest::Expire { reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.expire(state, &hold).await);
-            }
-            OrderRequest::Pay { payment, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                match self.pay(state, payment).await {
-                    Ok(()) => {
-                        state.waiters.push(Waiter { reply, _hold: hold.clone() });
-                        self.follow_up(state, &hold);
-                    }
-                    Err(error) => reply.send(Err(error)),
-                }
-            }
-            OrderRequest::Report { charge, step, result, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.report(state, charge, step, result, &hold).await);
-            }
-            OrderRequest::BringForward { charge, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.bring_forward(state, charge, &hold).await);
-            }
-        }
-        Ok(())
+    /// The order with the charge that a request is about.
+    fn with_charge_asked_about(&self) -> Purchase {
+        let charge = self.earlier.as_ref().or(self.purchase.charge.as_ref());
+        Purchase { order: self.purchase.order.clone(), charge: charge.cloned() }
     }
 }
 
-impl OrderActor {
-    async fn cancel(
-        &self,
-        state: &mut OrderActorState,
-        by: UserId,
-        expected: ExpectedVersion,
-        hold: &Hold<OrderId>,
-    ) -> Result<(), MarketError> {
-        self.authorise(state, by).await?;
-        self.end(state, &PurchaseCommand::Cancel { expected }, hold).await
-    }
+/// The ticket that carries an order's commit, and what it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carrier {
+    order: OrderId,
+    ticket: TicketId,
+    demand: TicketDemand,
+}
 
-    async fn expire(
-        &self,
-        state: &mut OrderActorState,
-        hold: &Hold<OrderId>,
-    ) -> Result<(), MarketError> {
-        self.end(state, &PurchaseCommand::Expire, hold).await
-    }
+/// The orders.
+pub struct Orders {
+    /// Where they are.
+    pub context: Arc<Context>,
+    /// Who commits what concerns both.
+    pub tickets: Arc<Actors<Tickets>>,
+    /// Who asks the gateway.
+    pub charges: Effects<Charges>,
+}
 
-    /// Where nothing changes no call follows: a charge that is being captured or voided is
-    /// tried again at the reconciler's pace, however often somebody asks.
-    async fn end(
-        &self,
-        state: &mut OrderActorState,
-        command: &PurchaseCommand,
-        hold: &Hold<OrderId>,
-    ) -> Result<(), MarketError> {
-        if self.change(state, None, command, None).await? == Outcome::Changed {
-            self.follow_up(state, hold);
-        }
-        Ok(())
-    }
+impl Aggregate for Orders {
+    type Id = OrderId;
+    type State = Known;
+    type Command = OrderRequest;
+    type Answer = Purchase;
+    type Effect = Effect<ChargeCall>;
+    type Carrier = Carrier;
 
-    async fn pay(&self, state: &mut OrderActorState, payment: Payment) -> Result<(), MarketError> {
-        self.authorise(state, payment.by).await?;
-        let Payment { charge, token, key, .. } = payment;
-        let key = key.filter(|_| !planted(Bug::ForgottenKey));
-        let remembered = key.map(|key| key.remember(Answer::ChargeBegun(charge)));
-        self.change(state, None, &PurchaseCommand::Pay { charge, token }, remembered).await?;
-        Ok(())
-    }
-
-    async fn report(
+    async fn load(
         &self,
-        state: &mut OrderActorState,
-        charge: ChargeId,
-        step: Option<GatewayStep>,
-        result: Result<IntentReport, GatewayError>,
-        hold: &Hold<OrderId>,
-    ) -> Result<(), MarketError> {
-        if step.is_some() {
-            state.calls.remove(&charge);
-        }
-        let result = match result {
-            Err(_) if planted(Bug::UnknownIsDeclined) => Ok(IntentReport {
-                intent: None,
-                fact: IntentFact::Declined(FailureCode::from_gateway("no_answer")),
-            }),
-            result => result,
+        id: OrderId,
+        known: Option<Known>,
+        request: &OrderRequest,
+    ) -> Result<Known, MarketError> {
+        let store = &self.context.store;
+        let purchase = match known {
+            Some(known) => known.purchase,
+            None => store.purchase(id).await?.ok_or(MarketError::NotFound)?,
         };
-        let reason = match result {
-            Ok(report) => {
-                let command = PurchaseCommand::Report { charge, report };
-                match self.change(state, Some(charge), &command, None).await {
-                    Ok(_) => None,
-                    Err(error) => {
-                        self.try_later(state, charge, error.to_string(), LONGEST_PAUSE);
-                        return Err(error);
-                    }
-                }
+        let earlier = match charge_asked_about(request) {
+            Some(charge) if purchase.order.charge != Some(charge) => {
+                let earlier = store.charge(charge).await?.filter(|charge| charge.order == id);
+                Some(earlier.ok_or(MarketError::NotFound)?)
             }
-            Err(error) => Some(error.to_string()),
+            _ => None,
         };
-        self.advance(state, charge, step, reason, hold).await
+        Ok(Known { purchase, earlier })
     }
 
-    async fn bring_forward(
+    fn decide(
         &self,
-        state: &mut OrderActorState,
-        charge: ChargeId,
-        hold: &Hold<OrderId>,
-    ) -> Result<(), MarketError> {
-        // After a start, or a long pause, the order's time may be up: then no card is asked for
-        // money any more.
-        self.change(state, None, &PurchaseCommand::Expire, None).await?;
-        self.answer_waiters(state);
-        let purchase = self.load(state, Some(charge)).await?;
-        self.start_next(state, &purchase, hold);
-        Ok(())
-    }
-
-    /// Answers who waits and makes the next call, unless the last one led nowhere.
-    async fn advance(
-        &self,
-        state: &mut OrderActorState,
-        charge: ChargeId,
-        done: Option<GatewayStep>,
-        reason: Option<String>,
-        hold: &Hold<OrderId>,
-    ) -> Result<(), MarketError> {
-        self.answer_waiters(state);
-        let purchase = self.load(state, Some(charge)).await?;
-        match purchase.next_step() {
-            None => self.context.settled(charge),
-            // Looking again at once would find the buyer still before their bank.
-            Some(next)
-                if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve =>
-            {
-                let waits_for_buyer = reason.is_none() && next == GatewayStep::Retrieve;
-                let within = if waits_for_buyer { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE };
-                let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
-                self.try_later(state, charge, reason, within);
-            }
-            Some(_) => self.start_next(state, &purchase, hold),
-        }
-        Ok(())
-    }
-
-    fn try_later(
-        &self,
-        state: &OrderActorState,
-        charge: ChargeId,
-        reason: String,
-        within: Duration,
-    ) {
-        self.context.reconcile_later(charge, state.presence.id(), reason, within);
-    }
-
-    /// After a change that the gateway did not cause: answers who waits and makes the next call.
-    fn follow_up(&self, state: &mut OrderActorState, hold: &Hold<OrderId>) {
-        self.answer_waiters(state);
-        if let Loaded::Yes(purchase) = &state.purchase {
-            let purchase = purchase.clone();
-            self.start_next(state, &purchase, hold);
-        }
-    }
-
-    fn answer_waiters(&self, state: &mut OrderActorState) {
-        if let Loaded::Yes(purchase) = &state.purchase
-            && purchase.charge.as_ref().is_none_or(has_an_answer)
-        {
-            for waiter in state.waiters.drain(..) {
-                waiter.reply.send(Ok(purchase.clone()));
-            }
-        }
-    }
-
-    /// Starts the charge's next gateway call, unless one is under way.
-    fn start_next(&self, state: &mut OrderActorState, purchase: &Purchase, hold: &Hold<OrderId>) {
-        let Some(charge) = &purchase.charge else { return };
-        let Some(step) = charge.next_step() else {
-            self.context.settled(charge.id);
-            return;
-        };
-        if planted(Bug::LostRefund) && step == GatewayStep::Refund {
-            return;
-        }
-        if state.calls.insert(charge.id) {
-            let (context, charge) = (self.context.clone(), charge.clone());
-            tokio::spawn(call_gateway(context, step, charge, hold.clone()));
-        }
-    }
-
-    async fn authorise(&self, state: &mut OrderActorState, by: UserId) -> Result<(), MarketError> {
-        let purchase = self.load(state, None).await?;
-        if purchase.order.buyer == by { Ok(()) } else { Err(MarketError::NotFound) }
-    }
-
-    /// Decides, commits and adopts. `about` names the charge that the command is about, if it
-    /// may be another than the latest.
-    async fn change(
-        &self,
-        state: &mut OrderActorState,
-        about: Option<ChargeId>,
-        command: &PurchaseCommand,
-        extra: Option<Write>,
-    ) -> Result<Outcome, MarketError> {
-        for _ in 0..MAX_REDECISIONS {
-            let before = self.load(state, about).await?;
-            let now = match command {
-                PurchaseCommand::Expire if planted(Bug::BlindTimer) => before.order.expires_at,
-                _ => self.context.now(),
-            };
-            let max_attempts = self.context.settings.max_attempts;
-            let change = match before.decide(command, max_attempts, now)? {
-                PurchaseDecision::Unchanged => return Ok(Outcome::Unchanged),
-                PurchaseDecision::Tidy(intent) => {
-                    self.tidy(&before, intent, now);
-                    return Ok(Outcome::Unchanged);
-                }
-                PurchaseDecision::Changed(change) => *change,
-            };
-            if planted(Bug::EarlyCapture)
-                && let Some(charge) = &change.after.charge
-                && matches!(charge.phase, ChargePhase::Capturing { .. })
-            {
-                let _ = self.context.gateway.perform(GatewayStep::Capture, charge).await;
-            }
-            // Until the commit is certain, the row and not this memory is the truth.
-            state.purchase = Loaded::No;
-            let after = change.after.clone();
-            match self.commit(&before, change, extra.clone(), now).await? {
-                Committed::Durable => {
-                    self.log_outcome(&after);
-                    if after.order.charge == after.charge.as_ref().map(|charge| charge.id) {
-                        state.purchase = Loaded::Yes(after);
-                    }
-                    return Ok(Outcome::Changed);
-                }
-                Committed::Stale => {}
-            }
-        }
-        Err(MarketError::Internal("the order kept changing under its only actor".to_owned()))
+        known: &Known,
+        request: &OrderRequest,
+        now: Timestamp,
+    ) -> Result<Decision<Self>, MarketError> {
+        decide(known, request, self.context.settings.max_attempts, now)
     }
 
     async fn commit(
         &self,
-        before: &Purchase,
-        change: PurchaseChange,
-        extra: Option<Write>,
-        now: Timestamp,
+        commit: Commit,
+        carrier: Option<Carrier>,
     ) -> Result<Committed, MarketError> {
-        let mut writes: Vec<Write> = extra.into_iter().collect();
-        if change.after.order != before.order {
-            writes.push(Write::Order(change.after.order.clone()));
-        }
-        if change.after.charge != before.charge {
-            writes.extend(change.after.charge.clone().map(Write::Charge));
-        }
-        let Some(demand) = change.ticket else {
-            let commit = Commit { writes, ..Commit::at(now).events(change.events) };
-            return self.context.commit(commit).await;
+        self.capture_early(&commit).await;
+        let refunded = refunded_by(&commit);
+        let committed = match carrier {
+            None => self.context.commit(commit).await,
+            Some(Carrier { order, ticket, demand }) => {
+                let carried = Box::new(Carried { order, demand, commit });
+                self.tickets.ask(ticket, TicketRequest::Carry(carried)).await?.carried()
+            }
         };
-        let ticket = change.after.order.ticket;
-        let settlement = Box::new(Settlement { change, demand, at: now, writes });
-        let settle = |reply| TicketRequest::Settle { settlement: settlement.clone(), reply };
-        self.context.ask_ticket(ticket, settle).await?
+        if let Some((charge, order)) = refunded.filter(|_| committed == Ok(Committed::Durable)) {
+            warn!(%charge, %order, "money was taken for an order that is over; refunding it");
+        }
+        committed
     }
 
-    async fn load(
+    fn act(&self, effect: Effect<ChargeCall>) {
+        self.charges.act(effect);
+    }
+
+    /// Who pays waits until the charge is decided or the bank wants the buyer.
+    fn late_answer(&self, known: &Known) -> Option<Purchase> {
+        let has_an_answer = |charge: &Charge| {
+            charge.status() != ChargeStatus::Created || charge.client_secret().is_some()
+        };
+        let is_told = known.purchase.charge.as_ref().is_none_or(has_an_answer);
+        is_told.then(|| known.purchase.clone())
+    }
+}
+
+impl Orders {
+    /// A deliberate bug.
+    async fn capture_early(&self, commit: &Commit) {
+        if !planted(Bug::EarlyCapture) {
+            return;
+        }
+        for write in &commit.writes {
+            if let Write::Charge(charge) = write
+                && matches!(charge.phase, ChargePhase::Capturing { .. })
+            {
+                let call = ChargeCall { step: GatewayStep::Capture, charge: charge.clone() };
+                let timeout = self.context.settings.gateway_timeout;
+                let _ = self.charges.perform_within(&call, timeout).await;
+            }
+        }
+    }
+}
+
+/// The charge that a commit begins to pay back, and its order.
+fn refunded_by(commit: &Commit) -> Option<(ChargeId, OrderId)> {
+    commit.writes.iter().find_map(|write| match write {
+        Write::Charge(charge) if matches!(charge.phase, ChargePhase::Refunding { .. }) => {
+            Some((charge.id, charge.order))
+        }
+        _ => None,
+    })
+}
+
+fn charge_asked_about(request: &OrderRequest) -> Option<ChargeId> {
+    match request {
+        OrderRequest::Report { charge, .. } | OrderRequest::BringForward { charge } => {
+            Some(*charge)
+        }
+        OrderRequest::Cancel { .. } | OrderRequest::Expire | OrderRequest::Pay(_) => None,
+    }
+}
+
+type Decided = Result<Decision<Orders>, MarketError>;
+
+/// Decides one request. `max_attempts` is how many charges an order may try.
+fn decide(known: &Known, request: &OrderRequest, max_attempts: u32, now: Timestamp) -> Decided {
+    match request {
+        OrderRequest::Cancel { by, expected } => {
+            authorise(known, *by)?;
+            let command = PurchaseCommand::Cancel { expected: expected.clone() };
+            change(known, &command, max_attempts, now)
+        }
+        OrderRequest::Expire => change(known, &PurchaseCommand::Expire, max_attempts, now),
+        OrderRequest::Pay(payment) => pay(known, payment, max_attempts, now),
+        OrderRequest::Report { charge, step, result } => {
+            report(known, *charge, *step, result, max_attempts, now)
+        }
+        OrderRequest::BringForward { charge } => bring_forward(known, *charge, max_attempts, now),
+    }
+}
+
+/// To others an order is not there.
+fn authorise(known: &Known, by: UserId) -> Result<(), MarketError> {
+    if known.purchase.order.buyer == by { Ok(()) } else { Err(MarketError::NotFound) }
+}
+
+/// Decides what the gateway did not cause. Where nothing changes no call follows: a charge that is
+/// being captured or voided is tried again at the reconciler's pace, however often somebody asks.
+fn change(known: &Known, command: &PurchaseCommand, max_attempts: u32, now: Timestamp) -> Decided {
+    let before = &known.purchase;
+    let now = match command {
+        PurchaseCommand::Expire if planted(Bug::BlindTimer) => before.order.expires_at,
+        _ => now,
+    };
+    Ok(match before.decide(command, max_attempts, now)? {
+        PurchaseDecision::Unchanged => Decision::unchanged(before.clone()),
+        PurchaseDecision::Tidy(intent) => {
+            Decision::unchanged(before.clone()).then(tidy(before, intent, now))
+        }
+        PurchaseDecision::Changed(change) => {
+            let next = next_call(change.after.charge.as_ref());
+            changed(before, *change, now).then(next)
+        }
+    })
+}
+
+fn pay(known: &Known, payment: &Payment, max_attempts: u32, now: Timestamp) -> Decided {
+    authorise(known, payment.by)?;
+    let Payment { charge, token, key, .. } = payment;
+    let command = PurchaseCommand::Pay { charge: *charge, token: token.clone() };
+    let mut decision = change(known, &command, max_attempts, now)?;
+    let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
+    if let Some(change) = &mut decision.change {
+        let remembered = key.map(|key| key.remember(Answer::ChargeBegun(*charge)));
+        change.commit.writes.splice(0..0, remembered);
+    }
+    Ok(Decision { answer: When::Late, ..decision })
+}
+
+/// Applies what the gateway told, and makes the next call unless the last one led nowhere.
+fn report(
+    known: &Known,
+    charge: ChargeId,
+    step: Option<GatewayStep>,
+    result: &Result<IntentReport, GatewayError>,
+    max_attempts: u32,
+    now: Timestamp,
+) -> Decided {
+    let before = known.with_charge_asked_about();
+    let returned = step.map(|_| Effect::Returned(charge));
+    let decision = Decision::unchanged(before.clone()).then(returned.clone());
+    let result = match result {
+        Err(_) if planted(Bug::UnknownIsDeclined) => Ok(IntentReport {
+            intent: None,
+            fact: IntentFact::Declined(FailureCode::from_gateway("no_answer")),
+        }),
+        result => result.clone(),
+    };
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => {
+            return Ok(decision.then(advance(&before, charge, step, Some(error.to_string()))));
+        }
+    };
+    let command = PurchaseCommand::Report { charge, report };
+    Ok(match before.decide(&command, max_attempts, now)? {
+        PurchaseDecision::Unchanged => decision.then(advance(&before, charge, step, None)),
+        PurchaseDecision::Tidy(intent) => {
+            let tidied = decision.then(tidy(&before, intent, now));
+            tidied.then(advance(&before, charge, step, None))
+        }
+        PurchaseDecision::Changed(change) => {
+            let next = advance(&change.after, charge, step, None);
+            changed(&before, *change, now).then(returned).then(next)
+        }
+    })
+}
+
+/// After a start, or a long pause, the order's time may be up: then no card is asked for money any
+/// more.
+fn bring_forward(known: &Known, charge: ChargeId, max_attempts: u32, now: Timestamp) -> Decided {
+    let decision = change(known, &PurchaseCommand::Expire, max_attempts, now)?;
+    if known.purchase.order.charge == Some(charge) && decision.change.is_some() {
+        return Ok(decision);
+    }
+    let asked_about = known.with_charge_asked_about();
+    Ok(decision.then(next_call(asked_about.charge.as_ref())))
+}
+
+/// A change of an order, which its ticket carries if that takes part.
+fn changed(before: &Purchase, change: PurchaseChange, now: Timestamp) -> Decision<Orders> {
+    let PurchaseChange { after, ticket, events } = change;
+    let order = (after.order != before.order).then(|| Write::Order(after.order.clone()));
+    let charge = after.charge.clone().filter(|_| after.charge != before.charge);
+    let commit = Commit::at(now).write_if(order).write_if(charge.map(Write::Charge)).events(events);
+    let carrier =
+        ticket.map(|demand| Carrier { order: after.order.id, ticket: after.order.ticket, demand });
+    let is_latest = after.order.charge == after.charge.as_ref().map(|charge| charge.id);
+    let known = is_latest.then(|| Known::latest(after.clone()));
+    Change { carrier, ..Change::new(commit, known) }.answered(after)
+}
+
+/// What follows from how the charge stands now that the gateway has spoken.
+fn advance(
+    purchase: &Purchase,
+    charge: ChargeId,
+    done: Option<GatewayStep>,
+    reason: Option<String>,
+) -> Option<Effect<ChargeCall>> {
+    let Some(next) = purchase.next_step() else { return Some(Effect::Settled(charge)) };
+    // Looking again at once would find the buyer still before their bank.
+    if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve {
+        let waits_for_buyer = reason.is_none() && next == GatewayStep::Retrieve;
+        let within = if waits_for_buyer { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE };
+        let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
+        return Some(Effect::Later { key: charge, owner: purchase.order.id, reason, within });
+    }
+    next_call(purchase.charge.as_ref())
+}
+
+/// The call that brings a charge forward; that it needs none any more is worth telling too.
+fn next_call(charge: Option<&Charge>) -> Option<Effect<ChargeCall>> {
+    let charge = charge?;
+    match charge.next_step() {
+        None => Some(Effect::Settled(charge.id)),
+        Some(GatewayStep::Refund) if planted(Bug::LostRefund) => None,
+        Some(step) => Some(Effect::Start(ChargeCall { step, charge: charge.clone() })),
+    }
+}
+
+/// Cancels a payment intent that nobody needs. Losing this call costs nobody anything, so it is
+/// made once and not written down.
+fn tidy(purchase: &Purchase, intent: IntentId, now: Timestamp) -> Option<Effect<ChargeCall>> {
+    let charge = purchase.charge.as_ref()?;
+    let code = FailureCode::order_cancelled();
+    let charge = charge.moved(ChargePhase::Voiding { intent, code }, now);
+    Some(Effect::Once(ChargeCall { step: GatewayStep::Cancel, charge }))
+}
+
+#[async_trait]
+impl Recipient<ChargeCall> for Actors<Orders> {
+    async fn returned(
         &self,
-        state: &mut OrderActorState,
-        about: Option<ChargeId>,
-    ) -> Result<Purchase, MarketError> {
-        let id = state.presence.id();
-        let purchase = match &state.purchase {
-            Loaded::Yes(purchase) => purchase.clone(),
-            Loaded::No => {
-                let read = self.context.store.purchase(id).await?;
-                let purchase = read.ok_or(MarketError::NotFound)?;
-                state.purchase = Loaded::Yes(purchase.clone());
-                purchase
-            }
-        };
-        match about {
-            Some(charge) if purchase.order.charge != Some(charge) => {
-                let earlier = self.context.store.charge(charge).await?;
-                let earlier = earlier.filter(|charge| charge.order == id);
-                let charge = Some(earlier.ok_or(MarketError::NotFound)?);
-                Ok(Purchase { order: purchase.order, charge })
-            }
-            _ => Ok(purchase),
-        }
+        call: &ChargeCall,
+        outcome: Result<IntentReport, GatewayError>,
+    ) -> Told {
+        let ChargeCall { step, charge } = call;
+        let report = OrderRequest::Report { charge: charge.id, step: Some(*step), result: outcome };
+        Ok(self.tell(charge.order, report).await?.map(|_| ()))
     }
 
-    /// Cancels a payment intent that nobody needs. Losing this call costs nobody anything, so
-    /// it is made once and not written down.
-    fn tidy(&self, purchase: &Purchase, intent: IntentId, now: Timestamp) {
-        let Some(charge) = &purchase.charge else { return };
-        let code = FailureCode::order_cancelled();
-        let charge = charge.moved(ChargePhase::Voiding { intent, code }, now);
-        let context = self.context.clone();
-        tokio::spawn(async move {
-            if let Err(error) = perform(&context, GatewayStep::Cancel, &charge).await {
-                info!(charge = %charge.id, %error, "a stray payment intent was not cancelled");
-            }
-        });
-    }
-
-    fn log_outcome(&self, after: &Purchase) {
-        let Some(charge) = &after.charge else { return };
-        if matches!(charge.phase, ChargePhase::Refunding { .. }) {
-            warn!(
-                charge = %charge.id,
-                order = %after.order.id,
-                "money was taken for an order that is over; refunding it"
-            );
-        }
+    async fn bring_forward(&self, order: OrderId, charge: ChargeId) -> Told {
+        Ok(self.tell(order, OrderRequest::BringForward { charge }).await?.map(|_| ()))
     }
 }
 
-/// What a command came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Changed,
-    Unchanged,
-}
-
-/// Whether a buyer who waits for the charge can be told something.
-fn has_an_answer(charge: &Charge) -> bool {
-    charge.status() != ChargeStatus::Created || charge.client_secret().is_some()
-}
+#[cfg(test)]
+mod tests;

@@ -1,48 +1,29 @@
-//! One ticket: the only place where its availability is decided.
+//! Tickets: the only place where their availability is decided.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
-
-use super::context::{Committed, Context, MAX_REDECISIONS};
-use super::directory::{Letter, Presence, Reply};
+use super::aggregate::{Aggregate, Change, Decision};
+use super::context::{Committed, Context};
 use super::error::MarketError;
+use super::idempotency::IdempotencyKey;
+use super::settings::MarketSettings;
+use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, Commit, Event, Order, OrderId, Precondition, Purchase, PurchaseChange, Remembered,
-    Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Write,
+    Answer, Commit, Event, Order, OrderId, Precondition, Purchase, Ticket, TicketCommand,
+    TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Write,
 };
 
-/// What a ticket's actor can be asked. Every request is answered once its effect is durable.
+/// What a ticket can be asked.
+#[derive(Debug, Clone)]
 pub enum TicketRequest {
-    /// The seller edits the listing.
-    Edit {
-        /// Always [`TicketCommand::Edit`].
-        command: TicketCommand,
-        /// Where the ticket as it is afterwards goes.
-        reply: Reply<Result<Ticket, MarketError>>,
-    },
-    /// The seller withdraws the listing.
-    Withdraw {
-        /// Always [`TicketCommand::Withdraw`].
-        command: TicketCommand,
-        /// Where the answer goes.
-        reply: Reply<Result<(), MarketError>>,
-    },
+    /// The seller edits or withdraws the listing.
+    Change(TicketCommand),
     /// A buyer locks the ticket.
-    Reserve {
-        /// The order to make.
-        reservation: Reservation,
-        /// Where the new order goes.
-        reply: Reply<Result<Purchase, MarketError>>,
-    },
-    /// An order asks to release or sell the ticket, in one commit with its own change.
-    Settle {
-        /// The order's change.
-        settlement: Box<Settlement>,
-        /// Where the answer goes.
-        reply: Reply<Result<Committed, MarketError>>,
-    },
+    Reserve(Reservation),
+    /// An order's change takes its ticket along, in one commit.
+    Carry(Box<Carried>),
 }
 
 /// An order about to be made.
@@ -56,252 +37,187 @@ pub struct Reservation {
     pub key: Option<IdempotencyKey>,
 }
 
-/// An idempotency key that came with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// Who sent it.
-    pub user: UserId,
-    /// The key itself.
-    pub key: String,
-    /// A hash of the request.
-    pub fingerprint: [u8; 16],
-    /// When it may be forgotten.
-    pub expires_at: Timestamp,
-}
-
-impl IdempotencyKey {
-    /// The write that remembers what the key led to.
-    pub fn remember(&self, answer: Answer) -> Write {
-        Write::Remember(Box::new(Remembered {
-            user: self.user,
-            key: self.key.clone(),
-            fingerprint: self.fingerprint,
-            expires_at: self.expires_at,
-            answer,
-        }))
-    }
-}
-
-/// An order's change that takes its ticket along.
+/// An order's change that releases or sells its ticket.
 #[derive(Debug, Clone)]
-pub struct Settlement {
-    /// What the order decided, when, and what it asks of the ticket.
-    pub change: PurchaseChange,
+pub struct Carried {
+    /// The order.
+    pub order: OrderId,
     /// What it asks of the ticket.
     pub demand: TicketDemand,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// The writes of the order's own rows.
-    pub writes: Vec<Write>,
+    /// Its own writes and events, to which the ticket adds its own. The ticket decides as of the
+    /// same moment.
+    pub commit: Commit,
 }
 
-/// Handles the requests to one ticket, one at a time.
-pub struct TicketActor {
-    context: Arc<Context>,
+/// What a ticket answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketAnswer {
+    /// The ticket as it was edited, or as it was when it was withdrawn.
+    Ticket(Ticket),
+    /// The order that holds it now.
+    Reserved(Box<Purchase>),
+    /// What became of the commit that it carried.
+    Carried(Committed),
 }
 
-impl TicketActor {
-    /// An actor that reads and writes through the context.
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context }
-    }
-}
-
-/// What a ticket's actor remembers between requests.
-pub struct TicketActorState {
-    presence: Presence<TicketId, TicketRequest>,
-    ticket: Loaded<Ticket>,
-}
-
-/// A row as the actor last knew it.
-pub enum Loaded<T> {
-    /// Not read yet, or no longer trusted.
-    No,
-    /// Read, or written by this actor.
-    Yes(T),
-}
-
-impl Actor for TicketActor {
-    type Msg = Letter<TicketId, TicketRequest>;
-    type State = TicketActorState;
-    type Arguments = Presence<TicketId, TicketRequest>;
-
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Self::Msg>,
-        presence: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
-        // The row is read with the first request, so that a missing one is an answer and not
-        // a failed start.
-        Ok(TicketActorState { presence, ticket: Loaded::No })
-    }
-
-    async fn handle(
-        &self,
-        _myself: ActorRef<Self::Msg>,
-        letter: Self::Msg,
-        state: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        if state.presence.turn_to(letter.to) {
-            state.ticket = Loaded::No;
+impl TicketAnswer {
+    /// The answer to [`TicketRequest::Change`].
+    pub fn ticket(self) -> Result<Ticket, MarketError> {
+        match self {
+            Self::Ticket(ticket) => Ok(ticket),
+            Self::Reserved(_) | Self::Carried(_) => Err(misplaced()),
         }
-        match letter.body {
-            TicketRequest::Edit { command, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.change(state, &command).await);
-            }
-            TicketRequest::Withdraw { command, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.change(state, &command).await.map(|_| ()));
-            }
-            TicketRequest::Reserve { reservation, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.reserve(state, &reservation).await);
-            }
-            TicketRequest::Settle { settlement, reply } => {
-                let Some(reply) = reply.open() else { return Ok(()) };
-                reply.send(self.settle(state, *settlement).await);
-            }
+    }
+
+    /// The answer to [`TicketRequest::Reserve`].
+    pub fn reserved(self) -> Result<Purchase, MarketError> {
+        match self {
+            Self::Reserved(purchase) => Ok(*purchase),
+            Self::Ticket(_) | Self::Carried(_) => Err(misplaced()),
         }
-        Ok(())
+    }
+
+    /// The answer to [`TicketRequest::Carry`].
+    pub fn carried(self) -> Result<Committed, MarketError> {
+        match self {
+            Self::Carried(committed) => Ok(committed),
+            Self::Ticket(_) | Self::Reserved(_) => Err(misplaced()),
+        }
     }
 }
 
-impl TicketActor {
-    /// Edits or withdraws.
-    async fn change(
+fn misplaced() -> MarketError {
+    MarketError::Internal("a ticket answered another question".to_owned())
+}
+
+/// The tickets.
+pub struct Tickets {
+    /// Where they are.
+    pub context: Arc<Context>,
+}
+
+impl Aggregate for Tickets {
+    type Id = TicketId;
+    type State = Ticket;
+    type Command = TicketRequest;
+    type Answer = TicketAnswer;
+    type Effect = Infallible;
+    type Carrier = Infallible;
+
+    async fn load(
         &self,
-        state: &mut TicketActorState,
-        command: &TicketCommand,
+        id: TicketId,
+        known: Option<Ticket>,
+        _request: &TicketRequest,
     ) -> Result<Ticket, MarketError> {
-        for _ in 0..MAX_REDECISIONS {
-            let ticket = self.load(state).await?;
-            let now = self.context.now();
-            let (after, commit) = match ticket.decide(command, now)? {
-                TicketDecision::Unchanged => return Ok(ticket),
-                TicketDecision::Changed(after) => {
-                    let commit = Commit::at(now)
-                        .write(Write::Ticket(after.clone()))
-                        .event(Event::TicketUpdated(after.clone()));
-                    (after, commit)
-                }
-                TicketDecision::Withdrawn(after) => {
-                    let commit = Commit::at(now)
-                        .write(Write::WithdrawTicket { id: ticket.id, last: ticket.version })
-                        .event(Event::TicketDeleted(after.clone()));
-                    (after, commit)
-                }
-            };
-            let withdrawn = matches!(command, TicketCommand::Withdraw { .. });
-            if self.commit(state, commit, (!withdrawn).then_some(&after)).await? {
-                return Ok(after);
-            }
+        match known {
+            Some(ticket) => Ok(ticket),
+            None => self.context.store.ticket(id).await?.ok_or(MarketError::NotFound),
         }
-        Err(out_of_tries())
     }
 
-    async fn reserve(
+    fn decide(
         &self,
-        state: &mut TicketActorState,
-        reservation: &Reservation,
-    ) -> Result<Purchase, MarketError> {
-        let settings = &self.context.settings;
-        for _ in 0..MAX_REDECISIONS {
-            let ticket = self.load(state).await?;
-            let now = self.context.now();
-            let until = now.plus(settings.hold);
-            let Reservation { order, buyer, ref key } = *reservation;
-            let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
-            let command = TicketCommand::Reserve { by: buyer, order, until };
-            let after = changed(ticket.decide(&command, now)?)?;
-            let purchase =
-                Purchase { order: Order::new(order, buyer, &ticket, until, now), charge: None };
-            let limit = settings.max_open_per_user;
-            let remembered = key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));
-            let commit = Commit::at(now)
-                .write(Write::Order(purchase.order.clone()))
-                .write(Write::Ticket(after.clone()))
-                .write_if(remembered)
-                .require(Precondition::OpenOrdersBelow { user: buyer, limit })
-                .event(Event::OrderCreated(purchase.view()))
-                .event(Event::TicketUpdated(after.clone()));
-            if self.commit(state, commit, Some(&after)).await? {
-                self.context.order_made();
-                return Ok(purchase);
+        ticket: &Ticket,
+        request: &TicketRequest,
+        now: Timestamp,
+    ) -> Result<Decision<Self>, MarketError> {
+        match request {
+            TicketRequest::Change(command) => change(ticket, command, now),
+            TicketRequest::Reserve(reservation) => {
+                reserve(ticket, reservation, &self.context.settings, now)
             }
+            TicketRequest::Carry(carried) => carry(ticket, carried),
         }
-        Err(out_of_tries())
     }
 
-    /// Commits an order's change together with what it asks of this ticket. A stale order is
-    /// the order's to load again; a stale ticket is looked at once more here.
-    async fn settle(
-        &self,
-        state: &mut TicketActorState,
-        settlement: Settlement,
-    ) -> Result<Committed, MarketError> {
-        let ticket = self.load(state).await?;
-        let order = settlement.change.after.order.id;
-        let command = match settlement.demand {
-            TicketDemand::Release => TicketCommand::Release { order },
-            TicketDemand::Sell => TicketCommand::Sell { order },
-        };
-        let decision = match ticket.decide(&command, settlement.at) {
-            Ok(decision) => decision,
-            Err(rejection) => {
-                state.ticket = Loaded::No;
-                return Err(rejection.into());
-            }
-        };
-        let after = changed(decision)?;
-        let mut commit = Commit::at(settlement.at)
-            .write(Write::Ticket(after.clone()))
-            .events(settlement.change.events);
-        if !(planted(Bug::UntoldRelease) && settlement.demand == TicketDemand::Release) {
-            commit = commit.event(Event::TicketUpdated(after.clone()));
-        }
-        if !(planted(Bug::ReleaseWithoutOrder) && settlement.demand == TicketDemand::Release) {
-            commit.writes.extend(settlement.writes);
-        }
-        let durable = self.commit(state, commit, Some(&after)).await?;
-        Ok(if durable { Committed::Durable } else { Committed::Stale })
-    }
-
-    async fn load(&self, state: &mut TicketActorState) -> Result<Ticket, MarketError> {
-        if let Loaded::Yes(ticket) = &state.ticket {
-            return Ok(ticket.clone());
-        }
-        let id = state.presence.id();
-        let ticket = self.context.store.ticket(id).await?.ok_or(MarketError::NotFound)?;
-        state.ticket = Loaded::Yes(ticket.clone());
-        Ok(ticket)
-    }
-
-    /// Commits and adopts what the ticket becomes. False if the state was stale. Whenever the
-    /// commit did not certainly succeed, the row is read again before the next decision.
     async fn commit(
         &self,
-        state: &mut TicketActorState,
         commit: Commit,
-        after: Option<&Ticket>,
-    ) -> Result<bool, MarketError> {
-        let before = std::mem::replace(&mut state.ticket, Loaded::No);
-        match self.context.commit(commit).await {
-            Ok(Committed::Durable) => {
-                if let Some(after) = after {
-                    state.ticket = Loaded::Yes(after.clone());
-                }
-                Ok(true)
-            }
-            Ok(Committed::Stale) => Ok(false),
-            Err(error @ (MarketError::Refused(_) | MarketError::Overloaded)) => {
-                let adopted = after.filter(|_| planted(Bug::AdoptedRefusal));
-                state.ticket = adopted.map_or(before, |after| Loaded::Yes(after.clone()));
-                Err(error)
-            }
-            Err(error) => Err(error),
+        _carrier: Option<Infallible>,
+    ) -> Result<Committed, MarketError> {
+        self.context.commit(commit).await
+    }
+
+    fn act(&self, effect: Infallible) {
+        match effect {}
+    }
+
+    fn carried_conflict(&self, request: &TicketRequest) -> Option<TicketAnswer> {
+        match request {
+            TicketRequest::Carry(_) => Some(TicketAnswer::Carried(Committed::Conflict)),
+            TicketRequest::Change(_) | TicketRequest::Reserve(_) => None,
         }
     }
+}
+
+type Decided = Result<Decision<Tickets>, MarketError>;
+
+/// Edits or withdraws.
+fn change(ticket: &Ticket, command: &TicketCommand, now: Timestamp) -> Decided {
+    Ok(match ticket.decide(command, now)? {
+        TicketDecision::Unchanged => Decision::unchanged(TicketAnswer::Ticket(ticket.clone())),
+        TicketDecision::Changed(after) => {
+            let commit = Commit::at(now)
+                .write(Write::Ticket(after.clone()))
+                .event(Event::TicketUpdated(after.clone()));
+            Change::new(commit, Some(after.clone())).answered(TicketAnswer::Ticket(after))
+        }
+        TicketDecision::Withdrawn(after) => {
+            let commit = Commit::at(now)
+                .write(Write::WithdrawTicket { id: ticket.id, last: ticket.version })
+                .event(Event::TicketDeleted(after.clone()));
+            Change::new(commit, None).answered(TicketAnswer::Ticket(after))
+        }
+    })
+}
+
+/// Locks the ticket for a new order.
+fn reserve(
+    ticket: &Ticket,
+    reservation: &Reservation,
+    settings: &MarketSettings,
+    now: Timestamp,
+) -> Decided {
+    let until = now.plus(settings.hold);
+    let Reservation { order, buyer, ref key } = *reservation;
+    let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
+    let command = TicketCommand::Reserve { by: buyer, order, until };
+    let after = changed(ticket.decide(&command, now)?)?;
+    let purchase = Purchase { order: Order::new(order, buyer, ticket, until, now), charge: None };
+    let limit = settings.max_open_per_user;
+    let remembered = key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));
+    let commit = Commit::at(now)
+        .write(Write::Order(purchase.order.clone()))
+        .write(Write::Ticket(after.clone()))
+        .write_if(remembered)
+        .require(Precondition::OpenOrdersBelow { user: buyer, limit })
+        .event(Event::OrderCreated(purchase.view()))
+        .event(Event::TicketUpdated(after.clone()));
+    let timers = vec![Timer::OrderExpiry(Due { at: until, id: order })];
+    let change = Change { timers, ..Change::new(commit, Some(after)) };
+    Ok(change.answered(TicketAnswer::Reserved(Box::new(purchase))))
+}
+
+/// Adds to an order's commit what the order asks of this ticket.
+fn carry(ticket: &Ticket, carried: &Carried) -> Decided {
+    let Carried { order, demand, ref commit } = *carried;
+    let command = match demand {
+        TicketDemand::Release => TicketCommand::Release { order },
+        TicketDemand::Sell => TicketCommand::Sell { order },
+    };
+    let after = changed(ticket.decide(&command, commit.at)?)?;
+    let is_release = demand == TicketDemand::Release;
+    let mut commit = commit.clone();
+    if is_release && planted(Bug::ReleaseWithoutOrder) {
+        commit.writes.clear();
+    }
+    commit.writes.insert(0, Write::Ticket(after.clone()));
+    if !(is_release && planted(Bug::UntoldRelease)) {
+        commit = commit.event(Event::TicketUpdated(after.clone()));
+    }
+    let answer = TicketAnswer::Carried(Committed::Durable);
+    Ok(Change::new(commit, Some(after)).answered(answer))
 }
 
 fn changed(decision: TicketDecision) -> Result<Ticket, MarketError> {
@@ -313,6 +229,5 @@ fn changed(decision: TicketDecision) -> Result<Ticket, MarketError> {
     }
 }
 
-fn out_of_tries() -> MarketError {
-    MarketError::Internal("the ticket kept changing under its only actor".to_owned())
-}
+#[cfg(test)]
+mod tests;

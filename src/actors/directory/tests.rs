@@ -15,29 +15,29 @@ enum Question {
 struct Counter;
 
 impl Actor for Counter {
-    type Msg = Letter<u8, Question>;
-    type State = (Presence<u8, Question>, usize);
-    type Arguments = Presence<u8, Question>;
+    type Msg = Envelope<u8, Question>;
+    type State = (Activation<u8, Question>, usize);
+    type Arguments = Activation<u8, Question>;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<Self::Msg>,
-        presence: Self::Arguments,
+        activation: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        Ok((presence, 0))
+        Ok((activation, 0))
     }
 
     async fn handle(
         &self,
         _myself: ActorRef<Self::Msg>,
-        letter: Self::Msg,
-        (presence, count): &mut Self::State,
+        envelope: Self::Msg,
+        (activation, count): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        if presence.turn_to(letter.to) {
+        if activation.assume(envelope.to) {
             *count = 0;
         }
         *count += 1;
-        match letter.body {
+        match envelope.body {
             Question::Count(reply) => {
                 let Some(reply) = reply.open() else { return Ok(()) };
                 reply.send(*count);
@@ -62,9 +62,9 @@ impl Counters {
         let made = Arc::new(AtomicUsize::new(0));
         let counter = made.clone();
         let limits = DirectoryLimits { max_live, max_pending: 100 };
-        let directory = Directory::new(limits, move |presence| {
+        let directory = Directory::new(limits, move |activation| {
             counter.fetch_add(1, Ordering::Relaxed);
-            ActorRuntime::spawn_instant(None, Counter, presence).ok().map(|(actor, _)| actor)
+            ActorRuntime::spawn_instant(None, Counter, activation).ok().map(|(actor, _)| actor)
         });
         Self { directory, made }
     }
@@ -128,16 +128,16 @@ async fn an_actor_keeps_its_id_as_long_as_few_are_awake() {
 async fn an_actor_with_an_open_matter_keeps_its_id() {
     let counters = Counters::new(0);
     counters.count(1).await;
-    let hold = {
+    let lease = {
         let mut shard = counters.directory.shard(1);
         let live = counters.directory.find_or_activate(&mut shard, 1).unwrap();
-        Hold::new(&live.shared, &counters.directory.idle)
+        Lease::new(&live.shared, &counters.directory.idle)
     };
     Counters::settle().await;
     let before = counters.count(1).await;
     counters.count(2).await;
     assert_eq!(counters.count(1).await, before + 1);
-    drop(hold);
+    drop(lease);
     Counters::settle().await;
     assert!(!counters.directory.is_awake(1));
 }
