@@ -5,6 +5,8 @@
 //! cargo run --profile simulate --no-default-features --example simulate -- --seed 42 --trace
 //! ```
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
+
 #[path = "../tests/sim/world/mod.rs"]
 mod world;
 

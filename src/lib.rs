@@ -18,6 +18,21 @@
 //!
 //! Arrows point one way: `http -> actors -> {store, payments} -> domain`.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::print_stdout,
+        clippy::string_slice,
+        clippy::too_many_lines,
+        clippy::unreachable,
+        clippy::unwrap_used,
+        reason = "a test fails by panicking and tells how, and a table of cases may be long"
+    )
+)]
+
 pub mod actors;
 pub mod app;
 pub mod auth;

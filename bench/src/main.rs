@@ -6,9 +6,20 @@
 //! them is of one moment's machine; what is printed is the median of the runs.
 
 #![expect(
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     reason = "no count here comes near 2^53, and figures are shown with a few digits"
 )]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unreachable,
+    reason = "a measurement that goes wrong had better end at once"
+)]
+#![cfg_attr(test, expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking"))]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
 
 mod client;
 mod histogram;

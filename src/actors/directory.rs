@@ -440,6 +440,11 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         }
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::indexing_slicing,
+        reason = "any bits of a hash will do, and the remainder is the number of a shard"
+    )]
     fn shard(&self, id: K) -> MutexGuard<'_, BTreeMap<K, Live<K, B>>> {
         let number = self.hasher.hash_one(id) as usize % SHARDS;
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)

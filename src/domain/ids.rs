@@ -27,6 +27,11 @@ pub struct InvalidId {
 }
 
 /// Each character's digit; [`NO_DIGIT`] for what is not in the alphabet.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "computed by the compiler, which would tell"
+)]
 const DIGITS: [u8; 256] = {
     let mut digits = [NO_DIGIT; 256];
     let mut digit = 0;
@@ -39,6 +44,7 @@ const DIGITS: [u8; 256] = {
 const NO_DIGIT: u8 = 0xff;
 
 /// A prefix and its underscore, with room for a suffix.
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would tell")]
 const fn template<const LEN: usize>(prefix: &str) -> [u8; LEN] {
     let mut text = [b'_'; LEN];
     let mut place = 0;
@@ -49,6 +55,7 @@ const fn template<const LEN: usize>(prefix: &str) -> [u8; LEN] {
     text
 }
 
+#[expect(clippy::indexing_slicing, reason = "five bits name one of 32 characters")]
 fn encode<const LEN: usize>(template: [u8; LEN], id: u128) -> Ascii<LEN> {
     let (mut text, mut rest) = (template, id);
     for slot in text.iter_mut().rev().take(SUFFIX_LEN) {
@@ -58,6 +65,7 @@ fn encode<const LEN: usize>(template: [u8; LEN], id: u128) -> Ascii<LEN> {
     Ascii(text)
 }
 
+#[expect(clippy::indexing_slicing, reason = "a byte names one of 256 places")]
 fn decode(prefix: &'static str, text: &str) -> Result<u128, InvalidId> {
     let invalid = InvalidId { prefix };
     let suffix = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'));

@@ -1,5 +1,13 @@
 //! The storefront in a real browser, used as people use it. Run by `scripts/test-browser`.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking"
+)]
+
 mod accessibility;
 mod support;
 mod trade;

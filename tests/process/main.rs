@@ -1,6 +1,13 @@
 //! The built program from outside: started, stopped, killed and started again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-#![allow(clippy::disallowed_methods)] // Real processes live in real time.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and tells how it came there"
+)]
+#![expect(clippy::disallowed_methods, reason = "real processes live in real time")]
 
 mod support;
 

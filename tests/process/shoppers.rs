@@ -282,7 +282,7 @@ impl Books {
             match (path, first.status) {
                 ("/api/tickets", 201) => self.end_change(&id(&first.json()), &first),
                 ("/api/orders", 201) => {
-                    self.orders_now(&id(&first.json()), person, ToldOrder::Locked)
+                    self.orders_now(&id(&first.json()), person, ToldOrder::Locked);
                 }
                 ("/api/payments", 201) => {
                     let order = first.json()["orderId"].as_str().unwrap().to_owned();
@@ -349,6 +349,11 @@ fn ticket_must_be_as_told(ticket: &Value, known: &ToldTicket) {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "prices are small and never negative"
+)]
 fn price_of(ticket: &Value) -> u64 {
     (ticket["price"].as_f64().unwrap() * 100.0).round() as u64
 }

@@ -1,5 +1,7 @@
 //! Deterministic simulation of the whole marketplace; see `world`.
 
+#![expect(clippy::panic, clippy::print_stdout, reason = "a test fails by panicking, and tells how")]
+
 mod world;
 
 use world::plan::Plan;

@@ -81,6 +81,7 @@ impl RequestId {
         is_sane.then(|| Self(text.into()))
     }
 
+    #[expect(clippy::indexing_slicing, reason = "four bits name one of 16 digits")]
     fn mint(entropy: &dyn Entropy) -> Self {
         let mut random = [0_u8; 16];
         entropy.fill(&mut random);

@@ -422,7 +422,7 @@ fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<u128>, ReadError> {
     for (place, run) in runs.iter_mut().enumerate() {
         match run.peek() {
             Some(Ok(id)) if best.is_none_or(|(_, newest)| *id > newest) => {
-                best = Some((place, *id))
+                best = Some((place, *id));
             }
             Some(Err(error)) => return Err(error.clone()),
             Some(Ok(_)) | None => {}

@@ -4,6 +4,14 @@
 //! what may be seen, and [`record::Summary`] is what is left. Everything runs on one thread, so
 //! the same seed gives the same trace.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    reason = "a simulation fails by panicking, and tells how it came there"
+)]
+
 pub mod answers;
 pub mod audit;
 pub mod client;

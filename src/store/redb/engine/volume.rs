@@ -64,6 +64,7 @@ impl Volume {
         header.extend(start.to_le_bytes());
         storage.set_len(start)?;
         // Written out, for a sync of bytes that have their place on the disk is cheaper.
+        #[expect(clippy::cast_possible_truncation, reason = "a page has 4096 bytes")]
         let page = [0; PAGE as usize];
         for number in 0..=pages {
             storage.write(number * PAGE, &page)?;

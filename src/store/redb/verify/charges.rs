@@ -25,7 +25,7 @@ pub(in crate::store) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), R
         match lookup::<Order>(&orders, ORDERS, charge.order.as_u128())? {
             Some(order) => fits_its_order(inspection, &charge, &order),
             None => {
-                inspection.wrong(format!("charges {id}: its order {} is missing", charge.order))
+                inspection.wrong(format!("charges {id}: its order {} is missing", charge.order));
             }
         }
         Ok(())

@@ -83,7 +83,7 @@ impl Words {
             let postings = blocks::postings((word, first), block.value());
             let Some(postings) = inspection.sound(postings)? else { continue };
             count += postings.len();
-            let at = || format!("words {:?}: its block from {first:032x}", word);
+            let at = || format!("words {word:?}: its block from {first:032x}");
             for fault in faults(first, postings) {
                 inspection.wrong(format!("{} {fault}", at()));
             }
