@@ -1,6 +1,10 @@
 //! Deterministic simulation of the whole marketplace; see `world`.
 
 #![expect(clippy::panic, clippy::print_stdout, reason = "a test fails by panicking, and tells how")]
+#![cfg_attr(
+    feature = "deliberate-bugs",
+    expect(clippy::expect_used, reason = "a test fails by panicking")
+)]
 
 mod world;
 
