@@ -8,7 +8,6 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
-    clippy::too_many_lines,
     reason = "a simulation fails by panicking, and tells how it came there"
 )]
 
