@@ -197,19 +197,41 @@ async fn cut_everywhere(lag: usize, step: usize) {
     assert!(cuts > 100, "{cuts} cuts");
 }
 
+/// How many operations lie between the cuts of a plain test run; a prime, so that it falls in with
+/// no rhythm of the store's.
+const SAMPLED: usize = 29;
+
 #[tokio::test]
 async fn no_power_cut_loses_or_halves_anything() {
-    cut_everywhere(0, 1).await;
+    cut_everywhere(0, SAMPLED).await;
 }
 
 #[tokio::test]
 async fn no_power_cut_does_so_while_the_disk_is_a_little_behind() {
-    cut_everywhere(9, 3).await;
+    cut_everywhere(9, SAMPLED).await;
 }
 
 #[tokio::test]
 async fn no_power_cut_does_so_while_the_disk_is_as_far_behind_as_it_may_be() {
-    cut_everywhere(FAR_BEHIND, 3).await;
+    cut_everywhere(FAR_BEHIND, SAMPLED).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: scripts/test-power-cuts"]
+async fn no_power_cut_at_any_operation_loses_or_halves_anything() {
+    cut_everywhere(0, 1).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: scripts/test-power-cuts"]
+async fn no_power_cut_at_any_operation_does_so_while_the_disk_is_a_little_behind() {
+    cut_everywhere(9, 1).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: scripts/test-power-cuts"]
+async fn no_power_cut_at_any_operation_does_so_while_the_disk_is_as_far_behind_as_it_may_be() {
+    cut_everywhere(FAR_BEHIND, 1).await;
 }
 
 #[tokio::test]
