@@ -1,7 +1,6 @@
 //! The command line: what to do, with which settings. Parsing alone; `main` acts on it.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -42,6 +41,8 @@ pub enum Command {
     },
     /// List the charges of the running server that are not settled.
     UnsettledCharges,
+    /// Print config.toml with every setting at its default.
+    Config,
 }
 
 impl Invocation {
@@ -70,17 +71,21 @@ impl Invocation {
             Some(Verb::Backup { file }) => Command::Backup { file },
             Some(Verb::Charges { unsettled: _ }) => Command::UnsettledCharges,
             Some(Verb::Restore { file }) => Command::Restore { file },
+            Some(Verb::Config) => Command::Config,
             Some(Verb::Serve(_)) => Command::Serve { demo: serve.demo },
         };
-        let overrides = overrides(serve.listen, line.data_dir);
+        let mut overrides = overrides(serve.listen, line.data_dir);
+        if serve.demo {
+            overrides = overrides.unless_given("payments.max_attempts", "3", "--demo");
+        }
         Ok(Self { command, config: line.config, overrides })
     }
 }
 
-fn overrides(listen: Option<SocketAddr>, data_dir: Option<PathBuf>) -> Overrides {
+fn overrides(listen: Option<String>, data_dir: Option<PathBuf>) -> Overrides {
     let mut overrides = Overrides::none();
     if let Some(listen) = listen {
-        overrides = overrides.set("http.listen", listen.to_string(), "--listen");
+        overrides = overrides.set("http.listen", listen, "--listen");
     }
     if let Some(folder) = data_dir {
         let inside = |name| folder.join(name).to_string_lossy().into_owned();
@@ -97,7 +102,7 @@ fn overrides(listen: Option<SocketAddr>, data_dir: Option<PathBuf>) -> Overrides
 ///
 /// Without a command it serves. Every setting is described in config.toml.
 #[derive(Debug, Parser)]
-#[command(name = "gittix", version, disable_help_subcommand = true)]
+#[command(name = "gittix", version)]
 struct Line {
     /// Read settings from this file instead of ./config.toml
     #[arg(long, value_name = "FILE", global = true)]
@@ -130,20 +135,23 @@ enum Verb {
         /// The backup to read
         file: PathBuf,
     },
-    /// List charges, from the running server
+    /// List the charges that still owe something to or by the payment provider, from the running
+    /// server
     Charges {
-        /// Those that still owe something to or by the payment provider
-        #[arg(long, required = true)]
+        /// The same; there is no other list yet
+        #[arg(long)]
         unsettled: bool,
     },
+    /// Print config.toml, with every setting commented out at its default
+    Config,
 }
 
 /// The flags of `serve`, which may also stand without it.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 struct ServeFlags {
-    /// Listen on this address, such as 127.0.0.1:3000
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    /// Listen on this address, such as 127.0.0.1:3000 or localhost:3000
+    #[arg(long, value_name = "ADDRESS", value_parser = with_a_port)]
+    listen: Option<String>,
 
     /// Start with sample users and tickets
     #[arg(long)]
@@ -160,6 +168,13 @@ impl ServeFlags {
 /// Settings are text, so a folder whose name is not is refused rather than misspelled.
 fn utf8_path(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() { Err("the folder's name is empty") } else { Ok(PathBuf::from(text)) }
+}
+
+/// Whether the host can be found is for the settings to say.
+fn with_a_port(text: &str) -> Result<String, &'static str> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    let is_port = port.is_some_and(|port| port.parse::<u16>().is_ok());
+    if is_port { Ok(text.to_owned()) } else { Err("a host or an address, a colon and a port") }
 }
 
 #[cfg(test)]
@@ -188,6 +203,7 @@ mod tests {
     #[test]
     fn flags_of_serve_may_stand_with_or_without_it() {
         let expected = Overrides::none().set("http.listen", "127.0.0.1:80", "--listen");
+        let expected = expected.unless_given("payments.max_attempts", "3", "--demo");
         for line in [
             "--demo --listen 127.0.0.1:80",
             "serve --demo --listen 127.0.0.1:80",
@@ -213,7 +229,8 @@ mod tests {
         assert_eq!(invocation.overrides, expected);
 
         assert_eq!(parse("charges --unsettled").unwrap().command, Command::UnsettledCharges);
-        assert!(parse("charges").is_err());
+        assert_eq!(parse("charges").unwrap().command, Command::UnsettledCharges);
+        assert_eq!(parse("config").unwrap().command, Command::Config);
         assert_eq!(parse("verify --config a.toml").unwrap().command, Command::Verify);
         for line in ["--demo verify", "verify --demo", "--listen 127.0.0.1:80 restore a"] {
             assert!(parse(line).is_err(), "{line}");
@@ -222,14 +239,22 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_an_error() {
-        for line in ["sevre", "backup", "restore", "--listen localhost", "--config", "verify x"] {
+        for line in [
+            "sevre",
+            "backup",
+            "restore",
+            "--listen localhost",
+            "--listen :80",
+            "--config",
+            "verify x",
+        ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 
     #[test]
     fn help_and_version_are_not_failures() {
-        for line in ["--help", "--version", "serve --help", "backup --help"] {
+        for line in ["--help", "help", "--version", "serve --help", "help serve", "help backup"] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");
         }
     }

@@ -1,4 +1,4 @@
-//! The commands besides `serve`: looking after the data file and the charges.
+//! The commands besides `serve`: looking after the data file, the settings and the charges.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::config::Settings;
+use crate::new_folders::NewFolders;
 use crate::store::{self, BackupError};
 
 /// How long a running server may take to make a backup.
@@ -29,7 +30,9 @@ const LIST_WITHIN: Duration = Duration::from_secs(30);
 ///
 /// If the file can't be checked at all.
 pub fn verify(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let report = store::verify(&settings.store.path)?;
+    let path = &settings.store.path;
+    let report =
+        store::verify(path).with_context(|| format!("cannot verify {}", path.display()))?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;
     Ok(if report.findings_total == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -41,15 +44,23 @@ pub fn verify(settings: &Settings) -> anyhow::Result<ExitCode> {
 ///
 /// If there is such a file already, or it can't be written.
 pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
-    let file = std::path::absolute(file)?;
+    let file = std::path::absolute(file)
+        .with_context(|| format!("cannot write a backup to {}", file.display()))?;
     match store::backup_file(&settings.store.path, &file) {
         Ok(()) => {}
         Err(BackupError::InUse(_)) => {
             ask_server(settings.http.admin_listen, &file).await.with_context(|| {
-                format!("asking the running server on {}", settings.http.admin_listen)
+                format!(
+                    "cannot back up {}, which a server has open, through http.admin_listen {}",
+                    settings.store.path.display(),
+                    settings.http.admin_listen
+                )
             })?;
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            let (from, to) = (settings.store.path.display(), file.display());
+            return Err(error).with_context(|| format!("cannot back up {from} to {to}"));
+        }
     }
     writeln!(std::io::stdout(), "backup written to {}", file.display())?;
     Ok(ExitCode::SUCCESS)
@@ -61,7 +72,12 @@ pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCod
 ///
 /// If there is a data file already, or the backup is damaged.
 pub fn restore(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
-    let report = store::restore(file, &settings.store.path)?;
+    let to = &settings.store.path;
+    let new_folders = NewFolders::of(&[to]);
+    let report = store::restore(file, to).with_context(|| {
+        new_folders.remove();
+        format!("cannot restore {} from {}", to.display(), file.display())
+    })?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;
     writeln!(out, "restored to {}", settings.store.path.display())?;
@@ -81,7 +97,7 @@ pub async fn unsettled_charges(settings: &Settings) -> anyhow::Result<ExitCode> 
         .body(Full::default())?;
     let answer = exchange(admin, request, LIST_WITHIN)
         .await
-        .with_context(|| format!("asking the running server on {admin}"))?;
+        .with_context(|| format!("cannot ask the running server on http.admin_listen {admin}"))?;
     let answer: serde_json::Value = serde_json::from_slice(&answer)?;
     let charges = answer.get("charges").and_then(|charges| charges.as_array());
     let charges = charges.context("the server's answer is not a list of charges")?;
@@ -121,6 +137,33 @@ pub async fn unsettled_charges(settings: &Settings) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::FAILURE)
 }
 
+/// Prints the settings file, every key commented out at its default.
+///
+/// # Errors
+///
+/// If nobody reads it.
+pub fn print_config() -> anyhow::Result<ExitCode> {
+    std::io::stdout().lock().write_all(include_bytes!("../config.toml"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An error and its causes, each once: many an error shows its cause, or names the same file again.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if text.contains(&cause) {
+            continue;
+        }
+        let news = match cause.split_once(": ") {
+            Some((file, rest)) if text.ends_with(file) => rest,
+            _ => &cause,
+        };
+        text.push_str(": ");
+        text.push_str(news);
+    }
+    text
+}
+
 async fn ask_server(admin: SocketAddr, file: &Path) -> anyhow::Result<()> {
     let file = file.to_str().context("the file's name is not valid Unicode")?;
     let body = serde_json::json!({ "file": file }).to_string();
@@ -154,4 +197,19 @@ async fn exchange(
         bail!("{}", detail.unwrap_or("it refused"));
     }
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let error = anyhow!("it is on fire").context("a: it is on fire").context("cannot read a");
+        assert_eq!(told(&error), "cannot read a: it is on fire");
+        let error = anyhow!("no water").context("it is on fire").context("cannot read a");
+        assert_eq!(told(&error), "cannot read a: it is on fire: no water");
+    }
 }

@@ -254,16 +254,20 @@ impl Settings {
 
 impl HttpSettings {
     fn read(from: &mut Reader) -> Self {
-        let listen = address(from, "http.listen", 3000);
+        let (listen, name) = address(from, "http.listen", 3000);
+        let own_url = name.map_or_else(
+            || PublicUrl::of_listener(listen),
+            |name| PublicUrl::of_name(&name, listen.port()),
+        );
         Self {
             listen,
-            admin_listen: address(from, "http.admin_listen", 3001),
+            admin_listen: address(from, "http.admin_listen", 3001).0,
             public_url: from.read(
                 "http.public_url",
-                PublicUrl::of_listener(listen),
+                own_url.clone(),
                 "an http or https URL without a path, such as https://tickets.example.com",
                 |given| match values::text(given)? {
-                    "" => Some(PublicUrl::of_listener(listen)),
+                    "" => Some(own_url),
                     text => PublicUrl::parse(text),
                 },
             ),
@@ -507,9 +511,14 @@ fn hours(
     Duration::from_secs(number(from, key, default, range) * 3600)
 }
 
-fn address(from: &mut Reader, key: &'static str, default_port: u16) -> SocketAddr {
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, default_port));
-    from.read(key, default, "an address with a port, such as 127.0.0.1:3000", values::address)
+fn address(
+    from: &mut Reader,
+    key: &'static str,
+    default_port: u16,
+) -> (SocketAddr, Option<String>) {
+    let default = (SocketAddr::from((Ipv4Addr::LOCALHOST, default_port)), None);
+    let expected = "an address, or a name that can be found, with a port, such as 127.0.0.1:3000";
+    from.read(key, default, expected, values::address)
 }
 
 fn path(from: &mut Reader, key: &'static str, default: &str) -> PathBuf {

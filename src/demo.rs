@@ -1,10 +1,11 @@
 //! `gittix serve --demo`: what a visitor expects to see in a marketplace.
 
-use std::io::Write as _;
-
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use crate::auth::new_session_id;
+use crate::banner;
+use crate::config::LogFormat;
 use crate::domain::{Email, Price, SessionId, Title, UserId};
 use crate::http::ApiState;
 
@@ -32,17 +33,19 @@ const TICKETS: [(usize, &str, u64); 12] = [
 /// # Errors
 ///
 /// If the store can't be written.
-pub async fn fill(state: &ApiState) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+pub async fn fill(state: &ApiState, format: LogFormat) -> anyhow::Result<()> {
     if state.store.stats().last_seq > 0 {
-        writeln!(out, "The store is not empty, so --demo added nothing.")?;
+        let said = "The store is not empty, so --demo added nothing.";
+        banner::print(format, said, said, &json!({}));
         return Ok(());
     }
     let mut sellers = Vec::new();
     for email in USERS {
         let password = password(state);
         sellers.push(sign_up(state, email, &password).await?);
-        writeln!(out, "demo user {email}  password {}", password.expose_secret())?;
+        let password = password.expose_secret();
+        let text = format!("demo user {email}  password {password}");
+        banner::print(format, &text, "demo user", &json!({"email": email, "password": password}));
     }
     for (seller, title, hundredths) in TICKETS {
         let Some(seller) = sellers.get(seller) else { continue };

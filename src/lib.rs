@@ -36,6 +36,7 @@
 pub mod actors;
 pub mod app;
 pub mod auth;
+pub mod banner;
 #[doc(hidden)]
 pub mod bugs;
 pub mod cli;
@@ -46,6 +47,7 @@ pub mod domain;
 pub mod http;
 pub mod logging;
 pub mod memory;
+pub mod new_folders;
 pub mod payments;
 pub mod seams;
 pub mod server;

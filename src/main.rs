@@ -26,13 +26,17 @@ fn main() -> ExitCode {
     match act(invocation) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("gittix: {error:#}");
+            eprintln!("gittix: {}", commands::told(&error));
             ExitCode::FAILURE
         }
     }
 }
 
 fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
+    // What is wrong with the settings must not keep anyone from looking at right ones.
+    if invocation.command == Command::Config {
+        return commands::print_config();
+    }
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let settings = Settings::load_with_currencies(
@@ -47,6 +51,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
         Command::UnsettledCharges => runtime()?.block_on(commands::unsettled_charges(&settings)),
         Command::Restore { file } => commands::restore(&settings, &file),
+        Command::Config => commands::print_config(),
     }
 }
 

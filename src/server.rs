@@ -1,30 +1,32 @@
 //! `gittix serve`: from settings to a server that runs until it is told to stop.
 
 use std::future::Future;
-use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-#[cfg(feature = "stripe")]
-use tracing::warn;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
-use crate::auth::{PasswordSettings, Passwords, Rate, ThrottleSettings, load_or_create_key};
-use crate::config::{Provider, Settings, StripeSettings};
+use crate::auth::{
+    PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings, load_or_create_key,
+};
+use crate::banner::Banner;
+use crate::config::{Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
 use crate::http::public_config::CardForm;
 use crate::memory;
+use crate::new_folders::NewFolders;
 use crate::payments::{Sandbox, SharedGateway};
 use crate::seams::{SystemClock, SystemEntropy};
-use crate::store::{RedbStore, SharedStore, StoreSettings, WriterMode};
+use crate::store::{RedbStore, SharedStore, Store, StoreSettings, WriterMode};
 
 /// How long one step at the gateway may take. It can be three calls, each with its own limit.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(65);
@@ -48,21 +50,10 @@ pub async fn run(
     with_demo: bool,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
-    let entropy = Arc::new(SystemEntropy);
-    let metrics = Metrics::default();
-    let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
-    let store = open_store(&settings, cache_bytes, &metrics)?;
-    let key = load_or_create_key(&settings.auth.secret_file, &*entropy)?;
-    let passwords = Passwords::start(password_settings(&settings), entropy.clone())?;
-    let gateway = gateway(&settings)?;
-    let provider = gateway.describe();
-    let (public, admin) = bind(&settings)?;
-    let seams = Seams { clock: Arc::new(SystemClock), entropy, store: store.clone(), gateway };
-    let app = App::start(app_settings(&settings)?, seams, passwords, &key, metrics).await?;
-    if with_demo {
-        demo::fill(&app.state).await?;
-    }
-    announce(&settings, cache_bytes, &public, &admin, &provider);
+    let files = [&*settings.store.path, &*settings.auth.secret_file];
+    let new_folders = NewFolders::of(&files);
+    let started = start(&settings, with_demo).await.inspect_err(|_| new_folders.remove())?;
+    let Started { app, store, public, admin } = started;
 
     let readiness = app.readiness.clone();
     let (begin_drain, drain) = watch::channel(false);
@@ -92,6 +83,85 @@ pub async fn run(
     app.stop().await;
     info!("stopped");
     Ok(ended)
+}
+
+/// A server that is about to serve.
+struct Started {
+    app: App,
+    store: SharedStore,
+    public: TcpListener,
+    admin: TcpListener,
+}
+
+/// What may fail without a trace comes first, then what makes files.
+async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> {
+    let app_settings = app_settings(settings)?;
+    let (public, admin) = bind(settings)?;
+    let gateway = gateway(settings)?;
+    let provider = gateway.describe();
+    let entropy = Arc::new(SystemEntropy);
+    let passwords = Passwords::start(password_settings(settings), entropy.clone())?;
+    let key_file = &*settings.auth.secret_file;
+    // One that can't be used is told of before a store is made.
+    let had_key = key_file.exists() && load_or_create_key(key_file, &*entropy).map(|_| true)?;
+    let metrics = Metrics::default();
+    let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
+    let store = open_store(settings, cache_bytes, &metrics)?;
+    let (key, missing_key) = session_key(key_file, had_key, &*store)?;
+    let seams = Seams { clock: Arc::new(SystemClock), entropy, store: store.clone(), gateway };
+    let app = App::start(app_settings, seams, passwords, &key, metrics).await?;
+    if with_demo {
+        demo::fill(&app.state, settings.log.format).await?;
+    }
+    let data = std::path::absolute(&settings.store.path);
+    let banner = Banner {
+        storefront: storefront(settings, &public),
+        api: address(&public),
+        admin: address(&admin),
+        data: data.as_ref().unwrap_or(&settings.store.path).display().to_string(),
+        cache_mib: cache_bytes >> 20,
+        payments: provider,
+        currency: settings.payments.currency.clone(),
+        hold_seconds: settings.orders.hold.as_secs(),
+        missing_key,
+    };
+    banner.print(settings.log.format);
+    Ok(Started { app, store, public, admin })
+}
+
+/// The key that signs sessions, and its file's name if it was missing although the store is in use:
+/// nobody who was signed in still is, and whoever runs the server should hear of that first.
+fn session_key(
+    file: &Path,
+    was_there: bool,
+    store: &dyn Store,
+) -> anyhow::Result<(SigningKey, Option<String>)> {
+    let key = load_or_create_key(file, &SystemEntropy)?;
+    let is_missed = !was_there && store.stats().last_seq > 0;
+    let missing = is_missed.then(|| file.display().to_string());
+    if let Some(file) = &missing {
+        warn!(
+            file,
+            "the session key was missing although the store is in use: a new one is made, and \
+             everyone is signed out; put the old one back if you have it"
+        );
+    }
+    Ok((key, missing))
+}
+
+/// Where people open the storefront. The port may only be known now.
+fn storefront(settings: &Settings, public: &TcpListener) -> String {
+    let url = settings.http.public_url.as_str();
+    match public.local_addr() {
+        Ok(bound) if settings.http.listen.port() == 0 && url.ends_with(":0") => {
+            PublicUrl::of_listener(bound).as_str().to_owned()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+fn address(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
 }
 
 fn open_store(
@@ -215,36 +285,6 @@ fn serve_limits(settings: &Settings) -> ServeLimits {
         drain: settings.http.drain,
         ..ServeLimits::default()
     }
-}
-
-/// Tells whoever started the server where it is. On standard output, because it is what they
-/// asked for; the log goes to standard error. That nobody reads it is no reason to stop.
-fn announce(
-    settings: &Settings,
-    cache_bytes: usize,
-    public: &TcpListener,
-    admin: &TcpListener,
-    provider: &str,
-) {
-    let address = |listener: &TcpListener| {
-        listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
-    };
-    let path = std::path::absolute(&settings.store.path);
-    let data = path.as_ref().unwrap_or(&settings.store.path).display();
-    let minutes = settings.orders.hold.as_secs_f64() / 60.0;
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(
-        out,
-        "gittix {} is ready\n  API       http://{}  (documentation: /api/docs)\n  admin     \
-         http://{}  (metrics: /metrics)\n  data      {data}  (cache: up to {} MiB)\n  payments  {provider}, in {}\n  \
-         holds     {minutes} min",
-        env!("CARGO_PKG_VERSION"),
-        address(public),
-        address(admin),
-        cache_bytes >> 20,
-        settings.payments.currency,
-    );
-    let _ = out.flush();
 }
 
 /// Ready when the process is told to stop: SIGTERM or ctrl-c.

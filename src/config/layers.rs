@@ -111,9 +111,17 @@ impl fmt::Display for SettingsError {
     }
 }
 
-/// Settings given on the command line; they win over every other layer.
+/// Settings given on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Overrides(Vec<(&'static str, String, &'static str)>);
+pub struct Overrides {
+    /// They win over every other layer.
+    set: Vec<Override>,
+    /// Every other layer wins over them.
+    unless_given: Vec<Override>,
+}
+
+/// Key, value and flag.
+type Override = (&'static str, String, &'static str);
 
 impl Overrides {
     /// No overrides.
@@ -124,7 +132,19 @@ impl Overrides {
     /// Adds that `flag` sets `key` to `value`.
     #[must_use]
     pub fn set(mut self, key: &'static str, value: impl Into<String>, flag: &'static str) -> Self {
-        self.0.push((key, value.into(), flag));
+        self.set.push((key, value.into(), flag));
+        self
+    }
+
+    /// Adds that `flag` sets `key` to `value` unless another layer has a value for it.
+    #[must_use]
+    pub fn unless_given(
+        mut self,
+        key: &'static str,
+        value: impl Into<String>,
+        flag: &'static str,
+    ) -> Self {
+        self.unless_given.push((key, value.into(), flag));
         self
     }
 }
@@ -170,11 +190,10 @@ impl Reader {
         flags: Overrides,
     ) -> Self {
         let mut reader = Self::default();
+        reader.add_flags(flags.unless_given);
         reader.add_file(path);
         reader.add_environment(environment);
-        for (key, value, flag) in flags.0 {
-            reader.add(key.to_owned(), Given::Text(value), Source::Flag(flag.to_owned()));
-        }
+        reader.add_flags(flags.set);
         reader
     }
 
@@ -276,6 +295,12 @@ impl Reader {
 
     fn add(&mut self, key: String, value: Given, source: Source) {
         self.given.insert(key, (value, source));
+    }
+
+    fn add_flags(&mut self, flags: Vec<Override>) {
+        for (key, value, flag) in flags {
+            self.add(key.to_owned(), Given::Text(value), Source::Flag(flag.to_owned()));
+        }
     }
 
     fn add_file(&mut self, path: Option<&Path>) {

@@ -2,7 +2,7 @@
 //! nothing if it is of the wrong type or out of range.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -52,6 +52,14 @@ impl PublicUrl {
             listen.ip().to_string()
         };
         match listen.port() {
+            80 => Self(format!("http://{host}")),
+            port => Self(format!("http://{host}:{port}")),
+        }
+    }
+
+    /// The URL of a server that is reached under the name and the port it listens on.
+    pub(super) fn of_name(host: &str, port: u16) -> Self {
+        match port {
             80 => Self(format!("http://{host}")),
             port => Self(format!("http://{host}:{port}")),
         }
@@ -112,8 +120,18 @@ pub(super) fn switch(given: &Given) -> Option<bool> {
     }
 }
 
-pub(super) fn address(given: &Given) -> Option<SocketAddr> {
-    text(given)?.parse().ok()
+/// Where to listen, and the host's name if it was given by name. A name that has several addresses
+/// means the first of IPv4, which is what `localhost` is expected to be.
+pub(super) fn address(given: &Given) -> Option<(SocketAddr, Option<String>)> {
+    let text = text(given)?;
+    if let Ok(address) = text.parse() {
+        return Some((address, None));
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let found: Vec<SocketAddr> = (host, port).to_socket_addrs().ok()?.collect();
+    let address = found.iter().find(|address| address.is_ipv4()).or(found.first())?;
+    Some((*address, Some(host.to_ascii_lowercase())))
 }
 
 pub(super) fn path(given: &Given) -> Option<PathBuf> {

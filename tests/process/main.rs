@@ -11,6 +11,7 @@
 
 mod support;
 
+mod command_line;
 mod commands;
 mod crashes;
 mod holds;
