@@ -1,6 +1,11 @@
 //! The house rules that a compiler does not hold: which way the arrows point, and that nothing
 //! but a test gives up with a panic.
-#![expect(clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

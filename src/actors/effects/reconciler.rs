@@ -137,7 +137,7 @@ impl<K: EffectKind> Actor for Reconciler<K> {
                         error!(kind = K::NAME, %error, "the unsettled could not be read; trying again");
                     }
                     Err(_) => {
-                        error!(kind = K::NAME, "reading the unsettled panicked; trying again")
+                        error!(kind = K::NAME, "reading the unsettled panicked; trying again");
                     }
                 }
                 myself.send_after(SWEEP_EVERY, || ReconcilerMessage::Sweep { all: false });
