@@ -99,7 +99,12 @@ impl App {
         .await?;
         let readiness = Readiness::default();
         let feed = Feed::start(&store, settings.max_event_streams);
-        let storefront = Storefront { card_form: settings.card_form, hold: market.settings().hold };
+        let storefront = Storefront {
+            card_form: settings.card_form,
+            hold: market.settings().hold,
+            max_attempts: market.settings().max_attempts,
+            public_origin: settings.edge.public_origin.clone(),
+        };
         let state = ApiState::from(ApiParts {
             market: market.clone(),
             store,

@@ -1,30 +1,17 @@
 // The public JSON API, as any other client knows it.
 
 import { heard } from "./clock.js";
+import { Offline } from "./errors.js";
 
 /** A refusal: the server's problem document. */
 export class Problem extends Error {
   constructor(document, status, retryAfter) {
-    super(document.detail || document.title || "The server did not say why.");
+    super(document.code || String(status));
     this.status = status;
     this.code = document.code || "unknown";
     this.errors = document.errors || [];
     this.retryAfter = retryAfter;
     this.document = document;
-  }
-
-  /** What is wrong with one field. */
-  field(name) {
-    return this.errors.filter((error) => error.field === name).map((error) => error.message).join(". ");
-  }
-}
-
-/** The server was not reached, or its answer was lost. */
-export class Offline extends Error {
-  constructor() {
-    super("We couldn't reach the server. Check your connection and try again.");
-    this.code = "offline";
-    this.status = 0;
   }
 }
 

@@ -2,10 +2,14 @@
 
 import * as api from "./api.js";
 import { announce, fill, h } from "./dom.js";
-import { action, sentence } from "./forms.js";
+import { sentence } from "./errors.js";
+import { action } from "./forms.js";
+import { LANGUAGES, choose, language, loadTexts, t } from "./i18n.js";
 import * as live from "./live.js";
+import * as places from "./places.js";
 import * as session from "./session.js";
 import { empty } from "./tickets.js";
+import { account } from "./pages/account.js";
 import { ownPath, signIn, signUp } from "./pages/auth.js";
 import { home } from "./pages/home.js";
 import { mine } from "./pages/mine.js";
@@ -17,6 +21,7 @@ import { ticket } from "./pages/ticket.js";
 
 const PAGES = [
   ["/", home],
+  ["/account", account, { needsUser: true }],
   ["/auth/signup", signUp, { needsNobody: true }],
   ["/auth/signin", signIn, { needsNobody: true }],
   ["/tickets/new", sell, { needsUser: true }],
@@ -37,12 +42,11 @@ let leaving = new AbortController();
 
 /** Shows a page of ours. */
 async function go(href, { replace = false } = {}) {
-  history.replaceState({ ...history.state, scroll: scrollY }, "");
-  history[replace ? "replaceState" : "pushState"]({}, "", href);
+  places.leave(href, { replace });
   await show({ isNavigation: true });
 }
 
-async function show({ isNavigation = false, scroll = 0 } = {}) {
+async function show({ isNavigation = false } = {}) {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
@@ -56,12 +60,14 @@ async function show({ isNavigation = false, scroll = 0 } = {}) {
   if (route?.needsNobody && session.currentUser()) {
     return go(ownPath(url.searchParams.get("next")), { replace: true });
   }
+  const place = places.current();
   main.setAttribute("aria-busy", "true");
-  const slow = setTimeout(() => fill(main, h("p.loading", { role: "status" }, h("span.spinner", { "aria-hidden": "true" }), "Loading…")), LOADING_AFTER_MILLIS);
+  // What the server drew stays until the page takes its place.
+  const slow = isNavigation && setTimeout(showLoading, LOADING_AFTER_MILLIS);
   let page;
   try {
     page = route
-      ? await route.page({ params: match.groups ?? {}, query: url.searchParams, config, signal, go, replaceQuery })
+      ? await route.page({ params: match.groups ?? {}, query: url.searchParams, config, signal, go, replaceQuery, entitle, place })
       : missing();
   } catch (error) {
     if (signal.aborted) return;
@@ -73,16 +79,21 @@ async function show({ isNavigation = false, scroll = 0 } = {}) {
   if (signal.aborted) return;
   main.removeAttribute("aria-busy");
   fill(main, page.node);
-  document.title = page.title === "Tickets For Sale" ? "GitTix – Tickets For Sale" : `${page.title} – GitTix`;
+  entitle(page.title);
   markCurrent(url.pathname);
-  scrollTo(0, scroll);
-  if (isNavigation) {
-    const heading = main.querySelector("h1");
-    heading?.setAttribute("tabindex", "-1");
-    (heading ?? main).focus({ preventScroll: true });
-  } else {
-    main.querySelector("h1")?.setAttribute("tabindex", "-1");
-  }
+  places.restore(place, main);
+  const heading = main.querySelector("h1");
+  heading?.setAttribute("tabindex", "-1");
+  if (isNavigation) (heading ?? main).focus({ preventScroll: true });
+}
+
+function showLoading() {
+  fill(main, h("p.loading", { role: "status" }, h("span.spinner", { "aria-hidden": "true" }), t("loading")));
+}
+
+/** Names the page in the browser's tab. */
+function entitle(title) {
+  document.title = location.pathname === "/" ? t("page-title-home", { title }) : t("page-title", { title });
 }
 
 function replaceQuery(query) {
@@ -91,9 +102,9 @@ function replaceQuery(query) {
 
 function failure(error) {
   return {
-    title: "Something went wrong",
-    node: h("section.narrow", { role: "alert" }, h("h1", {}, "That didn't work"), h("p.lead", {}, sentence(error)),
-      h("button.button.primary", { type: "button", onclick: () => show({ isNavigation: true }) }, "Try again")),
+    title: t("failure-page"),
+    node: h("section.narrow", { role: "alert" }, h("h1", {}, t("failure-title")), h("p.lead", {}, sentence(error)),
+      h("button.button.primary", { type: "button", onclick: () => show({ isNavigation: true }) }, t("try-again"))),
   };
 }
 
@@ -101,33 +112,38 @@ function failure(error) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain || event.defaultPrevented || link.target || link.origin !== location.origin) return;
+  // Until everything is there, a link leads where it would without us.
+  if (!config || !link || !isPlain || event.defaultPrevented || link.target || link.origin !== location.origin) return;
   const isInPage = link.pathname === location.pathname && link.hash;
   if (isInPage || link.pathname.startsWith("/api/")) return;
   event.preventDefault();
   go(link.pathname + link.search);
 });
-addEventListener("popstate", (event) => config && show({ isNavigation: true, scroll: event.state?.scroll ?? 0 }));
-history.scrollRestoration = "manual";
+places.whenReturned(() => config && show({ isNavigation: true }));
 
 function showHeader() {
   const nav = document.getElementById("nav");
-  if (!session.currentUser()) {
-    fill(nav, h("a", { href: "/auth/signup" }, "Sign Up"), h("a.strong", { href: "/auth/signin" }, "Sign In"));
+  const user = session.currentUser();
+  if (!user) {
+    fill(nav, h("span.who", {}, h("a", { href: "/auth/signup" }, t("sign-up")), h("a.strong", { href: "/auth/signin" }, t("sign-in"))));
     return;
   }
-  const out = h("button.link", { type: "button", title: session.currentUser().email }, "Sign Out");
+  const out = h("button.link", { type: "button" }, t("sign-out"));
   out.addEventListener("click", action(out, async () => {
     try {
       await api.send("POST", "/api/users/signout");
       await go("/");
       session.change(null);
-      announce("Signed out");
+      announce(t("signed-out"));
     } catch (error) {
       announce(sentence(error), { urgent: true });
     }
   }));
-  fill(nav, h("a", { href: "/orders" }, "My Orders"), h("a", { href: "/tickets/new" }, "Sell Tickets"), out);
+  const address = h("a.address", { href: "/account", "aria-label": t("nav-account", { email: user.email }) }, user.email);
+  fill(nav,
+    h("span.ways", {}, h("a", { href: "/orders" }, t("nav-orders")), h("a", { href: "/tickets/mine" }, t("nav-selling")),
+      h("a", { href: "/tickets/new" }, t("nav-sell"))),
+    h("span.who", {}, address, out));
 }
 
 function markCurrent(path) {
@@ -137,10 +153,19 @@ function markCurrent(path) {
   }
 }
 
+function showFooter() {
+  if (config.provider === "sandbox") document.getElementById("terms").textContent = t("terms-sandbox");
+  const choice = ([code, name]) => h("button.link", {
+    type: "button", lang: code, "aria-pressed": String(code === language), onclick: () => code === language || choose(code),
+  }, name);
+  fill(document.getElementById("languages"), Object.entries(LANGUAGES).map(choice));
+}
+
 session.whenChanged(() => {
   // Until everything is there, the page is drawn once, at the end of the start.
   if (!config) return;
   showHeader();
+  markCurrent(location.pathname);
   live.restart();
   const isPrivate = PAGES.some((it) => it.needsUser && it.pattern.test(location.pathname));
   if (isPrivate && !session.currentUser()) show({ isNavigation: true });
@@ -148,15 +173,24 @@ session.whenChanged(() => {
 
 async function boot() {
   try {
-    [config] = await Promise.all([api.config(), session.load()]);
-  } catch (error) {
-    fill(main, empty("GitTix can't be reached", sentence(error),
-      h("button.button.primary", { type: "button", onclick: () => location.reload() }, "Try again")));
+    await loadTexts();
+  } catch {
+    // Without texts there is one thing to say, which the document brings along.
+    document.getElementById("unreachable").hidden = false;
     return;
   }
+  let known;
+  try {
+    [known] = await Promise.all([api.config(), session.load()]);
+  } catch (error) {
+    fill(main, empty(t("unreachable-title"), sentence(error),
+      h("button.button.primary", { type: "button", onclick: () => location.reload() }, t("try-again"))));
+    return;
+  }
+  config = known;
   // Not before it is known who looks: what one would press must not move away.
   showHeader();
-  document.getElementById("terms").textContent = config.provider === "sandbox" ? "A sandbox: payments are imitations, and no money moves." : "";
+  showFooter();
   live.start(config.lastEventId);
   await show();
 }

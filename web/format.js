@@ -1,19 +1,25 @@
-// How values are written for people.
+// How values are written for people, in the language of the page.
+
+import { locale, t } from "./i18n.js";
 
 const formats = new Map();
 
-/** An amount in major units: `$20`, `$25.50`, `¥500`. */
-export function price(amount, currency) {
+function currencyFormat(currency) {
   const code = currency.toUpperCase();
   if (!formats.has(code)) {
-    formats.set(code, new Intl.NumberFormat(undefined, {
+    formats.set(code, new Intl.NumberFormat(locale, {
       style: "currency",
       currency: code,
       currencyDisplay: "narrowSymbol",
       trailingZeroDisplay: "stripIfInteger",
     }));
   }
-  return formats.get(code).format(amount);
+  return formats.get(code);
+}
+
+/** An amount in major units, which never breaks: `$20`, `$25.50`, `18,50 €`, `¥500`. */
+export function price(amount, currency) {
+  return currencyFormat(currency).format(amount).replace(/\s/g, "\u00A0");
 }
 
 /** How many decimals the currency has: 2 for usd, 0 for jpy, 3 for kwd. */
@@ -22,19 +28,22 @@ export function decimals(currency) {
   return format.resolvedOptions().maximumFractionDigits;
 }
 
-/** The symbol alone: `$`. */
+/** The symbol alone, and whether it stands before the number: `$`, true. */
 export function symbol(currency) {
-  const format = new Intl.NumberFormat(undefined, {
-    style: "currency",
-    currency: currency.toUpperCase(),
-    currencyDisplay: "narrowSymbol",
-  });
-  return format.formatToParts(0).find((part) => part.type === "currency")?.value ?? currency.toUpperCase();
+  const parts = currencyFormat(currency).formatToParts(0);
+  const at = parts.findIndex((part) => part.type === "currency");
+  return { text: parts[at]?.value ?? currency.toUpperCase(), isBefore: at < parts.findIndex((part) => part.type === "integer") };
+}
+
+/** An amount as it is typed: `1249`, `12,50`. */
+export function typed(amount, currency) {
+  const places = Number.isInteger(amount) ? 0 : decimals(currency);
+  return new Intl.NumberFormat(locale, { useGrouping: false, minimumFractionDigits: places, maximumFractionDigits: places }).format(amount);
 }
 
 /** A moment: `22 Nov 2026, 14:05`. */
 export function moment(iso) {
-  return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }
 
 /** What is left: `14:59`. A second that has begun counts, so `0:00` means that it is over. */
@@ -45,6 +54,7 @@ export function left(millis) {
 
 /** A length of time in words: `15 minutes`, `3 seconds`. */
 export function duration(seconds) {
-  const [count, unit] = seconds >= 60 ? [Math.round(seconds / 60), "minute"] : [Math.round(seconds), "second"];
-  return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long" }).format(count);
+  return seconds >= 60
+    ? t("duration-minutes", { count: Math.round(seconds / 60) })
+    : t("duration-seconds", { count: Math.round(seconds) });
 }

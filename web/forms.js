@@ -1,41 +1,71 @@
-// Forms: labelled fields, what the server says about each beside it, one submission at a time.
+// Forms: labelled fields, what is wrong with each beside it, one submission at a time.
 
-import { fill, h, uniqueId } from "./dom.js";
+import { fill, h, say, uniqueId } from "./dom.js";
+import { fieldFault, sentence } from "./errors.js";
+import { price, symbol, typed } from "./format.js";
+import { t } from "./i18n.js";
+import { readAmount } from "./money.js";
 
-/** A field. `type` "money" shows the currency before it. */
-export function field({ label, name, type = "text", hint, prefix, value = "", ...attributes }) {
+/** A field. `read` tells its value, or the fault that the form itself can see. */
+export function field({ label, name, type = "text", hint, value = "", wrap = (input) => input, read, ...attributes }) {
   const id = uniqueId(name);
   const error = h("p.field-error", { id: `${id}-error` });
   const help = hint && h("p.hint", { id: `${id}-hint` }, hint);
   const described = [help && help.id, error.id].filter(Boolean).join(" ");
   const input = h("input", { id, name, type, "aria-describedby": described, ...attributes });
   input.value = value;
-  const control = prefix ? h("div.prefixed", {}, h("span.prefix", { "aria-hidden": "true" }, prefix), input) : input;
-  const node = h("div.field", {}, h("label", { for: id }, label), control, help, error);
+  const node = h("div.field", {}, h("label", { for: id }, label), wrap(input), help, error);
   const setError = (text) => {
     error.textContent = text;
     if (text) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   };
   input.addEventListener("input", () => setError(""));
-  return { name, node, input, setError };
+  return { name, node, input, setError, read: read ?? (() => ({ value: input.value })) };
+}
+
+/** An amount of money. What was understood is shown while it is typed. */
+export function moneyField({ currency, value, ...options }) {
+  const understood = h("span", { role: "status" });
+  let input;
+  const read = () => {
+    const { amount, fault } = readAmount(input.value, currency);
+    return fault ? { fault: t(fault) } : { value: amount ?? "" };
+  };
+  const it = field({
+    inputmode: "decimal", autocomplete: "off", hint: understood, read,
+    value: value === undefined ? "" : typed(value, currency), wrap: (input) => money(input, currency), ...options,
+  });
+  input = it.input;
+  const show = () => {
+    const { amount } = readAmount(input.value, currency);
+    const isSaid = amount !== undefined && Number(amount) > 0;
+    say(understood, isSaid ? t("price-understood", { price: price(Number(amount), currency) }) : t("price-hint"));
+  };
+  input.addEventListener("input", show);
+  show();
+  return it;
+}
+
+/** An input with the currency's symbol where the language has it. */
+export function money(input, currency) {
+  const { text, isBefore } = symbol(currency);
+  const affix = h("span.affix", { "aria-hidden": "true" }, text);
+  const long = [...text].length > 1 ? "long" : "short";
+  return h("div.money", { dataset: { side: isBefore ? "before" : "after", symbol: long } }, affix, input);
 }
 
 /** A password that can be looked at. */
 export function passwordField(options) {
-  const it = field({ ...options, type: "password" });
-  const toggle = h("button.reveal", { type: "button", "aria-pressed": "false" }, "Show");
-  toggle.setAttribute("aria-label", "Show password");
+  const toggle = h("button.reveal", { type: "button", "aria-pressed": "false", "aria-label": t("password-show-label") }, t("password-show"));
+  const it = field({ ...options, type: "password", wrap: (input) => h("div.revealing", {}, input, toggle) });
   toggle.addEventListener("click", () => {
     const isShown = it.input.type === "text";
     it.input.type = isShown ? "password" : "text";
-    toggle.textContent = isShown ? "Show" : "Hide";
+    toggle.textContent = isShown ? t("password-show") : t("password-hide");
     toggle.setAttribute("aria-pressed", String(!isShown));
     it.input.focus();
   });
-  const wrapper = h("div.revealing");
-  it.input.replaceWith(wrapper);
-  wrapper.append(it.input, toggle);
   return it;
 }
 
@@ -60,9 +90,10 @@ export function form({ fields, label, submit, extra = [], className = "form" }) 
   const node = h(`form.${className}`, { novalidate: true }, fields.map((it) => it.node), message, h("div.actions", {}, button, ...extra));
   node.addEventListener("submit", action(button, async () => {
     message.textContent = "";
-    for (const it of fields) it.setError("");
+    const read = fields.map((it) => [it, it.read()]);
+    if (showFaults(read.map(([it, { fault }]) => [it, fault ?? ""]))) return;
     try {
-      await submit(Object.fromEntries(fields.map((it) => [it.name, it.input.value])));
+      await submit(Object.fromEntries(read.map(([it, { value }]) => [it.name, value])));
     } catch (error) {
       showProblem(error, fields, message);
     }
@@ -71,37 +102,19 @@ export function form({ fields, label, submit, extra = [], className = "form" }) 
   return { node, button, message };
 }
 
-/** Shows each fault beside its field, and the rest above the button. */
-function showProblem(error, fields, message) {
-  if (error.name === "AbortError") return;
-  let first = null;
-  for (const it of fields) {
-    const text = error.field?.(it.name) ?? "";
-    it.setError(text);
-    if (text) first ??= it;
-  }
-  if (first) {
-    first.input.focus();
-    return;
-  }
-  const wait = error.retryAfter ? ` Try again in ${error.retryAfter} seconds.` : "";
-  fill(message, `${sentence(error)}${wait}`);
+/** Shows each fault beside its field and goes to the first. Says whether there is one. */
+function showFaults(faults) {
+  for (const [it, text] of faults) it.setError(text);
+  const [first] = faults.find(([, text]) => text) ?? [];
+  first?.input.focus();
+  return first !== undefined;
 }
 
-/** What went wrong, as a sentence for people. */
-export function sentence(error) {
-  const text = {
-    email_in_use: "An account with this email exists already. Sign in instead?",
-    invalid_credentials: "That email and password don't match. Check both and try again.",
-    too_many_requests: "Too many attempts.",
-    ticket_locked: "Somebody else is buying this ticket right now.",
-    ticket_sold: "This ticket has been sold.",
-    too_many_holds: "You hold as many unpaid tickets as one person may. Pay for one or cancel one first.",
-    precondition_failed: "This ticket has changed since you opened it. Look again before you save.",
-    payment_in_progress: "A payment for this order is under way.",
-    unauthenticated: "You are signed out. Sign in and try again.",
-  }[error.code];
-  return text ?? error.message ?? "Something went wrong.";
+/** Shows each fault beside its field, or what is wrong as a whole above the button. */
+function showProblem(error, fields, message) {
+  if (error.name === "AbortError") return;
+  if (showFaults(fields.map((it) => [it, fieldFault(error, it.name)]))) return;
+  fill(message, sentence(error));
 }
 
 /** Asks before something that cannot be undone. Resolves to whether it was confirmed. */

@@ -5,6 +5,7 @@
 
 import * as api from "./api.js";
 import { say } from "./dom.js";
+import { t } from "./i18n.js";
 import * as session from "./session.js";
 
 const TYPES = [
@@ -87,7 +88,7 @@ function opened() {
   document.documentElement.dataset.live = "yes";
   if (isShownAsLost) {
     isShownAsLost = false;
-    show("back", "You're back online. Everything here is up to date.");
+    show("back", t("connection-back"));
     setTimeout(() => !isShownAsLost && show("", ""), BACK_MILLIS);
   }
 }
@@ -107,7 +108,7 @@ function failed() {
 function showLost() {
   delete document.documentElement.dataset.live;
   isShownAsLost = true;
-  show("lost", "Connection lost. Trying to reconnect…");
+  show("lost", t("connection-lost"));
 }
 
 function show(state, text) {

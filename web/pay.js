@@ -2,30 +2,37 @@
 // never come to this server.
 
 import * as api from "./api.js";
-import { announce, h, uniqueId } from "./dom.js";
+import { bank } from "./bank.js";
+import { isCardNumber, isPast, isSecurityCode, readExpiry } from "./cards.js";
+import * as clock from "./clock.js";
+import { h, uniqueId } from "./dom.js";
+import { Told } from "./errors.js";
 import { price } from "./format.js";
-import { action, form, sentence } from "./forms.js";
+import { field, form } from "./forms.js";
+import { t } from "./i18n.js";
+import { loadStripe } from "./stripe.js";
 
+/** The sandbox's cards: token, number, and what happens. */
 const TEST_CARDS = [
-  ["pm_card_visa", "Visa", "4242", "Succeeds"],
-  ["pm_card_chargeDeclined", "Visa", "0002", "Declined"],
-  ["pm_card_chargeDeclinedInsufficientFunds", "Visa", "9995", "Insufficient funds"],
-  ["pm_card_chargeDeclinedExpiredCard", "Visa", "0069", "Expired card"],
-  ["pm_card_authenticationRequired", "Visa", "3155", "3-D Secure: the bank asks you"],
+  ["pm_card_visa", "4242424242424242", "card-succeeds"],
+  ["pm_card_chargeDeclined", "4000000000000002", "card-declined"],
+  ["pm_card_chargeDeclinedInsufficientFunds", "4000000000009995", "card-insufficient-funds"],
+  ["pm_card_chargeDeclinedExpiredCard", "4000000000000069", "card-expired"],
+  ["pm_card_authenticationRequired", "4000002500003155", "card-bank-asks"],
 ];
 
 const DECLINES = {
-  insufficient_funds: "The card has insufficient funds.",
-  expired_card: "The card has expired.",
-  incorrect_cvc: "The card's security code is wrong.",
-  processing_error: "The bank could not process the card.",
-  authentication_failed: "Your bank did not confirm that it's you.",
-  payment_intent_authentication_failure: "Your bank did not confirm that it's you.",
+  insufficient_funds: "decline-insufficient-funds",
+  expired_card: "decline-expired-card",
+  incorrect_cvc: "decline-incorrect-cvc",
+  processing_error: "decline-processing-error",
+  authentication_failed: "decline-authentication",
+  payment_intent_authentication_failure: "decline-authentication",
 };
 
 /** Why a card was declined, for people. */
 export function declineText(code) {
-  return DECLINES[code] ?? "The card was declined.";
+  return t(DECLINES[code] ?? "decline-other");
 }
 
 /** The form for an order. `focus` puts the keyboard where it begins. */
@@ -34,24 +41,64 @@ export async function cardForm(context) {
 }
 
 function sandboxForm(context) {
-  const { order } = context;
-  const cards = TEST_CARDS.map(([token, brand, digits, outcome], index) => {
+  const typed = typedCard();
+  const choice = (value, index, name, outcome) => {
     const id = uniqueId("card");
     return h("div.card-choice", {},
-      h("input", { type: "radio", name: "card", id, value: token, checked: index === 0 }),
-      h("label", { for: id }, h("span.card-number", {}, `${brand} •••• ${digits}`), h("span.card-outcome", {}, outcome)));
-  });
-  const choices = h("fieldset.choices", {}, h("legend", {}, "Choose a test card"), cards);
+      h("input", { type: "radio", name: "card", id, value, checked: index === 0 }),
+      h("label", { for: id }, h("span.card-number", {}, name), h("span.card-outcome", {}, outcome)));
+  };
+  const cards = TEST_CARDS.map(([token, number, outcome], index) => choice(token, index, `Visa •••• ${number.slice(-4)}`, t(outcome)));
+  const choices = h("fieldset.choices", {}, h("legend", {}, t("card-choose")), cards,
+    choice("typed", -1, t("card-type"), t("card-type-hint")));
   const intention = api.intention();
-  choices.addEventListener("change", intention.renew);
-  const it = form({
-    fields: [],
-    className: "form",
-    label: `Pay ${price(order.price, order.currency)}`,
-    submit: () => pay(context, choices.querySelector("input:checked").value, intention),
+  const chosen = () => choices.querySelector("input:checked");
+  const isTyped = () => chosen().value === "typed";
+  choices.addEventListener("change", () => {
+    intention.renew();
+    typed.node.hidden = !isTyped();
   });
-  it.node.prepend(h("p.hint", {}, "This is a sandbox: no money moves."), choices);
-  return { node: it.node, focus: () => choices.querySelector("input:checked").focus() };
+  typed.node.addEventListener("input", intention.renew);
+  const it = form({
+    fields: typed.fields.map((field) => ({ ...field, read: () => (isTyped() ? field.read() : {}) })),
+    label: payLabel(context.order),
+    submit: () => pay(context, isTyped() ? typed.token() : chosen().value, intention),
+  });
+  typed.node.append(...typed.fields.map((field) => field.node));
+  typed.node.hidden = true;
+  it.node.prepend(h("p.hint", {}, t("sandbox-hint")), choices, typed.node);
+  return { node: it.node, focus: () => chosen().focus() };
+}
+
+/** A card that is typed. What can be told to be wrong is, and nobody is asked. */
+function typedCard() {
+  const read = (input, isRight, fault) => (isRight(input().value) ? { value: input().value } : { fault: t(fault) });
+  const digits = (text) => text.replace(/[\s-]/g, "");
+  const tokenOf = (text) => TEST_CARDS.find(([, it]) => it === digits(text))?.[0];
+  const common = { inputmode: "numeric", autocomplete: "off" };
+  const number = field({
+    label: t("card-number"), name: "number", placeholder: "4242 4242 4242 4242", ...common,
+    read: () => {
+      const right = read(() => number.input, isCardNumber, "card-number-wrong");
+      return right.fault ? right : read(() => number.input, tokenOf, "card-not-a-test-card");
+    },
+  });
+  const expiry = field({
+    label: t("card-expiry"), name: "expiry", placeholder: t("card-expiry-example"), ...common,
+    read: () => {
+      const right = read(() => expiry.input, readExpiry, "card-expiry-wrong");
+      return right.fault ? right : read(() => expiry.input, (text) => !isPast(readExpiry(text), clock.now()), "card-past");
+    },
+  });
+  const code = field({
+    label: t("card-code"), name: "code", placeholder: "123", ...common,
+    read: () => read(() => code.input, isSecurityCode, "card-code-wrong"),
+  });
+  return { node: h("div.typed-card"), fields: [number, expiry, code], token: () => tokenOf(number.input.value) };
+}
+
+function payLabel(order) {
+  return t("pay-price", { price: price(order.price, order.currency) });
 }
 
 async function pay(context, token, intention) {
@@ -61,135 +108,24 @@ async function pay(context, token, intention) {
       body: { orderId: order.id, token }, key: intention.key,
     });
     if (status === 202 && document.clientSecret) {
-      keepSecret(document.id, document.clientSecret);
+      bank.keep(document.id, document.clientSecret);
       await refresh();
-      await askBank(context, document.id, document.clientSecret);
+      await bank.ask(context, document.id);
     }
   } catch (error) {
     // A lost answer is asked for again with the same key; one that came is settled.
     if (error.status > 0) intention.renew();
     await refresh();
-    if (error.code === "payment_failed") throw new Error(declineText(error.document.declineCode));
+    if (error.code === "payment_failed") throw new Told(declineText(error.document.declineCode));
     throw error;
   }
   await refresh();
 }
 
-// A payment that waits for the bank outlives a reload of the page.
-
-const secrets = new Map();
-const storageKey = (chargeId) => `gittix-bank-${chargeId}`;
-
-/** Does something with the tab's storage. Without one a reload loses a secret, and the order runs out unpaid. */
-function stored(work) {
-  try {
-    return work(sessionStorage);
-  } catch {
-    return null;
-  }
-}
-
-function keepSecret(chargeId, secret) {
-  secrets.set(chargeId, secret);
-  stored((storage) => storage.setItem(storageKey(chargeId), secret));
-}
-
-function forgetSecret(chargeId) {
-  secrets.delete(chargeId);
-  stored((storage) => storage.removeItem(storageKey(chargeId)));
-}
-
-function keptSecret(chargeId) {
-  return secrets.get(chargeId) ?? stored((storage) => storage.getItem(storageKey(chargeId)));
-}
-
-/** Whether a payment waits for its buyer to answer the bank, and this browser knows how to ask. */
-export function isWithBank(order) {
-  return Boolean(order.charge) && keptSecret(order.charge.id) !== null;
-}
-
-/** A button that brings a waiting payment before the bank again. */
-export function goOnWithBank(context) {
-  const { id } = context.order.charge;
-  const button = h("button.button.primary.wide", { type: "button" }, "Go on to your bank");
-  button.addEventListener("click", action(button, async () => {
-    try {
-      await askBank(context, id, keptSecret(id));
-    } catch (error) {
-      announce(sentence(error), { urgent: true });
-    }
-  }));
-  return button;
-}
-
-async function askBank(context, chargeId, secret) {
-  if (context.config.provider === "stripe") {
-    const stripe = await loadStripe(context.config.publishableKey);
-    const { error } = await stripe.handleNextAction({ clientSecret: secret });
-    if (error) announce(error.message, { urgent: true });
-    else forgetSecret(chargeId);
-  } else {
-    await sandboxBank(context, chargeId, secret);
-  }
-  await context.refresh();
-}
-
-/** The sandbox's bank: a dialog that asks what a bank would ask. */
-function sandboxBank({ order, refresh }, chargeId, secret) {
-  if (document.querySelector("dialog.bank")) return Promise.resolve();
-  return new Promise((resolve) => {
-    const heading = uniqueId("bank");
-    const problem = h("p.form-error", { role: "alert" });
-    const answer = (approve) => async () => {
-      try {
-        await api.send("POST", "/api/sandbox/authenticate", { body: { clientSecret: secret, approve } });
-        forgetSecret(chargeId);
-        dialog.close();
-      } catch (error) {
-        problem.textContent = error.status === 404
-          ? "The sandbox's bank is closed. The order runs out by itself, and nothing is charged."
-          : sentence(error);
-        await refresh();
-      }
-    };
-    const dialog = h("dialog.dialog.bank", { "aria-labelledby": heading },
-      h("p.eyebrow", {}, "Sandbox Bank"),
-      h("h2", { id: heading }, "Is it you?"),
-      h("p", {}, `GitTix asks to charge ${price(order.price, order.currency)} to your card ending in 3155.`),
-      problem,
-      h("div.actions", {},
-        h("button.button.primary", { type: "button", onclick: answer(true) }, "Yes, pay"),
-        h("button.button", { type: "button", onclick: answer(false) }, "No, it's not me")));
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve();
-    });
-    document.body.append(dialog);
-    dialog.showModal();
-  });
-}
-
-let stripePromise = null;
-/** Stripe's script, fetched when somebody is about to pay and not before. */
-function loadStripe(key) {
-  stripePromise ??= new Promise((resolve, reject) => {
-    const script = h("script", { src: "https://js.stripe.com/v3/", async: true });
-    script.addEventListener("load", () => resolve(window.Stripe(key)));
-    script.addEventListener("error", () => {
-      stripePromise = null;
-      script.remove();
-      reject(new Error("Stripe could not be reached. Try again in a moment."));
-    });
-    document.head.append(script);
-  });
-  return stripePromise;
-}
-
 async function stripeForm(context) {
   const { order, config } = context;
   if (!config.publishableKey) {
-    const text = "Paying in the browser is not set up on this server: it has no publishable key.";
-    return { node: h("p.form-error", { role: "alert" }, text), focus: () => {} };
+    return { node: h("p.form-error", { role: "alert" }, t("stripe-no-key")), focus: () => {} };
   }
   const stripe = await loadStripe(config.publishableKey);
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -197,26 +133,36 @@ async function stripeForm(context) {
     style: { base: { fontSize: "16px", color: isDark ? "#f3efe8" : "#1d1a16", iconColor: isDark ? "#f3efe8" : "#1d1a16" } },
   });
   const place = h("div.stripe-card");
-  const label = h("p.label", {}, "Card");
+  const fault = h("p.field-error", { role: "alert" });
   const intention = api.intention();
-  card.on("change", intention.renew);
   let method = null;
-  card.on("change", () => (method = null));
+  let isComplete = false;
+  card.on("change", ({ complete, error }) => {
+    intention.renew();
+    method = null;
+    isComplete = complete;
+    fault.textContent = error?.message ?? "";
+  });
   const it = form({
     fields: [],
-    className: "form",
-    label: `Pay ${price(order.price, order.currency)}`,
+    label: payLabel(order),
     submit: async () => {
+      // A number that can't be right, or a date that is past, costs no attempt.
+      if (!isComplete) {
+        card.focus();
+        if (fault.textContent === "") throw new Told(t("card-incomplete"));
+        return;
+      }
       // The same card is the same payment method, so that a retry has the same body.
       if (method === null) {
         const made = await stripe.createPaymentMethod({ type: "card", card });
-        if (made.error) throw new Error(made.error.message);
+        if (made.error) throw new Told(made.error.message);
         method = made.paymentMethod.id;
       }
       await pay(context, method, intention);
     },
   });
-  it.node.prepend(label, place);
+  it.node.prepend(h("p.label", {}, t("card")), place, fault);
   card.mount(place);
   return { node: it.node, focus: () => card.on("ready", () => card.focus()) };
 }

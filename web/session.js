@@ -28,7 +28,7 @@ export function whenChanged(callback) {
 }
 
 function set(next) {
-  if (next?.id === user?.id) return;
+  if (next?.id === user?.id && next?.email === user?.email) return;
   user = next;
   for (const listener of listeners) listener(user);
 }

@@ -2,12 +2,17 @@
 
 import { fill, h, say } from "./dom.js";
 import { price } from "./format.js";
+import { t } from "./i18n.js";
+
+const STATUS = { Available: "status-available", Locked: "status-locked", Sold: "status-sold", Withdrawn: "status-withdrawn" };
 
 /** A ticket's state in words. */
-export const STATUS = { Available: "Available", Locked: "Locked", Sold: "Sold", Withdrawn: "Withdrawn" };
+export function statusText(status) {
+  return t(STATUS[status] ?? "status-unknown");
+}
 
 /** A small mark with a ticket's or an order's state. */
-export function badge(status, text = status) {
+export function badge(status, text) {
   return h("span.badge", { dataset: { status } }, text);
 }
 
@@ -26,9 +31,9 @@ export function card(ticket) {
     if (shown && next.version < shown.version) return;
     shown = next;
     say(title, next.title);
-    say(amount, price(next.price, next.currency));
+    showPrice(amount, next);
     link.dataset.status = next.status;
-    fill(state, next.status === "Available" ? null : badge(next.status));
+    fill(state, next.status === "Available" ? null : badge(next.status, statusText(next.status)));
   };
   update(ticket);
   return {
@@ -38,6 +43,13 @@ export function card(ticket) {
       return shown;
     },
   };
+}
+
+/** Shows what something costs, smaller where it is long. */
+export function showPrice(element, { price: amount, currency }) {
+  const text = price(amount, currency);
+  say(element, text);
+  element.dataset.length = text.length > 8 ? "long" : "short";
 }
 
 /** Shapes of cards while the real ones are on their way. */

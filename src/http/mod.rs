@@ -58,7 +58,9 @@ pub fn router(state: ApiState) -> Router {
         .split_for_parts();
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs).merge(edge::codes::routes()).merge(pages::router(&state.storefront.card_form))
+    api.merge(docs)
+        .merge(edge::codes::routes())
+        .merge(pages::router(&state.storefront, state.store.clone()))
 }
 
 /// The documentation page brings its own scripts, and styles its elements in place.

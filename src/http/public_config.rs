@@ -38,6 +38,10 @@ pub struct Storefront {
     pub card_form: CardForm,
     /// How long an order holds its ticket.
     pub hold: Duration,
+    /// How many declined payments end an order.
+    pub max_attempts: u32,
+    /// Where the server is reached, such as `https://tickets.example.com`.
+    pub public_origin: Option<String>,
 }
 
 /// Who takes the money.
@@ -67,6 +71,9 @@ struct ConfigJson {
     /// How long an order holds its ticket.
     #[schema(example = 900)]
     hold_seconds: f64,
+    /// How many declined payments end an order.
+    #[schema(example = 1, minimum = 1)]
+    max_attempts: u32,
     /// The server's clock, so that deadlines can be counted down whatever the client's says.
     #[schema(format = DateTime)]
     now: String,
@@ -87,6 +94,7 @@ async fn show(State(state): State<ApiState>) -> Response {
         provider,
         publishable_key,
         hold_seconds: state.storefront.hold.as_secs_f64(),
+        max_attempts: state.storefront.max_attempts,
         now: state.market.now().to_string(),
         last_event_id: state.feed.latest(),
     };

@@ -14,7 +14,7 @@ mod redb;
 mod rules;
 mod search;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 pub mod typed;
 
 use std::sync::Arc;

@@ -127,6 +127,7 @@ async fn no_page_has_an_accessibility_violation() {
         ana.set_up(device).await;
         for (page, path, text) in [
             ("selling", "/tickets/mine", "Locked"),
+            ("account", "/account", "Change password"),
             ("own", tickets[5].as_str(), "Withdraw"),
             ("own-locked", tickets[0].as_str(), "can't be changed"),
             ("no-orders", "/orders", "No orders yet"),
@@ -147,10 +148,13 @@ async fn no_page_has_an_accessibility_violation() {
     for is_dark in [false, true] {
         for is_phone in [false, true] {
             cy.set_up(Device { is_dark, is_phone, ..Device::default() }).await;
-            for (page, path) in [("signup", "/auth/signup"), ("signin", "/auth/signin")] {
+            for (page, path, submit) in [
+                ("signup", "/auth/signup", "Create account"),
+                ("signin", "/auth/signin", "Sign in"),
+            ] {
                 let light = if is_dark { "dark" } else { "light" };
                 cy.visits(path).await;
-                cy.presses("Submit").await;
+                cy.presses(submit).await;
                 cy.sees("Email must be valid").await;
                 let size = if is_phone { "phone" } else { "desktop" };
                 found.extend(cy.violations_on(&format!("{page}-{size}-{light}")).await);

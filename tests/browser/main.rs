@@ -9,5 +9,9 @@
 )]
 
 mod accessibility;
+mod account;
+mod language;
+mod money;
+mod places;
 mod support;
 mod trade;

@@ -98,6 +98,8 @@ pub struct Device {
     pub is_phone: bool,
     /// How far the device's clock is off.
     pub clock_off_by_hours: i64,
+    /// What its owner reads, such as `de-DE`; English if it is not said.
+    pub language: &'static str,
 }
 
 /// Somebody with a browser.
@@ -158,6 +160,10 @@ impl<'a> Person<'a> {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": device.is_phone,
         });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        let language = if device.language.is_empty() { "en-US" } else { device.language };
+        let agent = self.runs("return navigator.userAgent").await;
+        let agent = json!({ "userAgent": agent, "acceptLanguage": language });
+        self.devtools("Emulation.setUserAgentOverride", agent).await;
         if device.clock_off_by_hours != 0 {
             let millis = device.clock_off_by_hours * 3_600_000;
             let source = format!(
@@ -187,7 +193,7 @@ impl<'a> Person<'a> {
         self.visits("/auth/signup").await;
         self.enters("Email", &format!("{name}@example.com")).await;
         self.enters("Password", "a fine pass phrase").await;
-        self.presses("Submit").await;
+        self.presses("Create account").await;
         self.sees("Sign Out").await;
     }
 
@@ -197,7 +203,7 @@ impl<'a> Person<'a> {
         self.sees("Create a Ticket").await;
         self.enters("Title", title).await;
         self.enters("Price", price).await;
-        self.presses("Submit").await;
+        self.presses("List ticket").await;
         self.sees("Status - Available").await;
         self.path().await
     }
@@ -207,6 +213,22 @@ impl<'a> Person<'a> {
         let field = self.finds(&path).await;
         field.clear().await.expect("the field is emptied");
         field.send_keys(text).await.expect("the field takes text");
+    }
+
+    /// As [`Self::enters`], in the form with a button that says `form`.
+    pub async fn enters_in(&self, form: &str, label: &str, text: &str) {
+        let path = format!(
+            "//form[.//button[normalize-space(.)='{form}']]\
+             //input[@id=//label[normalize-space(.)='{label}']/@for]"
+        );
+        let field = self.finds(&path).await;
+        field.clear().await.expect("the field is emptied");
+        field.send_keys(text).await.expect("the field takes text");
+    }
+
+    /// The page as HTML.
+    pub async fn source(&self) -> String {
+        self.browser.source().await.expect("a page")
     }
 
     /// Presses a button, link or choice by what it says.

@@ -227,12 +227,12 @@ async fn whoever_signs_out_is_out_everywhere() {
     ana.presses("Sign up").await;
     ana.enters("Email", "not an address").await;
     ana.enters("Password", "short").await;
-    ana.presses("Submit").await;
+    ana.presses("Create account").await;
     ana.sees("Email must be valid").await;
     ana.sees("Password must be between 8 and 128 characters").await;
     ana.enters("Email", "ana@example.com").await;
     ana.enters("Password", "a fine pass phrase").await;
-    ana.presses("Submit").await;
+    ana.presses("Create account").await;
     // On to where they wanted to go.
     ana.sees("No orders yet").await;
     ana.presses("Sign Out").await;
@@ -241,10 +241,10 @@ async fn whoever_signs_out_is_out_everywhere() {
     ana.visits("/tickets/mine").await;
     ana.enters("Email", "ana@example.com").await;
     ana.enters("Password", "a wrong pass phrase").await;
-    ana.presses("Submit").await;
+    ana.presses("Sign in").await;
     ana.sees("That email and password don't match").await;
     ana.enters("Password", "a fine pass phrase").await;
-    ana.presses("Submit").await;
+    ana.presses("Sign in").await;
     ana.sees("You aren't selling anything").await;
     ana.leaves().await;
 }

@@ -3,35 +3,37 @@
 import * as api from "../api.js";
 import { h } from "../dom.js";
 import { field, form, passwordField } from "../forms.js";
+import { t } from "../i18n.js";
 import * as session from "../session.js";
 
 export const signUp = (context) => authenticate(context, {
-  title: "Sign Up",
-  lead: "Sell what you can't use, and buy what you can.",
+  title: t("sign-up"),
+  lead: t("sign-up-lead"),
+  leadOn: t("sign-up-to-continue"),
+  submit: t("sign-up-submit"),
   path: "/api/users/signup",
   autocomplete: "new-password",
-  hint: "8 to 128 characters. A few words you can remember make a good one.",
-  other: ["Already have an account?", "/auth/signin", "Sign in"],
+  hint: t("password-hint"),
+  other: [t("have-account"), "/auth/signin", t("have-account-link")],
 });
 
 export const signIn = (context) => authenticate(context, {
-  title: "Sign In",
-  lead: "Welcome back.",
+  title: t("sign-in"),
+  lead: t("sign-in-lead"),
+  leadOn: t("sign-in-to-continue"),
+  submit: t("sign-in-submit"),
   path: "/api/users/signin",
   autocomplete: "current-password",
-  other: ["New to GitTix?", "/auth/signup", "Sign up"],
+  other: [t("no-account"), "/auth/signup", t("no-account-link")],
 });
 
-function authenticate({ query, go }, { title, lead, path, autocomplete, hint, other }) {
+function authenticate({ query, go }, { title, lead, leadOn, submit, path, autocomplete, hint, other }) {
   const next = ownPath(query.get("next"));
-  const email = field({
-    label: "Email", name: "email", type: "email", autocomplete: "username", inputmode: "email",
-    autocapitalize: "none", spellcheck: "false", required: true,
-  });
-  const password = passwordField({ label: "Password", name: "password", autocomplete, hint, required: true });
+  const email = emailField({ label: t("email"), name: "email" });
+  const password = passwordField({ label: t("password"), name: "password", autocomplete, hint, required: true });
   const { node } = form({
     fields: [email, password],
-    label: "Submit",
+    label: submit,
     submit: async (values) => {
       session.change(await api.send("POST", path, { body: values }));
       await go(next, { replace: true });
@@ -45,11 +47,19 @@ function authenticate({ query, go }, { title, lead, path, autocomplete, hint, ot
       "section.narrow",
       {},
       h("h1", {}, title),
-      h("p.lead", {}, next === "/" ? lead : "Sign in to continue.".replace("Sign in", title)),
+      h("p.lead", {}, next === "/" ? lead : leadOn),
       h("div.panel", {}, node),
       h("p.aside", {}, `${question} `, h("a", { href: href + search }, answer)),
     ),
   };
+}
+
+/** An address for mail. */
+export function emailField(options) {
+  return field({
+    type: "email", autocomplete: "username", inputmode: "email", autocapitalize: "none", spellcheck: "false", required: true,
+    ...options,
+  });
 }
 
 /** A page of our own, whatever an address says. */

@@ -2,64 +2,86 @@
 
 import * as api from "../api.js";
 import { announce, fill, h } from "../dom.js";
-import { sentence } from "../forms.js";
-import { duration, symbol } from "../format.js";
+import { sentence } from "../errors.js";
+import { money } from "../forms.js";
+import { duration, typed } from "../format.js";
+import { t } from "../i18n.js";
 import { listen } from "../live.js";
+import { readAmount } from "../money.js";
+import { readBack } from "../places.js";
 import { card, empty, placeholders } from "../tickets.js";
 
 const PAGE_SIZE = 24;
+/** As many as the server gives at once. */
+const LARGEST_PAGE = 100;
 const TYPING_PAUSE_MILLIS = 250;
 
-export function home({ config, query, signal, replaceQuery }) {
+export async function home({ config, query, signal, replaceQuery, place }) {
   const filters = readFilters(query);
   const cards = new Map();
   let next = null;
   let loading = null;
+  /** What happened while the list was on its way. */
+  let missed = [];
 
-  const search = h("input", { id: "q", name: "q", type: "search", autocomplete: "off", placeholder: "Artist, team, event…" });
-  const min = h("input", { id: "min", name: "minPrice", inputmode: "decimal", autocomplete: "off", placeholder: "0" });
-  const max = h("input", { id: "max", name: "maxPrice", inputmode: "decimal", autocomplete: "off", placeholder: "Any" });
+  const search = h("input", { id: "q", name: "q", type: "search", autocomplete: "off", placeholder: t("search-example") });
+  const min = h("input", { id: "min", name: "minPrice", inputmode: "decimal", autocomplete: "off", placeholder: "0", "aria-describedby": "filter-fault" });
+  const max = h("input", { id: "max", name: "maxPrice", inputmode: "decimal", autocomplete: "off", placeholder: t("price-any"), "aria-describedby": "filter-fault" });
   const sort = h("select", { id: "sort", name: "sort" },
-    h("option", { value: "newest" }, "Newest first"),
-    h("option", { value: "price" }, "Price: low to high"),
-    h("option", { value: "-price" }, "Price: high to low"));
-  for (const input of [search, min, max]) input.value = filters[input.name];
+    h("option", { value: "newest" }, t("sort-newest")),
+    h("option", { value: "price" }, t("sort-price-up")),
+    h("option", { value: "-price" }, t("sort-price-down")));
+  search.value = filters.q;
+  for (const input of [min, max]) {
+    const amount = filters[input.name];
+    input.value = amount === "" || Number.isNaN(Number(amount)) ? amount : typed(Number(amount), config.currency);
+  }
   sort.value = filters.sort;
-  const fault = h("p.field-error", { role: "alert" });
-  const money = (label, input) => h("div.field", {}, h("label", { for: input.id }, label),
-    h("div.prefixed", {}, h("span.prefix", { "aria-hidden": "true" }, symbol(config.currency)), input));
-  const bar = h("form.filters", { role: "search", "aria-label": "Find tickets" },
-    h("div.field.grow", {}, h("label", { for: "q" }, "Search"), search),
-    money("Lowest price", min),
-    money("Highest price", max),
-    h("div.field", {}, h("label", { for: "sort" }, "Sort by"), sort),
+  const fault = h("p.field-error", { id: "filter-fault", role: "alert" });
+  const priceField = (label, input) => h("div.field", {}, h("label", { for: input.id }, label), money(input, config.currency));
+  const bar = h("form.filters", { role: "search", "aria-label": t("search-label") },
+    h("div.field.grow", {}, h("label", { for: "q" }, t("search")), search),
+    priceField(t("price-lowest"), min),
+    priceField(t("price-highest"), max),
+    h("div.field", {}, h("label", { for: "sort" }, t("sort")), sort),
     fault);
 
-  const list = h("ul.cards", { "aria-label": "Tickets" });
+  const list = h("ul.cards", { "aria-label": t("tickets") });
   const nothing = h("div");
-  const more = h("button.button.more", { type: "button", hidden: true }, "Show more");
+  const more = h("button.button.more", { type: "button", hidden: true }, t("show-more"));
 
-  async function load({ quietly = false } = {}) {
+  /** Reads the list anew, as far as a place in it needs. */
+  async function load({ quietly = false, loaded = 0, anchor = null } = {}) {
     loading?.abort();
     loading = new AbortController();
     const { signal: mine } = loading;
+    missed = [];
     if (!quietly) {
       fill(nothing);
       fill(list, placeholders(6));
       list.setAttribute("aria-busy", "true");
     }
     try {
-      const first = await api.page(`/api/tickets?${parameters(filters)}`, { signal: mine });
+      const page = await read({ loaded, anchor }, mine);
       cards.clear();
       fill(list);
-      append(first);
-      if (!quietly) announce(`${first.items.length}${first.next ? " or more" : ""} tickets found`);
+      append(page);
+      for (const event of missed) follow(event);
+      if (!quietly) announce(t("tickets-found", { count: page.items.length, more: page.next ? "yes" : "no" }));
     } catch (error) {
       if (error.name === "AbortError") return;
       showFault(error);
     } finally {
-      if (!mine.aborted) list.removeAttribute("aria-busy");
+      if (!mine.aborted) {
+        list.removeAttribute("aria-busy");
+        loading = null;
+      }
     }
+  }
+
+  function read({ loaded, anchor }, signal) {
+    const size = loaded > PAGE_SIZE ? LARGEST_PAGE : PAGE_SIZE;
+    return readBack({ loaded, anchor }, `/api/tickets?${parameters(filters, { size })}`, (path) => api.page(path, { signal }));
   }
 
   function append({ items, next: following }) {
@@ -69,6 +91,7 @@ export function home({ config, query, signal, replaceQuery }) {
       if (!cards.has(ticket.id)) list.append(add(ticket).node);
     }
     showEmptiness();
+    if (!signal.aborted) place.keep(cards.size);
   }
 
   function add(ticket) {
@@ -81,21 +104,21 @@ export function home({ config, query, signal, replaceQuery }) {
     fill(list);
     const field = error.errors?.find((it) => it.field);
     if (field) {
-      fault.textContent = field.message;
+      fault.textContent = t(field.field === "q" ? "search-unreadable" : "amount-unreadable");
       return;
     }
-    fill(nothing, empty("That didn't work", sentence(error),
-      h("button.button", { type: "button", onclick: () => load() }, "Try again")));
+    fill(nothing, empty(t("failure-title"), sentence(error),
+      h("button.button", { type: "button", onclick: () => load() }, t("try-again"))));
   }
 
   function showEmptiness() {
     if (cards.size > 0) return fill(nothing);
     const isFiltered = filters.q || filters.minPrice || filters.maxPrice;
     fill(nothing, isFiltered
-      ? empty("Nothing matches", "Try fewer words or a wider range of prices. New tickets appear here by themselves.",
-        h("button.button", { type: "button", onclick: clear }, "Clear filters"))
-      : empty("Nothing for sale yet", "Be the first: list a ticket, and it appears here for everybody at once.",
-        h("a.button.primary", { href: "/tickets/new" }, "Sell a ticket")));
+      ? empty(t("nothing-matches"), t("nothing-matches-text"),
+        h("button.button", { type: "button", onclick: clear }, t("clear-filters")))
+      : empty(t("nothing-for-sale"), t("nothing-for-sale-text"),
+        h("a.button.primary", { href: "/tickets/new" }, t("sell-a-ticket"))));
   }
 
   function clear() {
@@ -107,11 +130,39 @@ export function home({ config, query, signal, replaceQuery }) {
   let typing = null;
   function changed() {
     clearTimeout(typing);
-    for (const input of [search, min, max, sort]) filters[input.name] = input.value.trim();
-    fault.textContent = "";
-    replaceQuery(parameters(filters, { forPeople: true }));
+    if (!readForm()) return stop();
+    replaceQuery(parameters(filters));
     load();
   }
+
+  /** Takes over what the form says, and says what is wrong with it. */
+  function readForm() {
+    const faults = [min, max].map((input) => [input, readAmount(input.value, config.currency)]);
+    const wrong = faults.filter(([, read]) => read.fault);
+    filters.q = search.value.trim();
+    filters.sort = sort.value;
+    for (const [input, { amount }] of faults) filters[input.name] = amount ?? "";
+    const isUpsideDown = filters.minPrice && filters.maxPrice && Number(filters.minPrice) > Number(filters.maxPrice);
+    const isWrong = (input) => isUpsideDown || wrong.some(([it]) => it === input);
+    for (const input of [min, max]) {
+      if (isWrong(input)) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
+    fault.textContent = wrong.length > 0 ? t(wrong[0][1].fault) : isUpsideDown ? t("price-upside-down") : "";
+    return fault.textContent === "";
+  }
+
+  /** Shows nothing, for nothing can match. */
+  function stop() {
+    loading?.abort();
+    loading = null;
+    next = null;
+    more.hidden = true;
+    cards.clear();
+    fill(list);
+    fill(nothing);
+  }
+
   bar.addEventListener("submit", (event) => {
     event.preventDefault();
     changed();
@@ -138,15 +189,20 @@ export function home({ config, query, signal, replaceQuery }) {
     }
   });
 
-  listen(signal, ({ type, data }) => {
+  function follow({ type, data }) {
     const known = cards.get(data.id);
     if (type === "TicketDeleted") known?.update({ ...data, status: "Withdrawn", version: Infinity });
     else if (known) known.update(data);
     else if (type.startsWith("Ticket") && data.status === "Available" && matches(data, filters)) insert(data);
-  }, () => load({ quietly: true }));
+  }
+  listen(signal, (event) => {
+    if (loading) missed.push(event);
+    follow(event);
+  }, () => load({ quietly: true, loaded: cards.size }));
 
   /** Puts a ticket that came up meanwhile where the list has its place. */
   function insert(ticket) {
+    if (fault.textContent) return;
     const comesBefore = {
       newest: (a, b) => a.id > b.id,
       price: (a, b) => a.price < b.price || (a.price === b.price && a.id > b.id),
@@ -162,14 +218,15 @@ export function home({ config, query, signal, replaceQuery }) {
     showEmptiness();
   }
 
-  load();
+  signal.addEventListener("abort", () => loading?.abort());
+  if (readForm()) await load({ quietly: true, ...place });
   return {
-    title: "Tickets For Sale",
+    title: t("home-title"),
     node: h("section", {},
       h("div.hero", {},
-        h("h1", {}, "Tickets For Sale"),
-        h("p.lead", {}, `Choose one and it's yours alone for ${duration(config.holdSeconds)} while you pay.`,
-          h("span.live", {}, h("span.live-dot", { "aria-hidden": "true" }), "Live"))),
+        h("h1", {}, t("home-title")),
+        h("p.lead", {}, t("home-lead", { time: duration(config.holdSeconds) }),
+          h("span.live", {}, h("span.live-dot", { "aria-hidden": "true" }), t("live")))),
       bar, list, nothing, more),
   };
 }
@@ -184,12 +241,13 @@ function readFilters(query) {
   };
 }
 
-function parameters(filters, { forPeople = false } = {}) {
+/** The filters as an address has them; with a size of page, as the server is asked. */
+function parameters(filters, { size } = {}) {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(filters)) {
     if (value && !(name === "sort" && value === "newest")) parameters.set(name, value);
   }
-  if (!forPeople) parameters.set("limit", PAGE_SIZE);
+  if (size) parameters.set("limit", size);
   return parameters.toString();
 }
 

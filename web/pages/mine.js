@@ -1,20 +1,21 @@
 // What I sell, with states.
 
 import { fill, h, say } from "../dom.js";
-import { price } from "../format.js";
+import { t } from "../i18n.js";
 import { listen } from "../live.js";
 import { currentUser } from "../session.js";
-import { badge, empty } from "../tickets.js";
+import { badge, empty, showPrice, statusText } from "../tickets.js";
 import { liveRow, pagedList } from "./orders.js";
 
-export function mine({ signal }) {
+export async function mine({ signal, place }) {
   const shown = pagedList({
-    label: "My tickets",
+    label: t("selling-list"),
     path: "/api/tickets?seller=me",
     signal,
+    place,
     row,
-    empty: () => empty("You aren't selling anything", "List a ticket you can't use. It's for sale the moment you submit it.",
-      h("a.button.primary", { href: "/tickets/new" }, "Sell a ticket")),
+    empty: () => empty(t("selling-nothing"), t("selling-nothing-text"),
+      h("a.button.primary", { href: "/tickets/new" }, t("sell-a-ticket"))),
   });
   listen(signal, ({ type, data }) => {
     const known = shown.rows.get(data.id);
@@ -24,10 +25,11 @@ export function mine({ signal }) {
     } else if (known) known.update(data);
     else if (type === "TicketCreated" && data.userId === currentUser()?.id) shown.reload();
   }, shown.reload);
+  await shown.reload();
   return {
-    title: "My Tickets",
+    title: t("selling-title"),
     node: h("section", {},
-      h("div.page-head", {}, h("h1", {}, "My Tickets"), tabs("/tickets/mine")),
+      h("div.page-head", {}, h("h1", {}, t("selling-title")), tabs("/tickets/mine")),
       shown.node),
   };
 }
@@ -39,14 +41,13 @@ function row(ticket) {
   const node = h("li", {}, h("a.row", { href: `/tickets/${ticket.id}` }, title, state, amount));
   return liveRow(node, ticket, (next) => {
     say(title, next.title);
-    say(amount, price(next.price, next.currency));
-    fill(state, badge(next.status));
+    showPrice(amount, next);
+    fill(state, badge(next.status, statusText(next.status)));
   });
 }
 
 /** The way between what I buy and what I sell. */
 export function tabs(here) {
   const tab = (href, text) => h("a.tab", { href, "aria-current": href === here && "page" }, text);
-  return h("nav.tabs", { "aria-label": "Mine" }, tab("/orders", "Buying"), tab("/tickets/mine", "Selling"));
+  return h("nav.tabs", { "aria-label": t("tabs") }, tab("/orders", t("tab-buying")), tab("/tickets/mine", t("tab-selling")));
 }
-

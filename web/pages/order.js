@@ -3,11 +3,14 @@
 import * as api from "../api.js";
 import * as clock from "../clock.js";
 import { announce, fill, h, say } from "../dom.js";
-import { left, moment, price } from "../format.js";
-import { action, confirm, sentence } from "../forms.js";
+import { sentence } from "../errors.js";
+import { duration, left, moment, price } from "../format.js";
+import { action, confirm } from "../forms.js";
+import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
 import { badge } from "../tickets.js";
-import { cardForm, declineText, goOnWithBank, isWithBank } from "../pay.js";
+import { bank } from "../bank.js";
+import { cardForm, declineText } from "../pay.js";
 import { missing } from "./missing.js";
 import { orderState } from "./orders.js";
 
@@ -16,7 +19,7 @@ const TOLD_AT = [600, 300, 120, 60, 30, 10];
 /** How often an outcome that is not known yet is asked for, should its event be lost. */
 const POLL_MILLIS = 4000;
 
-export async function order({ params, config, signal }) {
+export async function order({ params, config, signal, entitle }) {
   const path = `/api/orders/${encodeURIComponent(params.id)}`;
   let order;
   try {
@@ -32,37 +35,43 @@ export async function order({ params, config, signal }) {
 
   const eyebrow = h("p.eyebrow");
   const heading = h("h1");
-  const amount = h("p.fact", {}, `Price - ${price(order.price, order.currency)}`);
+  const amount = h("p.fact", {}, t("price-is", { price: price(order.price, order.currency) }));
   const state = h("p.fact");
   const body = h("div.controls");
   const problem = h("p.form-error", { role: "alert" });
   const time = h("span.time");
   const bar = h("progress.bar", { max: "1", "aria-hidden": "true" });
-  const countdown = h("p.countdown", { role: "timer" }, "You have ", time, " left to order");
+  const countdown = h("p.countdown", { role: "timer" }, parts("order-left", { time }));
 
   /** What the page has to say; it is drawn anew only when this changes. */
   function currentPhase() {
     if (order.status === "Completed") return order.charge?.stripeRefundId ? "refunded" : "completed";
     if (order.status === "Cancelled") return order.cancelReason;
     // The event that says that a payment waits may be here before the answer that says for whom.
-    if (isPaying()) return isWithBank(order) ? "bank" : "paying";
+    if (isPaying()) return bank.waitsFor(order) ? "bank" : "paying";
     // The server's timer may come a moment later. The time is up all the same.
     return clock.now() >= deadline() ? "expired" : "open";
   }
 
   function show() {
     const next = currentPhase();
-    fill(state, "Status - ", badge(order.status, next === "expired" ? "Expired" : orderState(order)));
+    fill(state, parts("status-is", { status: badge(order.status, next === "expired" ? t("order-state-expired") : orderState(order)) }));
     if (next === phase) return;
     const hadFocus = body.contains(document.activeElement);
     const isChange = phase !== null;
     phase = next;
-    say(eyebrow, next === "completed" ? "Your ticket" : "Order");
-    say(heading, next === "completed" ? order.ticket.title : `Purchasing ${order.ticket.title}`);
+    say(eyebrow, next === "completed" ? t("order-yours") : t("order"));
+    say(heading, title(next));
+    if (isChange) entitle(title(next));
     fill(body, view(next));
     if (next !== "open") say(problem, "");
     if (isChange) announce(outcome(next), { urgent: next !== "completed" });
     if (hadFocus) heading.focus();
+  }
+
+  function title(phase) {
+    const isUnderWay = phase === "open" || phase === "bank" || phase === "paying";
+    return isUnderWay ? t("order-title", { title: order.ticket.title }) : order.ticket.title;
   }
 
   function view(phase) {
@@ -72,37 +81,39 @@ export async function order({ params, config, signal }) {
       case "bank":
         return bankView();
       case "paying":
-        return [waiting("Confirming your payment"),
-          h("p", {}, "This usually takes a few seconds. You can leave this page; the outcome is kept under My Orders.")];
+        return [waiting(t("order-confirming")),
+          h("p", {}, t("order-confirming-text"))];
       case "completed":
-        return [h("p.outcome.good", {}, "Order Complete"),
-          h("p", {}, `It's yours. You paid ${price(order.price, order.currency)} on ${moment(order.charge?.createdAt ?? order.createdAt)}.`),
-          h("a.button.wide", { href: "/orders" }, "My Orders")];
+        return [h("p.outcome.good", {}, t("order-complete")),
+          h("p", {}, t("order-complete-text", {
+            price: price(order.price, order.currency), when: moment(order.charge?.createdAt ?? order.createdAt),
+          })),
+          h("a.button.wide", { href: "/orders" }, t("orders-title"))];
       case "refunded":
-        return ended("Refunded", `Your ${price(order.price, order.currency)} went back to your card.`);
+        return ended(t("order-refunded"), t("order-refunded-text", { price: price(order.price, order.currency) }));
       case "expired":
-        return ended("Order Expired", "The time to pay is over, and the ticket is for sale again. You were not charged.");
+        return ended(t("order-expired"), t("order-expired-text"));
       case "payment_failed":
-        return ended("Payment failed", `${declineText(order.charge?.failureCode)} You were not charged, and the ticket is for sale again.`);
+        return ended(t("order-failed"), t("order-failed-text", { reason: declineText(order.charge?.failureCode) }));
       default:
-        return ended("Order Cancelled", "You gave this ticket up. You were not charged.");
+        return ended(t("order-cancelled"), t("order-cancelled-text"));
     }
   }
 
   function ended(title, text) {
     return [h("p.outcome.bad", {}, title), h("p", {}, text),
-      h("a.button.primary.wide", { href: `/tickets/${order.ticketId}` }, "See the ticket"),
-      h("a.button.wide", { href: "/" }, "Browse others")];
+      h("a.button.primary.wide", { href: `/tickets/${order.ticketId}` }, t("order-see-ticket")),
+      h("a.button.wide", { href: "/" }, t("order-browse"))];
   }
 
   function cancelButton() {
-    const cancel = h("button.button.wide", { type: "button" }, "Cancel");
+    const cancel = h("button.button.wide", { type: "button" }, t("cancel"));
     cancel.addEventListener("click", action(cancel, cancelOrder));
     return cancel;
   }
 
   function openView() {
-    const pay = h("button.button.primary.wide", { type: "button", "aria-expanded": "false" }, "Pay");
+    const pay = h("button.button.primary.wide", { type: "button", "aria-expanded": "false" }, t("pay"));
     const place = h("div");
     pay.addEventListener("click", action(pay, async () => {
       problem.textContent = "";
@@ -111,16 +122,17 @@ export async function order({ params, config, signal }) {
       pay.hidden = true;
       it.focus();
     }));
+    const warning = h("p.hint", {}, t("pay-decline", { tries: config.maxAttempts ?? 1 }));
     const failed = order.charge?.status === "Failed" && h("p.form-error", {}, declineText(order.charge.failureCode));
     tick();
-    return [countdown, bar, failed, place, pay, cancelButton()];
+    return [countdown, bar, failed, place, pay, warning, cancelButton()];
   }
 
   /** The time runs on while the bank asks, and the buyer may still think better of it. */
   function bankView() {
     tick();
-    return [waiting("Waiting for your bank"), h("p", {}, "Your bank wants to know that it's you."),
-      countdown, bar, goOnWithBank({ order, config, adopt, refresh, signal }), cancelButton()];
+    return [waiting(t("order-bank")), h("p", {}, t("order-bank-text")),
+      countdown, bar, ...bank.buttons({ order, config, refresh }), cancelButton()];
   }
 
   function waiting(text) {
@@ -128,17 +140,16 @@ export async function order({ params, config, signal }) {
   }
 
   function outcome(phase) {
-    return {
-      completed: "Order complete. The ticket is yours.", expired: "Order expired.", refunded: "Your payment was refunded.",
-      payment_failed: "Payment failed.", buyer: "Order cancelled.", paying: "Confirming your payment.",
-      bank: "Your bank wants to know that it's you.", open: "You can pay again.",
-    }[phase];
+    const texts = {
+      completed: "told-completed", expired: "told-expired", refunded: "told-refunded", payment_failed: "told-failed",
+      buyer: "told-cancelled", paying: "told-paying", bank: "told-bank", open: "told-open",
+    };
+    return t(texts[phase] ?? "told-cancelled");
   }
 
   async function cancelOrder() {
     const isSure = await confirm({
-      title: "Give this ticket up?", text: "It goes back on sale at once, and somebody else may buy it.",
-      yes: "Give it up", no: "Keep it",
+      title: t("give-up-title"), text: t("give-up-text"), yes: t("give-up"), no: t("keep"),
     });
     if (!isSure) return;
     try {
@@ -160,7 +171,7 @@ export async function order({ params, config, signal }) {
     const due = TOLD_AT.find((limit) => seconds <= limit && told > limit && seconds > limit - 2);
     if (due && (phase === "open" || phase === "bank")) {
       told = due;
-      announce(`${due >= 60 ? `${due / 60} minutes` : `${due} seconds`} left to order`);
+      announce(t("order-left-told", { time: duration(due) }));
     }
   }
 
@@ -172,7 +183,9 @@ export async function order({ params, config, signal }) {
 
   async function refresh() {
     try {
-      adopt(await api.get(path, { signal }));
+      const next = await api.get(path, { signal });
+      await bank.lookUp(next, { signal }).catch(() => {});
+      adopt(next);
     } catch {
       // The next event or look brings it.
     }
@@ -196,9 +209,10 @@ export async function order({ params, config, signal }) {
     clearInterval(polling);
   });
 
+  await bank.lookUp(order, { signal }).catch(() => {});
   show();
   return {
-    title: `Purchasing ${order.ticket.title}`,
+    title: title(phase),
     node: h("article.stub", {},
       h("div.stub-main", {}, eyebrow, heading, h("div.facts", {}, amount, state)),
       h("div.stub-side", {}, body, problem)),

@@ -2,20 +2,28 @@
 
 import * as api from "../api.js";
 import { fill, h, say } from "../dom.js";
-import { moment, price } from "../format.js";
-import { sentence } from "../forms.js";
+import { sentence } from "../errors.js";
+import { action } from "../forms.js";
+import { moment } from "../format.js";
+import { t } from "../i18n.js";
 import { listen } from "../live.js";
-import { badge, empty } from "../tickets.js";
+import { readBack } from "../places.js";
+import { badge, empty, showPrice } from "../tickets.js";
 import { tabs } from "./mine.js";
 
-export function orders({ signal }) {
+/** As many as the server gives at once, and as many as it gives if it is not told. */
+const LARGEST_PAGE = 100;
+const PAGE_SIZE = 50;
+
+export async function orders({ signal, place }) {
   const shown = pagedList({
-    label: "My orders",
+    label: t("orders-title"),
     path: "/api/orders",
     signal,
+    place,
     row,
-    empty: () => empty("No orders yet", "When you choose a ticket, it's held for you here while you pay.",
-      h("a.button.primary", { href: "/" }, "Browse tickets")),
+    empty: () => empty(t("orders-nothing"), t("orders-nothing-text"),
+      h("a.button.primary", { href: "/" }, t("browse"))),
   });
   listen(signal, ({ type, data }) => {
     if (!type.startsWith("Order")) return;
@@ -23,18 +31,25 @@ export function orders({ signal }) {
     if (known) known.update(data);
     else shown.reload();
   }, shown.reload);
+  await shown.reload();
   return {
-    title: "My Orders",
-    node: h("section", {}, h("div.page-head", {}, h("h1", {}, "My Orders"), tabs("/orders")), shown.node),
+    title: t("orders-title"),
+    node: h("section", {}, h("div.page-head", {}, h("h1", {}, t("orders-title")), tabs("/orders")), shown.node),
   };
 }
 
+const CANCELLED = {
+  expired: "order-state-expired",
+  payment_failed: "order-state-failed",
+  buyer: "order-state-cancelled",
+};
+
 /** An order's state, for people. */
 export function orderState(order) {
-  if (order.charge?.stripeRefundId) return "Refunded";
-  if (order.status === "Completed") return "Paid";
-  if (order.status === "Cancelled") return { expired: "Expired", payment_failed: "Payment failed", buyer: "Cancelled" }[order.cancelReason];
-  return "Waiting for payment";
+  if (order.charge?.stripeRefundId) return t("order-state-refunded");
+  if (order.status === "Completed") return t("order-state-paid");
+  if (order.status === "Cancelled") return t(CANCELLED[order.cancelReason] ?? "order-state-cancelled");
+  return t("order-state-open");
 }
 
 function row(order) {
@@ -45,7 +60,7 @@ function row(order) {
   const node = h("li", {}, h("a.row", { href: `/orders/${order.id}` }, title, when, state, amount));
   return liveRow(node, order, (next) => {
     say(title, next.ticket.title);
-    say(amount, price(next.price, next.currency));
+    showPrice(amount, next);
     fill(state, badge(next.status, orderState(next)));
   });
 }
@@ -62,12 +77,15 @@ export function liveRow(node, item, show) {
   return { node, update };
 }
 
-/** A list that is read page by page. `rows` has those that are there, by the id of their item. */
-export function pagedList({ label, path, signal, row, empty }) {
+/**
+ * A list that is read page by page, at first as far as it was read when its place was left. `rows`
+ * has those that are there, by the id of their item.
+ */
+export function pagedList({ label, path, signal, place, row, empty }) {
   const rows = new Map();
   const list = h("ul.rows", { "aria-label": label });
   const nothing = h("div");
-  const more = h("button.button.more", { type: "button", hidden: true }, "Show more");
+  const more = h("button.button.more", { type: "button", hidden: true }, t("show-more"));
   let next = null;
   const append = (page) => {
     next = page.next;
@@ -78,21 +96,24 @@ export function pagedList({ label, path, signal, row, empty }) {
       list.append(shown.node);
     }
     fill(nothing, list.children.length === 0 ? empty() : null);
+    if (!signal.aborted) place.keep(rows.size);
   };
   const reload = async () => {
     try {
-      const first = await api.page(path, { signal });
+      const loaded = Math.max(rows.size, place.loaded);
+      const size = loaded > PAGE_SIZE ? `${path.includes("?") ? "&" : "?"}limit=${LARGEST_PAGE}` : "";
+      const page = await readBack({ ...place, loaded }, path + size, (path) => api.page(path, { signal }));
       rows.clear();
       fill(list);
-      append(first);
+      append(page);
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(list);
       fill(nothing, h("div.empty", { role: "alert" }, h("p", {}, sentence(error)),
-        h("button.button", { type: "button", onclick: reload }, "Try again")));
+        h("button.button", { type: "button", onclick: reload }, t("try-again"))));
     }
   };
-  more.addEventListener("click", async () => {
+  more.addEventListener("click", action(more, async () => {
     const before = list.children.length;
     try {
       append(await api.page(next, { signal }));
@@ -100,8 +121,6 @@ export function pagedList({ label, path, signal, row, empty }) {
     } catch {
       // The button stays, to be pressed again.
     }
-  });
-  fill(list, Array.from({ length: 3 }, () => h("li", { "aria-hidden": "true" }, h("span.row.placeholder"))));
-  reload();
+  }));
   return { node: h("div", {}, list, nothing, more), reload, rows };
 }

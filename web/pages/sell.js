@@ -2,8 +2,9 @@
 
 import * as api from "../api.js";
 import { h } from "../dom.js";
-import { decimals, symbol } from "../format.js";
-import { field, form } from "../forms.js";
+import { decimals } from "../format.js";
+import { field, form, moneyField } from "../forms.js";
+import { t } from "../i18n.js";
 
 export function sell({ config, go }) {
   const intention = api.intention();
@@ -12,33 +13,32 @@ export function sell({ config, go }) {
   for (const it of fields) it.input.addEventListener("input", intention.renew);
   const { node } = form({
     fields,
-    label: "Submit",
+    label: t("sell-submit"),
     submit: async (values) => {
       const ticket = await api.send("POST", "/api/tickets", { body: values, key: intention.key });
       await go(`/tickets/${ticket.id}`, { replace: true });
     },
   });
   return {
-    title: "Create a Ticket",
+    title: t("sell-title"),
     node: h(
       "section.narrow",
       {},
-      h("h1", {}, "Create a Ticket"),
-      h("p.lead", {}, "It's for sale the moment you submit it."),
+      h("h1", {}, t("sell-title")),
+      h("p.lead", {}, t("sell-lead")),
       h("div.panel", {}, node),
-      h("p.aside", {}, h("a", { href: "/tickets/mine" }, "See what you're selling")),
+      h("p.aside", {}, h("a", { href: "/tickets/mine" }, t("sell-see-mine"))),
     ),
   };
 }
 
 /** Title and price. */
 export function ticketFields(currency, ticket = {}) {
-  const places = decimals(currency);
   return [
-    field({ label: "Title", name: "title", value: ticket.title ?? "", autocomplete: "off", required: true }),
-    field({
-      label: "Price", name: "price", value: ticket.price === undefined ? "" : ticket.price.toFixed(Number.isInteger(ticket.price) ? 0 : places),
-      prefix: symbol(currency), inputmode: places === 0 ? "numeric" : "decimal", autocomplete: "off", required: true,
+    field({ label: t("title"), name: "title", value: ticket.title ?? "", autocomplete: "off", required: true }),
+    moneyField({
+      label: t("price"), name: "price", currency, value: ticket.price,
+      inputmode: decimals(currency) === 0 ? "numeric" : "decimal", required: true,
     }),
   ];
 }

@@ -2,11 +2,13 @@
 
 import * as api from "../api.js";
 import { announce, fill, h, say, uniqueId } from "../dom.js";
+import { sentence } from "../errors.js";
 import { price } from "../format.js";
-import { action, confirm, form, sentence } from "../forms.js";
+import { action, confirm, form } from "../forms.js";
+import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
 import { currentUser } from "../session.js";
-import { badge } from "../tickets.js";
+import { badge, statusText } from "../tickets.js";
 import { missing } from "./missing.js";
 import { ticketFields } from "./sell.js";
 
@@ -33,12 +35,14 @@ export async function ticket({ params, config, signal, go }) {
 
   function show() {
     say(heading, ticket.title);
-    say(amount, `Price - ${price(ticket.price, ticket.currency)}`);
+    say(amount, t("price-is", { price: price(ticket.price, ticket.currency) }));
     const status = isWithdrawn ? "Withdrawn" : ticket.status;
     if (state.dataset.status !== status) {
       state.dataset.status = status;
-      fill(state, h("span.hidden-text", {}, `Status - ${status}`), h("span", { "aria-hidden": "true" }, "Status - "),
-        h("span", { "aria-hidden": "true" }, badge(status)));
+      const text = statusText(status);
+      // In one piece for those who hear it, with a mark for those who see it.
+      fill(state, h("span.hidden-text", {}, t("status-is", { status: text })),
+        h("span", { "aria-hidden": "true" }, parts("status-is", { status: badge(status, text) })));
     }
     if (!isEditing) showControls();
   }
@@ -51,37 +55,41 @@ export async function ticket({ params, config, signal, go }) {
   }
 
   function choices() {
-    if (isWithdrawn) return h("p", {}, "The seller has withdrawn this ticket. ", h("a", { href: "/" }, "See what else is for sale"));
+    if (isWithdrawn) return h("p", {}, t("ticket-withdrawn"), " ", elsewhere());
     if (ticket.userId === currentUser()?.id) return ownersChoices();
     if (mine) return myOrder();
-    if (ticket.status === "Sold") return h("p", {}, "It's gone. ", h("a", { href: "/" }, "See what else is for sale"));
+    if (ticket.status === "Sold") return h("p", {}, t("ticket-gone"), " ", elsewhere());
     const isLocked = ticket.status === "Locked";
-    const reason = isLocked && h("p.hint", { id: uniqueId("reason") },
-      "Somebody is paying for it right now. If they don't, it's for sale again: this page will tell you.");
+    const reason = isLocked && h("p.hint", { id: uniqueId("reason") }, t("ticket-held"));
     if (!currentUser()) {
       if (isLocked) return reason;
-      return h("a.button.primary.wide", { href: `/auth/signin?next=/tickets/${ticket.id}` }, "Sign in to purchase");
+      return h("a.button.primary.wide", { href: `/auth/signin?next=/tickets/${ticket.id}` }, t("ticket-sign-in"));
     }
-    const button = h("button.button.primary.wide", { type: "button", disabled: isLocked, "aria-describedby": reason && reason.id }, "Purchase");
+    const button = h("button.button.primary.wide", { type: "button", disabled: isLocked, "aria-describedby": reason && reason.id }, t("ticket-purchase"));
     button.addEventListener("click", action(button, purchase));
     return [button, reason];
   }
 
   function myOrder() {
-    const text = ticket.status === "Sold" ? "It's yours." : "You are holding it.";
-    return [h("p", {}, text), h("a.button.primary.wide", { href: `/orders/${mine}` }, ticket.status === "Sold" ? "See your order" : "Go on to pay")];
+    const isSold = ticket.status === "Sold";
+    return [h("p", {}, isSold ? t("ticket-yours") : t("ticket-holding")),
+      h("a.button.primary.wide", { href: `/orders/${mine}` }, isSold ? t("ticket-see-order") : t("ticket-go-on"))];
+  }
+
+  function elsewhere() {
+    return h("a", { href: "/" }, t("ticket-see-others"));
   }
 
   function ownersChoices() {
     const reasons = {
-      Locked: "A buyer is paying for it right now, so it can't be changed.",
-      Sold: "It has been sold, so it can't be changed.",
+      Locked: t("ticket-own-locked"),
+      Sold: t("ticket-own-sold"),
     };
     const text = reasons[ticket.status];
     const reason = text && h("p.hint", { id: uniqueId("reason") }, text);
     const state = { type: "button", disabled: Boolean(text), "aria-describedby": reason && reason.id };
-    const edit = h("button.button", state, "Edit");
-    const withdraw = h("button.button.danger", state, "Withdraw");
+    const edit = h("button.button", state, t("edit"));
+    const withdraw = h("button.button.danger", state, t("withdraw"));
     edit.addEventListener("click", startEditing);
     withdraw.addEventListener("click", action(withdraw, withdrawTicket));
     return [h("div.actions", {}, edit, withdraw), reason];
@@ -90,13 +98,17 @@ export async function ticket({ params, config, signal, go }) {
   async function purchase() {
     problem.textContent = "";
     try {
-      const order = await api.send("POST", "/api/orders", { body: { ticketId: ticket.id }, key: intention.key });
+      const order = await api.send("POST", "/api/orders", {
+        body: { ticketId: ticket.id, expectedPrice: ticket.price }, key: intention.key,
+      });
       await go(`/orders/${order.id}`);
     } catch (error) {
       // What was answered is settled; only what got no answer is tried again as the same.
       if (error.status > 0) intention.renew();
-      problem.textContent = sentence(error);
       if (error.status === 409) await refresh();
+      problem.textContent = error.code === "price_changed"
+        ? t("ticket-price-changed", { price: price(error.document.price ?? ticket.price, ticket.currency) })
+        : sentence(error);
     }
   }
 
@@ -110,10 +122,10 @@ export async function ticket({ params, config, signal, go }) {
       showControls();
       controls.querySelector("button")?.focus();
     };
-    const cancel = h("button.button", { type: "button", onclick: stop }, "Cancel");
+    const cancel = h("button.button", { type: "button", onclick: stop }, t("cancel"));
     const { node } = form({
       fields,
-      label: "Save",
+      label: t("save"),
       extra: [cancel],
       submit: async (values) => {
         try {
@@ -128,7 +140,7 @@ export async function ticket({ params, config, signal, go }) {
           throw error;
         }
         stop();
-        announce("Saved");
+        announce(t("saved"));
       },
     });
     fill(controls, node);
@@ -137,8 +149,7 @@ export async function ticket({ params, config, signal, go }) {
 
   async function withdrawTicket() {
     const isSure = await confirm({
-      title: "Withdraw this ticket?", text: `“${ticket.title}” is taken off the market for good.`,
-      yes: "Withdraw", no: "Keep it",
+      title: t("withdraw-title"), text: t("withdraw-text", { title: ticket.title }), yes: t("withdraw"), no: t("keep"),
     });
     if (!isSure) return;
     try {
@@ -193,7 +204,7 @@ export async function ticket({ params, config, signal, go }) {
   return {
     title: ticket.title,
     node: h("article.stub", {},
-      h("div.stub-main", {}, h("p.eyebrow", {}, "Ticket"), heading, h("div.facts", {}, amount, state)),
+      h("div.stub-main", {}, h("p.eyebrow", {}, t("ticket")), heading, h("div.facts", {}, amount, state)),
       h("div.stub-side", {}, controls, problem)),
   };
 }

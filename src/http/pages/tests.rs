@@ -1,18 +1,52 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+use super::site::{Encoding, FILES, FOREVER, HTML};
 use super::*;
+use crate::store::testing::{World, in_memory};
+
+fn storefront() -> Storefront {
+    Storefront {
+        card_form: CardForm::Sandbox,
+        hold: Duration::from_secs(900),
+        max_attempts: 1,
+        public_origin: Some("https://tickets.example.com".to_owned()),
+    }
+}
+
+/// A storefront over a store that can be filled.
+struct Shop {
+    world: World,
+    router: Router,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let store = in_memory();
+        Self { router: router(&storefront(), store.clone()), world: World::new(store) }
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn html(&self, path: &str, language: &str) -> String {
+        let response = self.get(path, &[("accept-language", language)]).await;
+        String::from_utf8(body(response).await).unwrap()
+    }
+}
 
 async fn get_with(path: &str, headers: &[(&str, &str)]) -> Response {
-    let mut request = Request::get(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    router(&CardForm::Sandbox).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    Shop::open().get(path, headers).await
 }
 
 async fn body(response: Response) -> Vec<u8> {
@@ -36,13 +70,14 @@ fn every_file_of_the_storefront_is_embedded() {
     let mut on_disk = BTreeSet::new();
     files_in(&FilePath::new(env!("CARGO_MANIFEST_DIR")).join("web"), &mut on_disk);
     let embedded = FILES.iter().map(|(name, _)| (*name).to_owned());
-    let served_otherwise = ["index.html", "README.md"].map(str::to_owned);
+    let served_otherwise =
+        ["index.html", "README.md", "vendor/fluent/README.md"].map(str::to_owned);
     assert_eq!(on_disk, embedded.chain(served_otherwise).collect());
 }
 
 #[tokio::test]
 async fn every_page_is_the_document_with_a_strict_policy() {
-    for path in ["/", "/auth/signin", "/tickets/new", "/tickets/ticket_1", "/orders/order_1"] {
+    for path in ["/", "/account", "/auth/signin", "/tickets/new", "/orders/order_1"] {
         let response = get_with(path, &[]).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let policy =
@@ -50,9 +85,12 @@ async fn every_page_is_the_document_with_a_strict_policy() {
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
         let html = String::from_utf8(body(response).await).unwrap();
-        assert!(html.contains("<title>GitTix</title>") && !html.contains("{{"), "{html}");
+        assert!(html.contains("GitTix</title>") || path == "/", "{html}");
+        assert!(html.contains("<h1") || html.contains("Loading"), "a first paint: {html}");
+        assert!(!html.contains("{{"), "{html}");
         assert!(!html.contains("<style") && !html.contains("style="), "nothing is inline");
-        assert!(!html.replace("src=", "").contains("<script>"), "nothing is inline");
+        let scripts = html.matches("<script").count();
+        assert_eq!(html.matches("<script type=\"module\" src=").count(), scripts);
     }
 }
 
@@ -92,7 +130,7 @@ async fn an_outdated_address_of_a_file_is_not_found() {
     for path in ["/assets/0000000000000000/app.js", "/assets/x/../app.js"] {
         assert_eq!(get_with(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
-    let path = format!("/assets/{}/no.js", SITE.hash);
+    let path = format!("{}/no.js", SITE.assets);
     assert_eq!(get_with(&path, &[]).await.status(), StatusCode::NOT_FOUND);
 }
 
@@ -125,9 +163,158 @@ async fn the_best_encoding_that_the_client_takes_is_chosen() {
 
 #[tokio::test]
 async fn the_first_load_is_small() {
-    let mut total = SITE.shell.bytes(Encoding::Brotli).await.len();
-    for (_, asset) in ASSETS.iter() {
-        total += asset.bytes(Encoding::Brotli).await.len();
+    let mut total = 0;
+    let hash = SITE.assets.trim_start_matches("/assets/");
+    for (name, _) in FILES {
+        // One language is loaded, and the license by nobody.
+        if !name.ends_with("de.ftl") && !name.ends_with("LICENSE") {
+            total += SITE.file(hash, name).unwrap().bytes(Encoding::Brotli).await.len();
+        }
     }
     assert!(total < 60_000, "the whole storefront takes {total} bytes");
+}
+
+#[tokio::test]
+async fn the_front_page_shows_what_is_for_sale_before_any_script_runs() {
+    let shop = Shop::open();
+    let ana = shop.world.user("ana").await;
+    let ticket = shop.world.lists(ana, "Rock & <Roll>", 124_999).await;
+    let html = shop.html("/", "en-US").await;
+    assert!(html.contains("<html lang=\"en\">") && html.contains("<h1>Tickets For Sale</h1>"));
+    assert!(html.contains(&format!("href=\"/tickets/{ticket}\"")), "{html}");
+    assert!(html.contains("Rock &amp; &lt;Roll&gt;") && html.contains("$1,249.99"), "{html}");
+    let html = shop.html("/", "de").await;
+    assert!(html.contains("<html lang=\"de\">") && html.contains("15 Minuten"), "{html}");
+    assert!(html.contains("1.249,99\u{A0}$"), "{html}");
+    let filtered = shop.html("/?q=nothing", "en").await;
+    assert!(!filtered.contains("Roll"), "what is not asked for is not shown");
+}
+
+#[tokio::test]
+async fn a_link_to_a_ticket_has_a_preview() {
+    let shop = Shop::open();
+    let ana = shop.world.user("ana").await;
+    let ticket = shop.world.lists(ana, "\"Hamlet\" </script>", 2550).await;
+    let html = shop.html(&format!("/tickets/{ticket}"), "en").await;
+    for expected in [
+        "<title>&quot;Hamlet&quot; &lt;/script&gt; – GitTix</title>",
+        "<meta property=\"og:title\" content=\"&quot;Hamlet&quot; &lt;/script&gt;\">",
+        "<meta property=\"og:type\" content=\"product\">",
+        "<meta property=\"product:price:amount\" content=\"25.5\">",
+        "<meta property=\"product:price:currency\" content=\"USD\">",
+        &format!("content=\"https://tickets.example.com/tickets/{ticket}\""),
+        "<p class=\"fact\">Price - $25.50</p>",
+    ] {
+        assert!(html.contains(expected), "{expected} is not in {html}");
+    }
+    let data = html.split_once("<script type=\"application/ld+json\">").unwrap().1;
+    let data: serde_json::Value =
+        serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+    assert_eq!(data["name"], "\"Hamlet\" </script>");
+    assert_eq!(data["offers"]["price"], "25.5");
+    assert_eq!(data["offers"]["availability"], "https://schema.org/InStock");
+    assert!(!html.contains("noindex"));
+}
+
+#[tokio::test]
+async fn a_document_that_did_not_change_is_not_sent_again() {
+    let shop = Shop::open();
+    let ana = shop.world.user("ana").await;
+    let ticket = shop.world.lists(ana, "Jazz", 2000).await;
+    let path = format!("/tickets/{ticket}");
+    let first = shop.get(&path, &[]).await;
+    let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+    let again = shop.get(&path, &[("if-none-match", &tag)]).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(again.headers()[header::VARY], "accept-encoding, accept-language, cookie");
+    shop.world.edits(ticket, Some("Jazz Night"), None).await;
+    assert_eq!(shop.get(&path, &[("if-none-match", &tag)]).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_not_there_is_no_page_for_search_engines() {
+    for path in ["/tickets/ticket_1", "/tickets/ticket_01kaj2b3v4e5r6t7y8z9w0x1q2"] {
+        let response = get_with(path, &[]).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        let html = String::from_utf8(body(response).await).unwrap();
+        assert!(html.contains("content=\"noindex\"") && html.contains("/app.js"), "{html}");
+    }
+}
+
+#[test]
+fn an_address_of_this_machine_alone_is_not_linked_to() {
+    for (origin, is_linked) in [
+        ("https://tickets.example.com", true),
+        ("http://127.0.0.1:3000", false),
+        ("http://localhost:3000", false),
+        ("http://[::1]:3000", false),
+    ] {
+        assert_eq!(is_shared(origin), is_linked, "{origin}");
+    }
+}
+
+/// The texts of a catalogue: for each id the values it takes.
+fn catalogue(file: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let (_, bytes) = FILES.iter().find(|(name, _)| *name == file).unwrap();
+    let text = std::str::from_utf8(bytes).unwrap();
+    let resource = fluent_bundle::FluentResource::try_new(text.to_owned());
+    assert!(resource.is_ok(), "{file}: {:?}", resource.err().map(|(_, errors)| errors));
+    let mut texts = BTreeMap::new();
+    let mut current = String::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((id, _)) = line.split_once(" = ").filter(|_| !line.starts_with([' ', '}'])) {
+            id.clone_into(&mut current);
+            assert!(texts.insert(id.to_owned(), BTreeSet::new()).is_none(), "{id} is there twice");
+        }
+        for value in line.split('$').skip(1) {
+            let name: String = value.chars().take_while(char::is_ascii_alphanumeric).collect();
+            texts.get_mut(&current).unwrap().insert(name);
+        }
+    }
+    texts
+}
+
+#[test]
+fn no_text_is_left_out_of_a_language() {
+    let english = catalogue("locales/en.ftl");
+    assert!(english.len() > 150);
+    assert_eq!(english, catalogue("locales/de.ftl"));
+}
+
+#[test]
+fn every_text_is_used_and_every_text_that_is_used_is_there() {
+    let texts = catalogue("locales/en.ftl");
+    let sources = FILES.iter().filter(|(name, _)| name.ends_with(".js"));
+    let sources = sources.filter(|(name, _)| !name.starts_with("vendor/"));
+    let mut all: String = sources.map(|(_, bytes)| std::str::from_utf8(bytes).unwrap()).collect();
+    // A call of `t` or `parts`, which is no part of a longer name.
+    let calls = all.match_indices("t(\"").chain(all.match_indices("parts(\""));
+    for (at, call) in calls.filter(|(at, _)| !all[..*at].ends_with(char::is_alphanumeric)) {
+        let id = all[at + call.len()..].split('"').next().unwrap();
+        assert!(texts.contains_key(id), "{id} has no text");
+    }
+    all.push_str(&include_str!("content.rs").replace("\n", " "));
+    all.push_str(include_str!("../pages.rs"));
+    let shell = site::SHELL.replace("{{text:", "\"").replace("}}", "\"");
+    all.push_str(&shell);
+    let unused: Vec<&String> =
+        texts.keys().filter(|id| !all.contains(&format!("\"{id}\""))).collect();
+    assert!(unused.is_empty(), "nobody says {unused:?}");
+}
+
+#[test]
+fn no_script_brings_a_text_of_its_own() {
+    for (name, bytes) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+        let is_ours = !name.starts_with("vendor/");
+        let text = std::str::from_utf8(bytes).unwrap();
+        for line in
+            text.lines().filter(|line| is_ours && !line.trim_start().starts_with(['/', '*']))
+        {
+            for quoted in line.split('"').skip(1).step_by(2) {
+                let words = quoted.split(' ').filter(|it| it.chars().any(char::is_alphabetic));
+                let is_prose = words.count() > 1 && quoted.starts_with(char::is_uppercase);
+                assert!(!is_prose, "{name} says {quoted:?}");
+            }
+        }
+    }
 }

@@ -1,0 +1,198 @@
+//! What the server draws of each page, from the store: the front page and a ticket's in full, and
+//! of all others the frame.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use fluent_bundle::FluentArgs;
+use serde_json::{Value, json};
+
+use super::Pages;
+use super::document::{Html, Page, Preview};
+use super::texts::Language;
+use crate::domain::{Ticket, TicketId, TicketState};
+use crate::store::{ReadError, TicketQuery, TicketSort};
+
+/// As many as the scripts show at first.
+const TICKETS: usize = 24;
+
+/// The front page. `is_filtered` leaves the list to the scripts, which know the filters.
+pub async fn front(
+    pages: &Pages,
+    headers: &HeaderMap,
+    is_filtered: bool,
+) -> Result<Page, ReadError> {
+    let language = Language::of(headers);
+    let tickets = match is_filtered {
+        true => Vec::new(),
+        false => pages.store.tickets(&newest()).await?.tickets,
+    };
+    let name = language.text("home-title");
+    let lead = language.text_with("home-lead", &args([("time", hold(pages, language))]));
+    let hero = Html::new("h1", &[], &Html::text(&name)).and(&Html::classed("p", "lead", &lead));
+    let cards =
+        tickets.iter().fold(Html::default(), |cards, ticket| cards.and(&card(language, ticket)));
+    let list_name = language.text("tickets");
+    let list = Html::new("ul", &[("class", "cards"), ("aria-label", &list_name)], &cards);
+    let main = Html::new("div", &[("class", "hero")], &hero)
+        // The room that the filters will take.
+        .and(&Html::new("div", &[("class", "filters awaited")], &Html::default()))
+        .and(&list);
+    Ok(Page {
+        title: language.text_with("page-title-home", &args([("title", name.clone())])),
+        preview: Preview {
+            kind: "website",
+            title: format!("GitTix – {name}"),
+            description: language.text("site-description"),
+            properties: Vec::new(),
+        },
+        url: pages.url("/"),
+        is_public: true,
+        data: None,
+        main: Html::new("section", &[], &main),
+        language,
+    })
+}
+
+/// A ticket's page, or `None` if there is no such ticket.
+pub async fn ticket(
+    pages: &Pages,
+    headers: &HeaderMap,
+    id: TicketId,
+) -> Result<Option<Page>, ReadError> {
+    let Some(ticket) = pages.store.ticket(id).await? else { return Ok(None) };
+    let language = Language::of(headers);
+    let title = ticket.title.as_str().to_owned();
+    let price = language.price(ticket.price);
+    let is_available = matches!(ticket.state, TicketState::Available);
+    let described = if is_available { "ticket-description" } else { "ticket-description-gone" };
+    let values =
+        args([("title", title.clone()), ("price", price.clone()), ("time", hold(pages, language))]);
+    let url = pages.url(&format!("/tickets/{id}"));
+    Ok(Some(Page {
+        title: language.text_with("page-title", &args([("title", title.clone())])),
+        preview: Preview {
+            kind: "product",
+            title: title.clone(),
+            description: language.text_with(described, &values),
+            properties: vec![
+                ("product:price:amount", ticket.price.to_string()),
+                ("product:price:currency", ticket.price.currency().as_str().to_ascii_uppercase()),
+                ("product:availability", if is_available { "in stock" } else { "oos" }.to_owned()),
+            ],
+        },
+        data: Some(offer(&ticket, url.as_deref())),
+        url,
+        is_public: true,
+        main: stub(language, &title, &price, &ticket.state),
+        language,
+    }))
+}
+
+/// Any other page: its name, and that it is on its way.
+pub fn frame(headers: &HeaderMap, name: &str) -> Page {
+    let language = Language::of(headers);
+    let name = language.text(name);
+    let spinner =
+        Html::new("span", &[("class", "spinner"), ("aria-hidden", "true")], &Html::default());
+    let loading = spinner.and(&Html::text(&language.text("loading")));
+    Page {
+        title: language.text_with("page-title", &args([("title", name.clone())])),
+        preview: Preview {
+            kind: "website",
+            title: name,
+            description: language.text("site-description"),
+            properties: Vec::new(),
+        },
+        url: None,
+        is_public: false,
+        data: None,
+        main: Html::new("p", &[("class", "loading"), ("role", "status")], &loading),
+        language,
+    }
+}
+
+/// A ticket in the list, as `tickets.js` draws it.
+fn card(language: Language, ticket: &Arc<Ticket>) -> Html {
+    let price = language.price(ticket.price);
+    let length = if price.chars().count() > 8 { "long" } else { "short" };
+    let amount =
+        Html::new("span", &[("class", "card-price"), ("data-length", length)], &Html::text(&price));
+    let title = Html::classed("span", "card-title", ticket.title.as_str());
+    let content = Html::new("span", &[("class", "card-body")], &title)
+        .and(&Html::classed("span", "hidden-text", " - "))
+        .and(&Html::new("span", &[("class", "card-stub")], &amount));
+    let path = format!("/tickets/{}", ticket.id);
+    let link = [("class", "card"), ("href", path.as_str()), ("data-status", "Available")];
+    Html::new("li", &[], &Html::new("a", &link, &content))
+}
+
+/// A ticket's page, as `pages/ticket.js` draws it.
+fn stub(language: Language, title: &str, price: &str, state: &TicketState) -> Html {
+    let status = match state {
+        TicketState::Available => "status-available",
+        TicketState::Locked { .. } => "status-locked",
+        TicketState::Sold { .. } => "status-sold",
+    };
+    let price = language.text_with("price-is", &args([("price", price.to_owned())]));
+    let status = language.text_with("status-is", &args([("status", language.text(status))]));
+    let facts = Html::classed("p", "fact", &price).and(&Html::classed("p", "fact", &status));
+    let main = Html::classed("p", "eyebrow", &language.text("ticket"))
+        .and(&Html::new("h1", &[], &Html::text(title)))
+        .and(&Html::new("div", &[("class", "facts")], &facts));
+    let main = Html::new("div", &[("class", "stub-main")], &main);
+    let side = Html::new("div", &[("class", "stub-side")], &Html::default());
+    Html::new("article", &[("class", "stub")], &main.and(&side))
+}
+
+/// A ticket in schema.org's words.
+fn offer(ticket: &Ticket, url: Option<&str>) -> Value {
+    let availability = match ticket.state {
+        TicketState::Available => "InStock",
+        TicketState::Locked { .. } => "LimitedAvailability",
+        TicketState::Sold { .. } => "SoldOut",
+    };
+    let mut offer = json!({
+        "@type": "Offer",
+        "price": ticket.price.to_string(),
+        "priceCurrency": ticket.price.currency().as_str().to_ascii_uppercase(),
+        "availability": format!("https://schema.org/{availability}"),
+    });
+    if let (Some(url), Some(offer)) = (url, offer.as_object_mut()) {
+        offer.insert("url".to_owned(), url.into());
+    }
+    json!({
+        "@context": "https://schema.org",
+        "@type": "Product",
+        "name": ticket.title.as_str(),
+        "offers": offer,
+    })
+}
+
+fn newest() -> TicketQuery {
+    TicketQuery {
+        seller: None,
+        words: Vec::new(),
+        min_price_minor: None,
+        max_price_minor: None,
+        sort: TicketSort::Newest,
+        after: None,
+        limit: TICKETS,
+    }
+}
+
+/// How long an order holds its ticket, in words.
+fn hold(pages: &Pages, language: Language) -> String {
+    let seconds = pages.hold.as_secs();
+    let (id, count) = match seconds {
+        60.. => ("duration-minutes", seconds.saturating_add(30) / 60),
+        _ => ("duration-seconds", seconds),
+    };
+    let mut values = FluentArgs::new();
+    values.set("count", count);
+    language.text_with(id, &values)
+}
+
+fn args<const COUNT: usize>(values: [(&'static str, String); COUNT]) -> FluentArgs<'static> {
+    values.into_iter().collect()
+}

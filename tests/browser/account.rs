@@ -1,0 +1,56 @@
+//! The account, and the way to everything that is one's own.
+
+use crate::support::{Person, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn an_address_and_a_password_are_changed_on_the_page_of_the_account() {
+    let server = Server::start();
+    let ana = Person::at(&server).await;
+    ana.signs_up("ana").await;
+    ana.presses("ana@example.com").await;
+    ana.sees("You are signed in as ana@example.com").await;
+    ana.enters("New email", "not an address").await;
+    ana.enters_in("Change email", "Current password", "a fine pass phrase").await;
+    ana.presses("Change email").await;
+    ana.sees("Email must be valid").await;
+    ana.enters("New email", "anna@example.com").await;
+    ana.enters_in("Change email", "Current password", "a wrong pass phrase").await;
+    ana.presses("Change email").await;
+    ana.sees("The current password isn't right").await;
+    ana.enters_in("Change email", "Current password", "a fine pass phrase").await;
+    ana.presses("Change email").await;
+    ana.sees("Your email address is changed").await;
+    ana.sees("You are signed in as anna@example.com").await;
+
+    ana.enters_in("Change password", "Current password", "a fine pass phrase").await;
+    ana.enters("New password", "password1").await;
+    ana.presses("Change password").await;
+    ana.sees("too easy to guess").await;
+    ana.enters("New password", "another fine phrase").await;
+    ana.presses("Change password").await;
+    ana.sees("Your password is changed").await;
+    assert_eq!(ana.violations().await, Vec::<String>::new());
+    ana.presses("Sign Out").await;
+    ana.visits("/account").await;
+    ana.enters("Email", "anna@example.com").await;
+    ana.enters("Password", "another fine phrase").await;
+    ana.presses("Sign in").await;
+    ana.sees("You are signed in as anna@example.com").await;
+    ana.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn what_one_sells_is_one_step_away_and_called_so() {
+    let server = Server::start();
+    let ana = Person::at(&server).await;
+    ana.signs_up("ana").await;
+    ana.sells("Opera", "30").await;
+    ana.presses("Selling").await;
+    ana.sees("Opera").await;
+    assert_eq!(ana.path().await, "/tickets/mine");
+    let header = "return document.querySelector('#nav [aria-current]').textContent";
+    assert_eq!(ana.runs(header).await, "Selling");
+    ana.leaves().await;
+}

@@ -1,0 +1,182 @@
+//! Amounts and cards, as people type them.
+
+use crate::support::{Device, Person, Server};
+
+/// What is typed, and what the page says that a buyer pays; nothing if it can't be told.
+const ENGLISH: [(&str, &str); 12] = [
+    ("12.50", "$12.50"),
+    ("12,50", "$12.50"),
+    ("$25", "$25"),
+    ("25 usd", "$25"),
+    ("1,000", "$1,000"),
+    ("1,000.50", "$1,000.50"),
+    ("1.000,50", "$1,000.50"),
+    ("1 000 000", "$1,000,000"),
+    (".5", "$0.50"),
+    ("1.005,50.1", ""),
+    ("12.345.6", ""),
+    ("twelve", ""),
+];
+const GERMAN: [(&str, &str); 7] = [
+    ("12,50", "12,50 $"),
+    ("12.50", "12,50 $"),
+    ("25 $", "25 $"),
+    ("1.000", "1.000 $"),
+    ("1,000", "1.000 $"),
+    ("1.000,50", "1.000,50 $"),
+    ("1.000.000", "1.000.000 $"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn prices_are_taken_as_people_write_them() {
+    let server = Server::start();
+    let ana = Person::at(&server).await;
+    ana.signs_up("ana").await;
+    ana.visits("/tickets/new").await;
+    for (typed, understood) in ENGLISH {
+        ana.enters("Price", typed).await;
+        let says = if understood.is_empty() {
+            "What a buyer pays.".to_owned()
+        } else {
+            format!("A buyer pays {understood}.")
+        };
+        ana.sees(&says).await;
+    }
+    ana.enters("Title", "Opera").await;
+    ana.presses("List ticket").await;
+    ana.sees("That isn't an amount we can read").await;
+    ana.enters("Price", "12.345").await;
+    ana.sees("A buyer pays $12,345.").await;
+    ana.enters("Price", "0.999").await;
+    ana.presses("List ticket").await;
+    ana.sees("The currency doesn't have that many decimals").await;
+    ana.enters("Price", "$1,249.99").await;
+    ana.presses("List ticket").await;
+    ana.sees("Price - $1,249.99").await;
+
+    ana.set_up(Device { language: "de-DE", ..Device::default() }).await;
+    ana.visits("/tickets/new").await;
+    for (typed, understood) in GERMAN {
+        ana.enters("Preis", typed).await;
+        ana.sees(&format!("Wer es kauft, zahlt {understood}.")).await;
+    }
+    ana.enters("Titel", "Ballett").await;
+    ana.enters("Preis", "18,50 $").await;
+    ana.presses("Anbieten").await;
+    ana.sees("Preis: 18,50 $").await;
+    ana.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn a_price_never_breaks_inside_its_number() {
+    let server = Server::start();
+    let ana = Person::at(&server).await;
+    ana.signs_up("ana").await;
+    ana.sells("Opera", "249999.99").await;
+    let narrow = Device { is_phone: true, ..Device::default() };
+    for device in [narrow, Device { language: "de-DE", ..narrow }] {
+        ana.set_up(device).await;
+        let metrics = serde_json::json!({
+            "width": 320, "height": 700, "deviceScaleFactor": 1, "mobile": true,
+        });
+        ana.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        for path in ["/", "/tickets/mine"] {
+            ana.visits(path).await;
+            ana.sees("Opera").await;
+            let lines = "const it = document.querySelector('#main .card-price, #main .row-price');
+                const range = document.createRange();
+                range.selectNodeContents(it);
+                const rows = new Set([...range.getClientRects()].map((rect) => Math.round(rect.top)));
+                return [rows.size, document.documentElement.scrollWidth <= innerWidth]";
+            assert_eq!(ana.runs(lines).await, serde_json::json!([1, true]), "{path}");
+        }
+    }
+    ana.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn what_the_form_can_tell_of_a_card_costs_no_attempt() {
+    let server = Server::start();
+    let (ana, ben) = tokio::join!(Person::at(&server), Person::at(&server));
+    ana.signs_up("ana").await;
+    let ticket = ana.sells("Opera", "129").await;
+    ben.signs_up("ben").await;
+    ben.visits(&ticket).await;
+    ben.presses("Purchase").await;
+    ben.sees("If your card is declined, this order ends").await;
+    ben.presses("Pay").await;
+    ben.presses("Type a test cardSuch as 4242 4242 4242 4242").await;
+    ben.enters("Card number", "4242 4242 4242 4241").await;
+    ben.enters("Expires", "13/34").await;
+    ben.enters("Security code", "12").await;
+    ben.presses("Pay $129").await;
+    ben.sees("A digit of this number is mistyped or missing").await;
+    ben.sees("Write the month and the year").await;
+    ben.sees("the three or four digits").await;
+    ben.is_pictured("typed-card-refused").await;
+    assert_eq!(ben.violations().await, Vec::<String>::new());
+    ben.enters("Card number", "5555 5555 5555 4444").await;
+    ben.enters("Expires", "01/20").await;
+    ben.enters("Security code", "123").await;
+    ben.presses("Pay $129").await;
+    ben.sees("only takes its own test cards").await;
+    ben.sees("This date is past").await;
+    let asked = "return performance.getEntriesByType('resource')
+        .filter((it) => it.name.endsWith('/api/payments')).length";
+    assert_eq!(ben.runs(asked).await, 0, "nobody was asked about such a card");
+    ben.enters("Card number", "4242424242424242").await;
+    ben.enters("Expires", "12/34").await;
+    ben.presses("Pay $129").await;
+    ben.sees("Order Complete").await;
+    let title = ben.runs("return document.title").await;
+    assert_eq!(title, "Opera – GitTix", "the tab no longer says that it is being bought");
+    tokio::join!(ana.leaves(), ben.leaves());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn what_a_decline_does_is_said_before_paying() {
+    let server = Server::with(&[("GITTIX_PAYMENTS__MAX_ATTEMPTS", "3")]);
+    let (ana, ben) = tokio::join!(Person::at(&server), Person::at(&server));
+    ana.signs_up("ana").await;
+    let ticket = ana.sells("Opera", "129").await;
+    ben.signs_up("ben").await;
+    ben.visits(&ticket).await;
+    ben.presses("Purchase").await;
+    ben.sees("you can try another one. After 3 declined payments this order ends").await;
+    tokio::join!(ana.leaves(), ben.leaves());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn a_price_that_changed_meanwhile_is_shown_before_anything_is_held() {
+    let server = Server::start();
+    let (ana, ben) = tokio::join!(Person::at(&server), Person::at(&server));
+    ana.signs_up("ana").await;
+    let ticket = ana.sells("Opera", "129").await;
+    ben.signs_up("ben").await;
+    ben.visits(&ticket).await;
+    ben.sees("Purchase").await;
+    // The answer of a server that had another price when the request came.
+    ben.runs(
+        "const real = window.fetch;
+         window.fetch = (path, options) => {
+           if (path !== '/api/orders') return real(path, options);
+           window.sent = JSON.parse(options.body);
+           window.fetch = real;
+           const problem = { code: 'price_changed', status: 409, price: 139.5 };
+           return Promise.resolve(new Response(JSON.stringify(problem),
+             { status: 409, headers: { 'content-type': 'application/problem+json' } }));
+         }",
+    )
+    .await;
+    ben.presses("Purchase").await;
+    ben.sees("it is $139.50 now. Press Purchase again").await;
+    assert_eq!(ben.runs("return window.sent.expectedPrice").await, 129);
+    ben.presses("Purchase").await;
+    ben.sees("left to order").await;
+    tokio::join!(ana.leaves(), ben.leaves());
+}

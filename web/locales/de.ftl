@@ -1,0 +1,285 @@
+# Alle Texte des Marktplatzes auf Deutsch. `en.ftl` hat dieselben; ein Test vergleicht sie.
+
+## Um jede Seite
+
+page-title = { $title } – GitTix
+page-title-home = GitTix – { $title }
+site-description = Tickets kaufen und verkaufen. Was Sie auswählen, gehört beim Bezahlen nur Ihnen.
+skip = Zum Inhalt
+nav-label = Konto
+sign-up = Registrieren
+sign-in = Anmelden
+sign-out = Abmelden
+signed-out = Abgemeldet
+nav-orders = Bestellungen
+nav-selling = Meine Angebote
+nav-sell = Verkaufen
+nav-account = Ihr Konto: { $email }
+languages = Sprache
+terms-sandbox = Testbetrieb: Zahlungen sind nachgestellt, und kein Geld wird bewegt.
+noscript = GitTix braucht zum Kaufen und Verkaufen JavaScript. Derselbe Marktplatz steht Programmen offen:
+noscript-link = zur API
+loading = Wird geladen …
+try-again = Noch einmal versuchen
+show-more = Mehr anzeigen
+cancel = Abbrechen
+save = Speichern
+saved = Gespeichert
+keep = Behalten
+browse = Tickets ansehen
+connection-lost = Verbindung unterbrochen. Wir verbinden neu …
+connection-back = Die Verbindung ist wieder da. Alles hier ist auf dem neuesten Stand.
+unreachable = GitTix ist gerade nicht erreichbar. Prüfen Sie Ihre Verbindung und laden Sie die Seite neu.
+unreachable-title = GitTix ist nicht erreichbar
+failure-page = Etwas ist schiefgegangen
+failure-title = Das hat nicht geklappt
+missing-title = Nicht gefunden
+missing-page = Diese Seite finden wir nicht
+missing-page-text = Vielleicht ist die Adresse vertippt, oder die Seite ist umgezogen.
+missing-ticket = Dieses Ticket finden wir nicht
+missing-ticket-text = Vielleicht wurde es zurückgezogen, oder es ist nicht für Sie bestimmt.
+missing-order = Diese Bestellung finden wir nicht
+missing-order-text = Vielleicht hat sie jemand anderes aufgegeben. Melden Sie sich mit dem Konto an, das bestellt hat.
+duration-minutes = { $count ->
+    [one] { $count } Minute
+   *[other] { $count } Minuten
+}
+duration-seconds = { $count ->
+    [one] { $count } Sekunde
+   *[other] { $count } Sekunden
+}
+
+## Was zu kaufen ist
+
+home-title = Tickets zu verkaufen
+home-lead = Wählen Sie eines aus, und es gehört beim Bezahlen { $time } lang nur Ihnen.
+live = Live
+search-label = Tickets finden
+search = Suche
+search-example = Künstler, Verein, Ereignis …
+search-unreadable = Danach können wir nicht suchen. Versuchen Sie andere Wörter.
+price-lowest = Mindestpreis
+price-highest = Höchstpreis
+price-any = Beliebig
+price-upside-down = Der Mindestpreis liegt über dem Höchstpreis.
+sort = Sortieren
+sort-newest = Neueste zuerst
+sort-price-up = Preis aufsteigend
+sort-price-down = Preis absteigend
+tickets = Tickets
+tickets-found = { $more ->
+    [yes] { $count } oder mehr Tickets gefunden
+   *[no] { $count ->
+        [one] { $count } Ticket gefunden
+       *[other] { $count } Tickets gefunden
+    }
+}
+nothing-matches = Nichts passt
+nothing-matches-text = Versuchen Sie es mit weniger Wörtern oder einer größeren Preisspanne. Neue Tickets erscheinen hier von selbst.
+clear-filters = Filter löschen
+nothing-for-sale = Noch nichts zu verkaufen
+nothing-for-sale-text = Machen Sie den Anfang: Bieten Sie ein Ticket an, und alle sehen es hier sofort.
+sell-a-ticket = Ein Ticket verkaufen
+
+## Ein Ticket
+
+ticket = Ticket
+title = Titel
+price = Preis
+price-is = Preis: { $price }
+price-hint = So viel zahlt, wer es kauft.
+price-understood = Wer es kauft, zahlt { $price }.
+amount-unreadable = Diesen Betrag können wir nicht lesen. Schreiben Sie ihn als Zahl, etwa 25.
+amount-too-precise = So viele Nachkommastellen hat die Währung nicht.
+status-is = Status: { $status }
+status-available = Verfügbar
+status-locked = Reserviert
+status-sold = Verkauft
+status-withdrawn = Zurückgezogen
+status-unknown = Nicht zu verkaufen
+ticket-description = „{ $title }“ für { $price } bei GitTix. Wer es auswählt, hat es beim Bezahlen { $time } lang für sich allein.
+ticket-description-gone = „{ $title }“ ist bei GitTix im Moment nicht zu kaufen.
+ticket-purchase = Kaufen
+ticket-sign-in = Anmelden und kaufen
+ticket-held = Gerade bezahlt es jemand. Wenn daraus nichts wird, ist es wieder zu haben: Diese Seite sagt es Ihnen.
+ticket-withdrawn = Dieses Ticket wurde vom Verkauf zurückgezogen.
+ticket-gone = Es ist weg.
+ticket-see-others = Was es sonst noch gibt
+ticket-yours = Es gehört Ihnen.
+ticket-holding = Es ist für Sie reserviert.
+ticket-see-order = Zu Ihrer Bestellung
+ticket-go-on = Weiter zum Bezahlen
+ticket-price-changed = Der Preis hat sich geändert: Jetzt sind es { $price }. Wenn Ihnen das recht ist, drücken Sie noch einmal auf Kaufen.
+ticket-own-locked = Gerade bezahlt es jemand, darum lässt es sich nicht ändern.
+ticket-own-sold = Es ist verkauft, darum lässt es sich nicht mehr ändern.
+edit = Ändern
+withdraw = Zurückziehen
+withdraw-title = Dieses Ticket zurückziehen?
+withdraw-text = „{ $title }“ wird endgültig vom Markt genommen.
+
+## Verkaufen
+
+sell-title = Ticket anbieten
+sell-lead = Es steht zum Verkauf, sobald Sie es anbieten.
+sell-submit = Anbieten
+sell-see-mine = Was Sie schon anbieten
+selling-title = Meine Angebote
+selling-list = Meine Tickets
+selling-nothing = Sie bieten nichts an
+selling-nothing-text = Bieten Sie ein Ticket an, das Sie nicht brauchen. Es steht sofort zum Verkauf.
+tabs = Meins
+tab-buying = Käufe
+tab-selling = Verkäufe
+
+## Bestellungen
+
+order = Bestellung
+order-yours = Ihr Ticket
+order-title = Kauf: { $title }
+order-left = Sie haben noch { $time } zum Bezahlen
+order-left-told = Noch { $time } zum Bezahlen
+order-confirming = Ihre Zahlung wird bestätigt
+order-confirming-text = Das dauert meist nur ein paar Sekunden. Sie können die Seite verlassen; das Ergebnis steht unter Bestellungen.
+order-complete = Bestellung abgeschlossen
+order-complete-text = Es gehört Ihnen. Sie haben { $price } bezahlt, am { $when }.
+order-refunded = Erstattet
+order-refunded-text = Ihre { $price } gingen zurück auf Ihre Karte.
+order-expired = Bestellung abgelaufen
+order-expired-text = Die Zeit zum Bezahlen ist vorbei, und das Ticket ist wieder zu haben. Es wurde nichts abgebucht.
+order-failed = Zahlung fehlgeschlagen
+order-failed-text = { $reason } Es wurde nichts abgebucht, und das Ticket ist wieder zu haben.
+order-cancelled = Bestellung storniert
+order-cancelled-text = Sie haben auf dieses Ticket verzichtet. Es wurde nichts abgebucht.
+order-see-ticket = Zum Ticket
+order-browse = Andere ansehen
+order-bank = Warten auf Ihre Bank
+order-bank-text = Ihre Bank möchte wissen, ob Sie es sind.
+order-state-open = Wartet auf Zahlung
+order-state-paid = Bezahlt
+order-state-refunded = Erstattet
+order-state-expired = Abgelaufen
+order-state-failed = Zahlung fehlgeschlagen
+order-state-cancelled = Storniert
+orders-title = Bestellungen
+orders-nothing = Noch keine Bestellungen
+orders-nothing-text = Wenn Sie ein Ticket auswählen, ist es hier beim Bezahlen für Sie reserviert.
+give-up-title = Auf dieses Ticket verzichten?
+give-up-text = Es steht dann sofort wieder zum Verkauf, und jemand anderes kann es kaufen.
+give-up = Verzichten
+told-completed = Bestellung abgeschlossen. Das Ticket gehört Ihnen.
+told-expired = Bestellung abgelaufen.
+told-refunded = Ihre Zahlung wurde erstattet.
+told-failed = Zahlung fehlgeschlagen.
+told-cancelled = Bestellung storniert.
+told-paying = Ihre Zahlung wird bestätigt.
+told-bank = Ihre Bank möchte wissen, ob Sie es sind.
+told-open = Sie können noch einmal bezahlen.
+
+## Bezahlen
+
+pay = Bezahlen
+pay-price = { $price } bezahlen
+pay-decline = { $tries ->
+    [one] Wenn Ihre Karte abgelehnt wird, endet diese Bestellung, und das Ticket ist wieder zu haben. Es wird nichts abgebucht.
+   *[other] Wenn Ihre Karte abgelehnt wird, können Sie eine andere nehmen. Nach { $tries } abgelehnten Zahlungen endet diese Bestellung, und das Ticket ist wieder zu haben.
+}
+sandbox-hint = Testbetrieb: Es wird kein Geld bewegt.
+card = Karte
+card-choose = Wählen Sie eine Testkarte
+card-succeeds = Klappt
+card-declined = Abgelehnt
+card-insufficient-funds = Zu wenig Guthaben
+card-expired = Abgelaufene Karte
+card-bank-asks = 3-D Secure: Die Bank fragt nach
+card-type = Eine Testkarte eintippen
+card-type-hint = Etwa 4242 4242 4242 4242
+card-number = Kartennummer
+card-expiry = Gültig bis
+card-expiry-example = 12/34
+card-code = Prüfziffer
+card-number-wrong = In dieser Nummer ist eine Ziffer vertippt, oder eine fehlt.
+card-not-a-test-card = Im Testbetrieb gehen nur seine eigenen Testkarten, etwa 4242 4242 4242 4242.
+card-expiry-wrong = Schreiben Sie Monat und Jahr, wie 12/34.
+card-past = Dieses Datum ist vorbei. Nehmen Sie eine Karte, die noch gilt.
+card-code-wrong = Es sind die drei oder vier Ziffern auf der Karte.
+card-incomplete = Füllen Sie erst alle Felder der Karte aus.
+stripe-unreachable = Stripe war nicht zu erreichen. Versuchen Sie es gleich noch einmal.
+stripe-no-key = Bezahlen im Browser ist auf diesem Server nicht eingerichtet: Ihm fehlt der öffentliche Schlüssel.
+decline-insufficient-funds = Auf der Karte ist zu wenig Guthaben.
+decline-expired-card = Die Karte ist abgelaufen.
+decline-incorrect-cvc = Die Prüfziffer der Karte stimmt nicht.
+decline-processing-error = Die Bank konnte die Karte nicht belasten.
+decline-authentication = Ihre Bank hat nicht bestätigt, dass Sie es sind.
+decline-other = Die Karte wurde abgelehnt.
+bank-name = Testbank
+bank-question = Sind Sie es?
+bank-text = GitTix möchte { $price } von Ihrer Karte mit der Endung 3155 abbuchen.
+bank-yes = Ja, bezahlen
+bank-no = Nein, das bin ich nicht
+bank-closed = Die Testbank hat geschlossen. Die Bestellung läuft von selbst ab, und nichts wird abgebucht.
+bank-go-on = Weiter zu Ihrer Bank
+bank-other-card = Eine andere Karte nehmen
+
+## Das Konto
+
+email = E-Mail
+password = Passwort
+password-hint = 8 bis 128 Zeichen. Ein paar Wörter, die Sie sich merken können, sind gut.
+password-show = Zeigen
+password-show-label = Passwort zeigen
+password-hide = Verbergen
+sign-up-lead = Verkaufen Sie, was Sie nicht brauchen, und kaufen Sie, was Sie brauchen.
+sign-up-to-continue = Registrieren Sie sich, um fortzufahren.
+sign-up-submit = Konto anlegen
+sign-in-lead = Schön, dass Sie wieder da sind.
+sign-in-to-continue = Melden Sie sich an, um fortzufahren.
+sign-in-submit = Jetzt anmelden
+have-account = Sie haben schon ein Konto?
+have-account-link = Melden Sie sich an
+no-account = Neu bei GitTix?
+no-account-link = Registrieren Sie sich
+account-title = Ihr Konto
+account-signed-in = Sie sind angemeldet als
+account-email = E-Mail-Adresse
+account-new-email = Neue E-Mail
+account-change-email = E-Mail ändern
+account-email-changed = Ihre E-Mail-Adresse ist geändert.
+account-new-password = Neues Passwort
+account-current-password = Jetziges Passwort
+account-change-password = Passwort ändern
+account-password-changed = Ihr Passwort ist geändert. Hier bleiben Sie angemeldet; überall sonst sind Sie abgemeldet.
+
+## Was schiefgehen kann
+
+error-offline = Wir haben den Server nicht erreicht. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.
+error-other = Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.
+error-server = Bei uns ist etwas schiefgegangen. Wenn es wieder geschieht, nennen Sie uns diese Nummer: { $id }
+error-unavailable = Der Server kann gerade nicht antworten. Versuchen Sie es gleich noch einmal.
+error-not-found = Das gibt es nicht mehr.
+error-field = Das stimmt noch nicht.
+error-email-invalid = Das ist keine gültige E-Mail-Adresse.
+error-email-in-use = Zu dieser E-Mail-Adresse gibt es schon ein Konto. Möchten Sie sich stattdessen anmelden?
+error-invalid-credentials = E-Mail und Passwort passen nicht zusammen. Prüfen Sie beides und versuchen Sie es noch einmal.
+error-wrong-password = Das jetzige Passwort stimmt nicht.
+error-password-missing = Geben Sie ein Passwort ein.
+error-password-length = Das Passwort muss 8 bis 128 Zeichen haben.
+error-password-common = Dieses Passwort ist zu leicht zu erraten. Nehmen Sie ein anderes.
+error-too-many-requests = Zu viele Versuche. Versuchen Sie es gleich noch einmal.
+error-too-many-requests-until = Zu viele Versuche. Versuchen Sie es wieder in: { $time }.
+error-too-many-holds = Sie haben so viele unbezahlte Tickets reserviert, wie eine Person darf. Bezahlen Sie zuerst eines, oder geben Sie eines zurück.
+error-held-too-often = Sie haben dieses Ticket schon mehrmals reserviert. Versuchen Sie es wieder in: { $time }.
+error-ticket-locked = Gerade kauft jemand anderes dieses Ticket.
+error-ticket-sold = Dieses Ticket ist verkauft.
+error-own-ticket = Dieses Ticket ist Ihr eigenes.
+error-precondition-failed = Dieses Ticket hat sich geändert, seit Sie es geöffnet haben. Sehen Sie es noch einmal an, bevor Sie speichern.
+error-payment-in-progress = Für diese Bestellung läuft gerade eine Zahlung.
+error-order-completed = Diese Bestellung ist schon bezahlt.
+error-order-cancelled = Diese Bestellung ist storniert.
+error-order-expired = Die Zeit zum Bezahlen dieser Bestellung ist vorbei.
+error-unauthenticated = Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es noch einmal.
+error-title-required = Ein Titel fehlt noch.
+error-title-long = Der Titel ist zu lang. Höchstens 200 Zeichen gehen.
+error-title-other = Der Titel hat Zeichen, die sich nicht zeigen lassen. Schreiben Sie ihn in einfachen Worten.
+error-price-zero = Der Preis muss größer als 0 sein.
+error-price-low = Der Preis liegt unter dem, was sich mit Karte bezahlen lässt.
+error-price-high = Der Preis ist zu hoch.

@@ -1,0 +1,285 @@
+# Every text of the storefront in English. `de.ftl` has the same texts; a test compares them.
+
+## Around every page
+
+page-title = { $title } – GitTix
+page-title-home = GitTix – { $title }
+site-description = Buy and sell tickets. A ticket you choose is yours alone while you pay.
+skip = Skip to content
+nav-label = Account
+sign-up = Sign Up
+sign-in = Sign In
+sign-out = Sign Out
+signed-out = Signed out
+nav-orders = My Orders
+nav-selling = Selling
+nav-sell = Sell Tickets
+nav-account = Your account: { $email }
+languages = Language
+terms-sandbox = A sandbox: payments are imitations, and no money moves.
+noscript = GitTix needs JavaScript to buy and sell. The same marketplace is open to programs:
+noscript-link = see the API
+loading = Loading…
+try-again = Try again
+show-more = Show more
+cancel = Cancel
+save = Save
+saved = Saved
+keep = Keep it
+browse = Browse tickets
+connection-lost = Connection lost. Trying to reconnect…
+connection-back = You're back online. Everything here is up to date.
+unreachable = GitTix can't be reached right now. Check your connection and load the page again.
+unreachable-title = GitTix can't be reached
+failure-page = Something went wrong
+failure-title = That didn't work
+missing-title = Not found
+missing-page = We can't find that page
+missing-page-text = The address may be mistyped, or the page has moved.
+missing-ticket = We can't find that ticket
+missing-ticket-text = It may have been withdrawn, or it isn't yours to see.
+missing-order = We can't find that order
+missing-order-text = It may have been made by somebody else. Sign in as whoever ordered it.
+duration-minutes = { $count ->
+    [one] { $count } minute
+   *[other] { $count } minutes
+}
+duration-seconds = { $count ->
+    [one] { $count } second
+   *[other] { $count } seconds
+}
+
+## Tickets for sale
+
+home-title = Tickets For Sale
+home-lead = Choose one and it's yours alone for { $time } while you pay.
+live = Live
+search-label = Find tickets
+search = Search
+search-example = Artist, team, event…
+search-unreadable = We can't search for that. Try other words.
+price-lowest = Lowest price
+price-highest = Highest price
+price-any = Any
+price-upside-down = The lowest price is above the highest.
+sort = Sort by
+sort-newest = Newest first
+sort-price-up = Price: low to high
+sort-price-down = Price: high to low
+tickets = Tickets
+tickets-found = { $more ->
+    [yes] { $count } or more tickets found
+   *[no] { $count ->
+        [one] { $count } ticket found
+       *[other] { $count } tickets found
+    }
+}
+nothing-matches = Nothing matches
+nothing-matches-text = Try fewer words or a wider range of prices. New tickets appear here by themselves.
+clear-filters = Clear filters
+nothing-for-sale = Nothing for sale yet
+nothing-for-sale-text = Be the first: list a ticket, and it appears here for everybody at once.
+sell-a-ticket = Sell a ticket
+
+## One ticket
+
+ticket = Ticket
+title = Title
+price = Price
+price-is = Price - { $price }
+price-hint = What a buyer pays.
+price-understood = A buyer pays { $price }.
+amount-unreadable = That isn't an amount we can read. Write it as a number, such as 25.
+amount-too-precise = The currency doesn't have that many decimals.
+status-is = Status - { $status }
+status-available = Available
+status-locked = Locked
+status-sold = Sold
+status-withdrawn = Withdrawn
+status-unknown = Not for sale
+ticket-description = “{ $title }” for { $price } on GitTix. Choose it and it's yours alone for { $time } while you pay.
+ticket-description-gone = “{ $title }” on GitTix is not for sale at the moment.
+ticket-purchase = Purchase
+ticket-sign-in = Sign in to purchase
+ticket-held = Somebody is paying for it right now. If they don't, it's for sale again: this page will tell you.
+ticket-withdrawn = The seller has withdrawn this ticket.
+ticket-gone = It's gone.
+ticket-see-others = See what else is for sale
+ticket-yours = It's yours.
+ticket-holding = You are holding it.
+ticket-see-order = See your order
+ticket-go-on = Go on to pay
+ticket-price-changed = The price has changed: it is { $price } now. Press Purchase again if that is fine with you.
+ticket-own-locked = A buyer is paying for it right now, so it can't be changed.
+ticket-own-sold = It has been sold, so it can't be changed.
+edit = Edit
+withdraw = Withdraw
+withdraw-title = Withdraw this ticket?
+withdraw-text = “{ $title }” is taken off the market for good.
+
+## Selling
+
+sell-title = Create a Ticket
+sell-lead = It's for sale the moment you list it.
+sell-submit = List ticket
+sell-see-mine = See what you're selling
+selling-title = Selling
+selling-list = My tickets
+selling-nothing = You aren't selling anything
+selling-nothing-text = List a ticket you can't use. It's for sale at once.
+tabs = Mine
+tab-buying = Buying
+tab-selling = Selling
+
+## Orders
+
+order = Order
+order-yours = Your ticket
+order-title = Purchasing { $title }
+order-left = You have { $time } left to order
+order-left-told = { $time } left to order
+order-confirming = Confirming your payment
+order-confirming-text = This usually takes a few seconds. You can leave this page; the outcome is kept under My Orders.
+order-complete = Order Complete
+order-complete-text = It's yours. You paid { $price } on { $when }.
+order-refunded = Refunded
+order-refunded-text = Your { $price } went back to your card.
+order-expired = Order Expired
+order-expired-text = The time to pay is over, and the ticket is for sale again. You were not charged.
+order-failed = Payment failed
+order-failed-text = { $reason } You were not charged, and the ticket is for sale again.
+order-cancelled = Order Cancelled
+order-cancelled-text = You gave this ticket up. You were not charged.
+order-see-ticket = See the ticket
+order-browse = Browse others
+order-bank = Waiting for your bank
+order-bank-text = Your bank wants to know that it's you.
+order-state-open = Waiting for payment
+order-state-paid = Paid
+order-state-refunded = Refunded
+order-state-expired = Expired
+order-state-failed = Payment failed
+order-state-cancelled = Cancelled
+orders-title = My Orders
+orders-nothing = No orders yet
+orders-nothing-text = When you choose a ticket, it's held for you here while you pay.
+give-up-title = Give this ticket up?
+give-up-text = It goes back on sale at once, and somebody else may buy it.
+give-up = Give it up
+told-completed = Order complete. The ticket is yours.
+told-expired = Order expired.
+told-refunded = Your payment was refunded.
+told-failed = Payment failed.
+told-cancelled = Order cancelled.
+told-paying = Confirming your payment.
+told-bank = Your bank wants to know that it's you.
+told-open = You can pay again.
+
+## Paying
+
+pay = Pay
+pay-price = Pay { $price }
+pay-decline = { $tries ->
+    [one] If your card is declined, this order ends and the ticket is for sale again. You are not charged.
+   *[other] If your card is declined, you can try another one. After { $tries } declined payments this order ends and the ticket is for sale again.
+}
+sandbox-hint = This is a sandbox: no money moves.
+card = Card
+card-choose = Choose a test card
+card-succeeds = Succeeds
+card-declined = Declined
+card-insufficient-funds = Insufficient funds
+card-expired = Expired card
+card-bank-asks = 3-D Secure: the bank asks you
+card-type = Type a test card
+card-type-hint = Such as 4242 4242 4242 4242
+card-number = Card number
+card-expiry = Expires
+card-expiry-example = 12/34
+card-code = Security code
+card-number-wrong = A digit of this number is mistyped or missing.
+card-not-a-test-card = The sandbox only takes its own test cards, such as 4242 4242 4242 4242.
+card-expiry-wrong = Write the month and the year, like 12/34.
+card-past = This date is past. Use a card that is still good.
+card-code-wrong = It's the three or four digits on the card.
+card-incomplete = Fill in the whole card first.
+stripe-unreachable = Stripe could not be reached. Try again in a moment.
+stripe-no-key = Paying in the browser is not set up on this server: it has no publishable key.
+decline-insufficient-funds = The card has insufficient funds.
+decline-expired-card = The card has expired.
+decline-incorrect-cvc = The card's security code is wrong.
+decline-processing-error = The bank could not process the card.
+decline-authentication = Your bank did not confirm that it's you.
+decline-other = The card was declined.
+bank-name = Sandbox Bank
+bank-question = Is it you?
+bank-text = GitTix asks to charge { $price } to your card ending in 3155.
+bank-yes = Yes, pay
+bank-no = No, it's not me
+bank-closed = The sandbox's bank is closed. The order runs out by itself, and nothing is charged.
+bank-go-on = Go on to your bank
+bank-other-card = Use another card
+
+## The account
+
+email = Email
+password = Password
+password-hint = 8 to 128 characters. A few words you can remember make a good one.
+password-show = Show
+password-show-label = Show password
+password-hide = Hide
+sign-up-lead = Sell what you can't use, and buy what you can.
+sign-up-to-continue = Sign up to continue.
+sign-up-submit = Create account
+sign-in-lead = Welcome back.
+sign-in-to-continue = Sign in to continue.
+sign-in-submit = Sign in
+have-account = Already have an account?
+have-account-link = Sign in instead
+no-account = New to GitTix?
+no-account-link = Sign up
+account-title = Your account
+account-signed-in = You are signed in as
+account-email = Email address
+account-new-email = New email
+account-change-email = Change email
+account-email-changed = Your email address is changed.
+account-new-password = New password
+account-current-password = Current password
+account-change-password = Change password
+account-password-changed = Your password is changed. You stay signed in here; everywhere else you are signed out.
+
+## What can go wrong
+
+error-offline = We couldn't reach the server. Check your connection and try again.
+error-other = That didn't work. Try again in a moment.
+error-server = Something went wrong on our side. If it happens again, tell us this number: { $id }
+error-unavailable = The server can't answer right now. Try again in a moment.
+error-not-found = It isn't there any more.
+error-field = This isn't right yet.
+error-email-invalid = Email must be valid
+error-email-in-use = An account with this email exists already. Sign in instead?
+error-invalid-credentials = That email and password don't match. Check both and try again.
+error-wrong-password = The current password isn't right.
+error-password-missing = You must supply a password
+error-password-length = Password must be between 8 and 128 characters
+error-password-common = This password is too easy to guess. Choose another.
+error-too-many-requests = Too many attempts. Try again in a moment.
+error-too-many-requests-until = Too many attempts. Try again in { $time }.
+error-too-many-holds = You hold as many unpaid tickets as one person may. Pay for one or cancel one first.
+error-held-too-often = You have held this ticket several times already. Try again in { $time }.
+error-ticket-locked = Somebody else is buying this ticket right now.
+error-ticket-sold = This ticket has been sold.
+error-own-ticket = This ticket is your own.
+error-precondition-failed = This ticket has changed since you opened it. Look again before you save.
+error-payment-in-progress = A payment for this order is under way.
+error-order-completed = This order is already paid.
+error-order-cancelled = This order is cancelled.
+error-order-expired = The time to pay for this order is over.
+error-unauthenticated = You are signed out. Sign in and try again.
+error-title-required = Title is required
+error-title-long = The title is too long. 200 characters are the most.
+error-title-other = The title has characters that can't be shown. Write it in plain words.
+error-price-zero = Price must be greater than 0
+error-price-low = The price is lower than a card payment may be.
+error-price-high = The price is too high.

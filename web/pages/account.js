@@ -1,0 +1,67 @@
+// The account: its address and its password.
+
+import * as api from "../api.js";
+import { h, say } from "../dom.js";
+import { form, passwordField } from "../forms.js";
+import { t } from "../i18n.js";
+import * as session from "../session.js";
+import { emailField } from "./auth.js";
+
+export function account() {
+  const address = h("strong.own-address");
+  const show = () => say(address, session.currentUser()?.email ?? "");
+  show();
+  return {
+    title: t("account-title"),
+    node: h("section.narrow", {},
+      h("h1", {}, t("account-title")),
+      h("p.lead", {}, t("account-signed-in"), " ", address),
+      addressPanel(show),
+      passwordPanel()),
+  };
+}
+
+function addressPanel(show) {
+  const email = emailField({ label: t("account-new-email"), name: "email", autocomplete: "email" });
+  const current = currentPassword();
+  const done = h("p.done", { role: "status" });
+  const { node } = form({
+    fields: [email, current],
+    label: t("account-change-email"),
+    submit: async (values) => {
+      say(done, "");
+      session.change(await api.send("PATCH", "/api/users/me", { body: values }));
+      show();
+      for (const it of [email, current]) it.input.value = "";
+      say(done, t("account-email-changed"));
+    },
+  });
+  return panel(t("account-email"), node, done);
+}
+
+function passwordPanel() {
+  const current = currentPassword();
+  const next = passwordField({
+    label: t("account-new-password"), name: "password", autocomplete: "new-password", hint: t("password-hint"), required: true,
+  });
+  const done = h("p.done", { role: "status" });
+  const { node } = form({
+    fields: [current, next],
+    label: t("account-change-password"),
+    submit: async (values) => {
+      say(done, "");
+      await api.send("PATCH", "/api/users/me", { body: values });
+      for (const it of [current, next]) it.input.value = "";
+      say(done, t("account-password-changed"));
+    },
+  });
+  return panel(t("password"), node, done);
+}
+
+function currentPassword() {
+  return passwordField({ label: t("account-current-password"), name: "currentPassword", autocomplete: "current-password", required: true });
+}
+
+function panel(title, form, done) {
+  return h("div.panel", {}, h("h2", {}, title), form, done);
+}
