@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::actors::{MarketSettings, Marketplace, StartError};
 use crate::auth::{Passwords, SessionCookie, SigningKey, Throttle, ThrottleSettings, Tokens};
 use crate::domain::Currency;
-use crate::http::edge::guard::{EdgeSettings, harden_with_fallback};
+use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::feed::Feed;
 use crate::http::public_config::{CardForm, Storefront};
@@ -127,7 +127,11 @@ impl App {
             &settings.edge,
             entropy,
             readiness.clone(),
-            metrics.clone(),
+            Witness {
+                metrics: metrics.clone(),
+                client_address_header: state.client_address_header.clone(),
+                tell: crate::http::audit::tell,
+            },
         );
         let admin_router = crate::http::admin::router(state.clone(), metrics);
         Ok(Self { router, admin_router, market, readiness, state })

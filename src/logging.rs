@@ -126,7 +126,7 @@ mod tests {
         let request = request.body(Body::empty()).expect("a request");
         let id = RequestId::of(request.headers(), &SystemEntropy);
         let answer = async { tracing::warn!(price = 5, "odd") };
-        CurrentRequest::new(id, &request).scope(answer).await;
+        CurrentRequest::new(id, std::net::Ipv4Addr::LOCALHOST.into(), &request).scope(answer).await;
     }
 
     #[tokio::test]

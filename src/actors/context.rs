@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::MarketError;
 use super::settings::MarketSettings;
 use super::timers::Timers;
+use super::told;
 use crate::bugs::{Bug, planted};
 use crate::domain::{Commit, Timestamp};
 use crate::seams::{Clock, Entropy, IdMint};
@@ -50,8 +51,12 @@ impl Context {
             tokio::spawn(async move { store.commit(commit).await });
             return Ok(Committed::Durable);
         }
+        let told = told::of_money(&commit.events);
         match self.store.commit(commit).await {
-            Ok(()) => Ok(Committed::Durable),
+            Ok(()) => {
+                told::tell(&told);
+                Ok(Committed::Durable)
+            }
             Err(CommitError::Conflict) => Ok(Committed::Conflict),
             Err(error) => Err(error.into()),
         }

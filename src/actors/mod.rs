@@ -25,6 +25,7 @@ mod settings;
 mod supervisor;
 pub mod ticket;
 pub mod timers;
+mod told;
 
 pub use error::MarketError;
 pub use idempotency::IdempotencyKey;

@@ -16,6 +16,7 @@ use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
 use super::edge::json::JsonBody;
 use super::edge::problem::{FieldError, Problem};
+use super::edge::request_id::CurrentRequest;
 use super::openapi::Refusals;
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
@@ -113,6 +114,7 @@ async fn sign_up(
     let expires_at = state.market.now().plus(state.cookie.max_age);
     let signed_up = state.market.sign_up(email, hash, session, expires_at).await;
     let user = signed_up.map_err(|error| problem(error, state.market.now()))?;
+    CurrentRequest::is_by(user.id.as_u128());
     signed_in(&state, StatusCode::CREATED, user.view(), session)
 }
 
@@ -171,6 +173,9 @@ async fn sign_in(
     };
     let attempt = state.throttle.attempt(email.key().as_str(), address, state.market.now())?;
     let user = state.store.user_by_email(&email.key()).await?;
+    if let Some(user) = &user {
+        CurrentRequest::is_by(user.id.as_u128());
+    }
     // An unknown address costs the same work as a wrong password and is answered the same.
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let verdict = match state.passwords.verify(password.clone(), hash).await {
@@ -298,6 +303,12 @@ async fn change(
     else {
         return Err(faults.into_problem());
     };
+    CurrentRequest::changes(match (&email, &password) {
+        (None, None) => "nothing",
+        (Some(_), None) => "email",
+        (None, Some(_)) => "password",
+        (Some(_), Some(_)) => "email and password",
+    });
     let attempt = state.throttle.attempt(user.email.key().as_str(), address, state.market.now())?;
     let verdict = state.passwords.verify(current, Some(user.password_hash.clone())).await;
     if verdict.as_ref().is_ok_and(|verdict| !verdict.ok) {

@@ -15,6 +15,7 @@ use serde_json::json;
 use tracing::{error, info};
 
 use super::edge::body::Json;
+use super::edge::client::client_address;
 use super::edge::codes::Code;
 use super::edge::errors::problem;
 use super::edge::fields::Field;
@@ -44,6 +45,7 @@ pub fn router(api: ApiState, metrics: Metrics) -> Router {
         .route("/admin/charges", get(unsettled_charges))
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(from_fn(tell_of_commands))
         .layer(from_fn(refuse_foreign_hosts))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
@@ -64,6 +66,18 @@ async fn refuse_foreign_hosts(request: Request, next: Next) -> Response {
     } else {
         Problem::new(Code::Forbidden, "Ask for an address or localhost.").into_response()
     }
+}
+
+/// The log has a line for every command of an operator, whatever became of it.
+async fn tell_of_commands(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let client = client_address(request.extensions(), request.headers(), None);
+    let response = next.run(request).await;
+    if path.starts_with("/admin/") {
+        let status = response.status().as_u16();
+        info!(target: "gittix::audit", %client, %method, path, status, "an operator's command");
+    }
+    response
 }
 
 async fn show_metrics(State(admin): State<Admin>) -> Result<Response, Problem> {

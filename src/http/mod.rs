@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod admin;
+pub mod audit;
 pub mod edge;
 pub mod events;
 mod openapi;

@@ -1,15 +1,17 @@
 //! What handlers work with.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
+use super::edge::client::client_address;
 use super::edge::idempotency::KeysInFlight;
 use super::edge::problem::Problem;
 use super::edge::readiness::Readiness;
+use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
 use super::public_config::Storefront;
 use crate::actors::Marketplace;
@@ -108,7 +110,11 @@ async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<Signed
     let session = SessionId(claims.session);
     // The token only says that there was such a session; the store knows whether there still is.
     let who = SignedIn { user, session };
-    Ok(is_still_signed_in(who, state).await?.then_some(who))
+    let is_signed_in = is_still_signed_in(who, state).await?;
+    if is_signed_in {
+        CurrentRequest::is_by(user.as_u128());
+    }
+    Ok(is_signed_in.then_some(who))
 }
 
 /// Whether a session that was good when its request came still is.
@@ -128,15 +134,7 @@ impl FromRequestParts<ApiState> for ClientAddress {
         parts: &mut Parts,
         state: &ApiState,
     ) -> Result<Self, Self::Rejection> {
-        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = connection.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |info| info.0.ip());
-        let told = state.client_address_header.as_deref();
-        // The last entry is the one our own proxy added; those before it anyone can send.
-        let forwarded = told
-            .and_then(|name| parts.headers.get_all(name).iter().next_back())
-            .and_then(|value| value.to_str().ok())
-            .and_then(|list| list.rsplit(',').next())
-            .and_then(|last| last.trim().parse().ok());
-        Ok(Self(forwarded.unwrap_or(peer)))
+        let told_in = state.client_address_header.as_deref();
+        Ok(Self(client_address(&parts.extensions, &parts.headers, told_in)))
     }
 }

@@ -19,6 +19,7 @@ mod edge;
 mod idempotency;
 mod inputs;
 mod lists;
+mod logs;
 mod money;
 mod orders;
 mod overload;

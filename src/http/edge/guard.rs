@@ -14,11 +14,13 @@ use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tokio::time::Instant;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, ServiceBuilder};
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{Compression, CompressionLayer, CompressionLevel};
 
+use super::client::client_address;
 use super::metrics::Metrics;
 use super::origin::{PublicOrigin, refuse_cross_origin};
 use super::problem::Problem;
@@ -54,21 +56,34 @@ pub fn harden(
     readiness: Readiness,
 ) -> Router {
     let router = router.fallback(not_found);
-    harden_with_fallback(router, settings, entropy, readiness, Metrics::default())
+    let witness =
+        Witness { metrics: Metrics::default(), client_address_header: None, tell: |_, _, _| {} };
+    harden_with_fallback(router, settings, entropy, readiness, witness)
 }
 
-/// As [`harden`], leaves the answer for unknown paths to the router's own fallback, and counts
-/// every answer.
+/// Who is told of every answer.
+#[derive(Clone)]
+pub struct Witness {
+    /// Counts it.
+    pub metrics: Metrics,
+    /// The header in which a trusted proxy tells the client's address, in lower case.
+    pub client_address_header: Option<String>,
+    /// Tells of it in the log: the request, how long it took if that is wanted, and the answer.
+    pub tell: fn(&CurrentRequest, Option<Duration>, &Response),
+}
+
+/// As [`harden`], leaves the answer for unknown paths to the router's own fallback, and has a
+/// witness to every answer.
 pub fn harden_with_fallback(
     router: Router,
     settings: &EdgeSettings,
     entropy: Arc<dyn Entropy>,
     readiness: Readiness,
-    metrics: Metrics,
+    witness: Witness,
 ) -> Router {
     let edge = Arc::new(Edge {
         entropy,
-        metrics,
+        witness,
         https: settings.https,
         public_origin: settings.public_origin.as_deref().map(Arc::from),
         time: TimeLimit { limit: settings.request_timeout, readiness },
@@ -100,7 +115,7 @@ pub fn harden_with_fallback(
 /// Compression is around it all.
 struct Edge {
     entropy: Arc<dyn Entropy>,
-    metrics: Metrics,
+    witness: Witness,
     https: bool,
     public_origin: PublicOrigin,
     time: TimeLimit,
@@ -114,9 +129,12 @@ impl Edge {
         request: Request,
         mut inner: S,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send {
-        let measurement = self.metrics.begin(&request);
+        let measurement = self.witness.metrics.begin(&request);
+        let began = is_every_answer_told().then(Instant::now);
         let id = RequestId::of(request.headers(), &*self.entropy);
-        let current = CurrentRequest::new(id.clone(), &request);
+        let told_in = self.witness.client_address_header.as_deref();
+        let client = client_address(request.extensions(), request.headers(), told_in);
+        let current = CurrentRequest::new(id.clone(), client, &request);
         let body = BodyWatch::default();
         let admit = AssertUnwindSafe(|| {
             refuse_ambiguous(&request)?;
@@ -136,11 +154,16 @@ impl Edge {
             let guarded = pin!(async {
                 let answer = AssertUnwindSafe(answer).catch_unwind().await;
                 // The panic has been told by the panic hook, with its place: see [`log_panics`].
-                answer.unwrap_or_else(|_| Err(Problem::internal())).into_response()
+                let response = answer.unwrap_or_else(|_| Err(Problem::internal())).into_response();
+                if let Some(current) = CurrentRequest::get() {
+                    let took = began.map(|began| began.elapsed());
+                    (self.witness.tell)(&current, took, &response);
+                }
+                response
             });
             let mut response = current.scope(guarded).await;
             self.decorate(&id, response.headers_mut());
-            self.metrics.count(measurement, response.status());
+            self.witness.metrics.count(measurement, response.status());
             Ok(response)
         }
     }
@@ -208,6 +231,11 @@ impl<S: Inner> Service<Request> for EdgeService<S> {
         let edge = Arc::clone(&self.edge);
         Box::pin(edge.answer(request, inner))
     }
+}
+
+/// Whether the log has a line for every answer, so that its time is worth taking.
+fn is_every_answer_told() -> bool {
+    tracing::enabled!(target: "gittix::access", tracing::Level::DEBUG)
 }
 
 /// Whether a client says what encodings it takes and rules none out. One that rules some out is

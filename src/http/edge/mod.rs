@@ -2,6 +2,7 @@
 //! and queries, the form of refusals. Nothing here knows a resource.
 
 pub mod body;
+pub mod client;
 pub mod codes;
 pub mod conditional;
 pub mod errors;

@@ -235,10 +235,13 @@ impl ProblemDocument {
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
         let (status, retry_after_seconds) = (self.status(), self.retry_after_seconds);
+        let code = self.code;
         let own_headers = std::mem::take(&mut self.headers);
         // A document of strings always serialises.
         let body = serde_json::to_vec(&self.into_document()).unwrap_or_default();
         let mut response = (status, body).into_response();
+        // For those who tell of the answer without reading it.
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
         // Several statuses, 404 among them, may otherwise be cached by guesswork.

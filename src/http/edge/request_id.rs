@@ -1,7 +1,8 @@
 //! The name a request goes by, in its answer, in the log and in a problem.
 
 use std::fmt;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -26,13 +27,44 @@ pub struct CurrentRequest {
     pub id: RequestId,
     /// What it does.
     pub method: Method,
+    /// The address it comes from.
+    pub client: IpAddr,
     uri: Uri,
+    noted: Arc<Noted>,
+}
+
+/// What was learnt of a request while it was answered.
+#[derive(Debug, Default)]
+struct Noted {
+    user: OnceLock<u128>,
+    changed: OnceLock<&'static str>,
 }
 
 impl CurrentRequest {
-    /// A request under its name.
-    pub fn new(id: RequestId, request: &Request) -> Self {
-        Self { id, method: request.method().clone(), uri: request.uri().clone() }
+    /// A request under its name, from that address.
+    pub fn new(id: RequestId, client: IpAddr, request: &Request) -> Self {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Self { id, method, client, uri, noted: Arc::default() }
+    }
+
+    /// Notes whom the request that the current task is answering is by, or claims to be by.
+    pub fn is_by(user: u128) {
+        let _ = CURRENT.try_with(|current| current.noted.user.set(user));
+    }
+
+    /// Notes what it changes.
+    pub fn changes(what: &'static str) {
+        let _ = CURRENT.try_with(|current| current.noted.changed.set(what));
+    }
+
+    /// Whom it is by, if that is known.
+    pub fn user(&self) -> Option<u128> {
+        self.noted.user.get().copied()
+    }
+
+    /// What it changes, if that was noted.
+    pub fn changed(&self) -> Option<&'static str> {
+        self.noted.changed.get().copied()
     }
 
     /// Its path, without the query, which may hold what a user searched for.
@@ -100,6 +132,8 @@ impl fmt::Display for RequestId {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use axum::body::Body;
 
     use super::*;
@@ -144,7 +178,7 @@ mod tests {
     async fn whatever_answers_a_request_can_name_it() {
         let request = Request::get("/api/tickets?q=secret").body(Body::empty()).unwrap();
         let id = RequestId::of(request.headers(), &Fixed);
-        let current = CurrentRequest::new(id.clone(), &request);
+        let current = CurrentRequest::new(id.clone(), Ipv4Addr::LOCALHOST.into(), &request);
         let seen = current.scope(async { CurrentRequest::get().unwrap() }).await;
         assert_eq!((&seen.id, seen.path()), (&id, "/api/tickets"));
         assert_eq!(RequestId::current(), None, "outside a request there is none");
