@@ -29,7 +29,8 @@
         clippy::too_many_lines,
         clippy::unreachable,
         clippy::unwrap_used,
-        reason = "a test fails by panicking and tells how, and a table of cases may be long"
+        missing_docs,
+        reason = "a test fails by panicking and tells how, a table of cases may be long, and helpers are read with it"
     )
 )]
 
