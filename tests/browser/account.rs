@@ -48,7 +48,7 @@ async fn what_one_sells_is_one_step_away_and_called_so() {
     ana.signs_up("ana").await;
     ana.sells("Opera", "30").await;
     ana.presses("Selling").await;
-    ana.sees("Opera").await;
+    ana.sees("Buying").await;
     assert_eq!(ana.path().await, "/tickets/mine");
     let header = "return document.querySelector('#nav [aria-current]').textContent";
     assert_eq!(ana.runs(header).await, "Selling");

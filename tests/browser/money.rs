@@ -45,7 +45,7 @@ async fn prices_are_taken_as_people_write_them() {
     }
     ana.enters("Title", "Opera").await;
     ana.presses("List ticket").await;
-    ana.sees("That isn't an amount we can read").await;
+    ana.sees("Write the amount as a number").await;
     ana.enters("Price", "12.345").await;
     ana.sees("A buyer pays $12,345.").await;
     ana.enters("Price", "0.999").await;

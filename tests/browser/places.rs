@@ -84,7 +84,7 @@ async fn a_lowest_price_above_the_highest_is_said_to_be_one() {
     ana.enters("Highest price", "20").await;
     ana.sees("The lowest price is above the highest.").await;
     ana.enters("Highest price", "a lot").await;
-    ana.sees("That isn't an amount we can read").await;
+    ana.sees("Write the amount as a number").await;
     let said = ana.text().await;
     assert!(!said.contains("minPrice") && !said.contains("maxPrice"), "{said}");
     ana.enters("Lowest price", "20,50").await;

@@ -134,6 +134,53 @@ async fn a_bank_that_asks_is_answered_in_the_page() {
     tokio::join!(ana.leaves(), ben.leaves());
 }
 
+/// The server as it tells the secret of a waiting payment again, and lets go of it.
+const TELLING: &str = "
+  const real = window.fetch;
+  const answer = (status, body) => Promise.resolve(new Response(body && JSON.stringify(body),
+    { status, headers: { 'content-type': 'application/json' } }));
+  window.fetch = async (path, options = {}) => {
+    if (!/^\\/api\\/payments\\/charge_/.test(path)) return real(path, options);
+    if (options.method === 'DELETE') {
+      window.letGo = path;
+      return answer(204);
+    }
+    const charge = await (await real(path, options)).json();
+    return answer(200, { ...charge, clientSecret: 'pi_x_secret_y' });
+  };";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn a_payment_that_waits_for_the_bank_goes_on_in_another_tab_or_is_given_up() {
+    let server = Server::start();
+    let (ana, ben) = tokio::join!(Person::at(&server), Person::at(&server));
+    ana.signs_up("ana").await;
+    let ticket = ana.sells("Ballet", "88").await;
+    ben.signs_up("ben").await;
+    ben.visits(&ticket).await;
+    ben.presses("Purchase").await;
+    ben.presses("Pay").await;
+    ben.presses("Visa •••• 31553-D Secure: the bank asks you").await;
+    ben.presses("Pay $88").await;
+    ben.sees("Is it you?").await;
+    let script = serde_json::json!({ "source": TELLING });
+    ben.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+    ben.runs("sessionStorage.clear()").await;
+    ben.reloads().await;
+    ben.sees("Waiting for your bank").await;
+    ben.presses("Go on to your bank").await;
+    ben.sees("Is it you?").await;
+    ben.types("\u{E00C}").await;
+    ben.presses("Use another card").await;
+    let let_go = "return new Promise((resolve) => {
+        const look = () => (window.letGo ? resolve(window.letGo) : setTimeout(look, 20));
+        look();
+      })";
+    let let_go = ben.runs(let_go).await;
+    assert!(let_go.as_str().is_some_and(|path| path.starts_with("/api/payments/charge_")));
+    tokio::join!(ana.leaves(), ben.leaves());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium"]
 async fn a_seller_edits_and_withdraws_and_onlookers_see_it() {

@@ -12,10 +12,13 @@ import { badge } from "../tickets.js";
 import { bank } from "../bank.js";
 import { cardForm, declineText } from "../pay.js";
 import { missing } from "./missing.js";
-import { orderState } from "./orders.js";
+import { orderState, refundOf } from "./orders.js";
 
 /** At how many seconds left those who don't see the countdown are told. */
 const TOLD_AT = [600, 300, 120, 60, 30, 10];
+/** What there is to see of money that goes back. */
+const REFUND_PHASES = { pending: "refund_pending", succeeded: "refunded", failed: "refund_failed" };
+const DISPUTES = { open: "order-dispute-open", won: "order-dispute-won", lost: "order-dispute-lost" };
 /** How often an outcome that is not known yet is asked for, should its event be lost. */
 const POLL_MILLIS = 4000;
 
@@ -37,6 +40,7 @@ export async function order({ params, config, signal, entitle }) {
   const heading = h("h1");
   const amount = h("p.fact", {}, t("price-is", { price: price(order.price, order.currency) }));
   const state = h("p.fact");
+  const dispute = h("p.hint", { role: "status" });
   const body = h("div.controls");
   const problem = h("p.form-error", { role: "alert" });
   const time = h("span.time");
@@ -45,7 +49,9 @@ export async function order({ params, config, signal, entitle }) {
 
   /** What the page has to say; it is drawn anew only when this changes. */
   function currentPhase() {
-    if (order.status === "Completed") return order.charge?.stripeRefundId ? "refunded" : "completed";
+    const refund = REFUND_PHASES[refundOf(order)];
+    if (refund) return refund;
+    if (order.status === "Completed") return "completed";
     if (order.status === "Cancelled") return order.cancelReason;
     // The event that says that a payment waits may be here before the answer that says for whom.
     if (isPaying()) return bank.waitsFor(order) ? "bank" : "paying";
@@ -55,6 +61,7 @@ export async function order({ params, config, signal, entitle }) {
 
   function show() {
     const next = currentPhase();
+    say(dispute, DISPUTES[order.charge?.disputeStatus] ? t(DISPUTES[order.charge.disputeStatus]) : "");
     fill(state, parts("status-is", { status: badge(order.status, next === "expired" ? t("order-state-expired") : orderState(order)) }));
     if (next === phase) return;
     const hadFocus = body.contains(document.activeElement);
@@ -91,6 +98,10 @@ export async function order({ params, config, signal, entitle }) {
           h("a.button.wide", { href: "/orders" }, t("orders-title"))];
       case "refunded":
         return ended(t("order-refunded"), t("order-refunded-text", { price: price(order.price, order.currency) }));
+      case "refund_pending":
+        return ended(t("order-refund-pending"), t("order-refund-pending-text", { price: price(order.price, order.currency) }));
+      case "refund_failed":
+        return ended(t("order-refund-failed"), t("order-refund-failed-text", { price: price(order.price, order.currency) }));
       case "expired":
         return ended(t("order-expired"), t("order-expired-text"));
       case "payment_failed":
@@ -141,7 +152,7 @@ export async function order({ params, config, signal, entitle }) {
 
   function outcome(phase) {
     const texts = {
-      completed: "told-completed", expired: "told-expired", refunded: "told-refunded", payment_failed: "told-failed",
+      completed: "told-completed", expired: "told-expired", refunded: "told-refunded", refund_pending: "order-refund-pending", refund_failed: "order-refund-failed", payment_failed: "told-failed",
       buyer: "told-cancelled", paying: "told-paying", bank: "told-bank", open: "told-open",
     };
     return t(texts[phase] ?? "told-cancelled");
@@ -214,7 +225,7 @@ export async function order({ params, config, signal, entitle }) {
   return {
     title: title(phase),
     node: h("article.stub", {},
-      h("div.stub-main", {}, eyebrow, heading, h("div.facts", {}, amount, state)),
+      h("div.stub-main", {}, eyebrow, heading, h("div.facts", {}, amount, state, dispute)),
       h("div.stub-side", {}, body, problem)),
   };
 }

@@ -44,9 +44,17 @@ const CANCELLED = {
   buyer: "order-state-cancelled",
 };
 
+/** How far an order's money is on its way back: "pending", "succeeded", "failed", or null if it is not. */
+export function refundOf({ charge }) {
+  return charge?.refundStatus ?? (charge?.stripeRefundId ? "succeeded" : null);
+}
+
+const REFUNDED = { pending: "order-state-refund-pending", succeeded: "order-state-refunded", failed: "order-state-refund-failed" };
+
 /** An order's state, for people. */
 export function orderState(order) {
-  if (order.charge?.stripeRefundId) return t("order-state-refunded");
+  const refund = REFUNDED[refundOf(order)];
+  if (refund) return t(refund);
   if (order.status === "Completed") return t("order-state-paid");
   if (order.status === "Cancelled") return t(CANCELLED[order.cancelReason] ?? "order-state-cancelled");
   return t("order-state-open");

@@ -106,6 +106,8 @@ export async function ticket({ params, config, signal, go }) {
       // What was answered is settled; only what got no answer is tried again as the same.
       if (error.status > 0) intention.renew();
       if (error.status === 409) await refresh();
+      // It is held by an order of one's own, which the page now leads to.
+      if (mine) return;
       problem.textContent = error.code === "price_changed"
         ? t("ticket-price-changed", { price: price(error.document.price ?? ticket.price, ticket.currency) })
         : sentence(error);
