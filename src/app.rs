@@ -13,7 +13,7 @@ use crate::domain::Currency;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::feed::Feed;
-use crate::http::public_config::{CardForm, Storefront};
+use crate::http::storefront::{CardForm, Storefront};
 use crate::http::{ApiParts, ApiState, KeysInFlight, Readiness};
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy};

@@ -21,7 +21,7 @@ use crate::demo;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
-use crate::http::public_config::CardForm;
+use crate::http::storefront::CardForm;
 use crate::memory;
 use crate::new_folders::NewFolders;
 use crate::payments::{Sandbox, SharedGateway};

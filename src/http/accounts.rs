@@ -12,12 +12,12 @@ use utoipa_axum::routes;
 
 use super::edge::body::Json;
 use super::edge::codes::Code;
+use super::edge::docs::Refusals;
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
 use super::edge::json::JsonBody;
 use super::edge::problem::{FieldError, Problem};
 use super::edge::request_id::CurrentRequest;
-use super::openapi::Refusals;
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
 use crate::actors::MarketError;
@@ -84,8 +84,8 @@ struct AccountChanges {
 
 /// Makes an account and signs it in.
 #[utoipa::path(
-    post, path = "/api/users/signup", tag = "accounts", request_body = NewAccount,
-    responses((status = 201, body = UserJson, headers(("set-cookie" = String))), Refusals),
+    post, path = "/api/users/signup", operation_id = "signUp", tag = "accounts", request_body = NewAccount,
+    responses((status = 201, body = UserJson, description = "The account, signed in.", headers(("set-cookie" = String))), Refusals),
 )]
 async fn sign_up(
     State(state): State<ApiState>,
@@ -157,8 +157,8 @@ impl FieldValue for GivenPassword {
 
 /// Signs in.
 #[utoipa::path(
-    post, path = "/api/users/signin", tag = "accounts", request_body = Credentials,
-    responses((status = 200, body = UserJson, headers(("set-cookie" = String))), Refusals),
+    post, path = "/api/users/signin", operation_id = "signIn", tag = "accounts", request_body = Credentials,
+    responses((status = 200, body = UserJson, description = "The account, signed in.", headers(("set-cookie" = String))), Refusals),
 )]
 async fn sign_in(
     State(state): State<ApiState>,
@@ -243,9 +243,9 @@ fn with_cookie(status: StatusCode, cookie: &str, body: impl IntoResponse) -> Res
 
 /// Signs out: the session ends, here and for whoever else has its token.
 #[utoipa::path(
-    post, path = "/api/users/signout", tag = "accounts",
+    post, path = "/api/users/signout", operation_id = "signOut", tag = "accounts",
     security((), ("session" = []), ("bearer" = [])),
-    responses((status = 200, body = serde_json::Value, headers(("set-cookie" = String))), Refusals),
+    responses((status = 200, body = serde_json::Value, description = "Nobody is signed in any more.", headers(("set-cookie" = String))), Refusals),
 )]
 async fn sign_out(
     State(state): State<ApiState>,
@@ -260,9 +260,9 @@ async fn sign_out(
 
 /// Says who is signed in.
 #[utoipa::path(
-    get, path = "/api/users/currentuser", tag = "accounts",
+    get, path = "/api/users/currentuser", operation_id = "getCurrentUser", tag = "accounts",
     security((), ("session" = []), ("bearer" = [])),
-    responses((status = 200, body = CurrentUserJson), Refusals),
+    responses((status = 200, body = CurrentUserJson, description = "Who is signed in, if anyone is."), Refusals),
 )]
 async fn current_user(
     State(state): State<ApiState>,
@@ -279,9 +279,9 @@ async fn current_user(
 
 /// Changes the signed-in user's address, password or both.
 #[utoipa::path(
-    patch, path = "/api/users/me", tag = "accounts", request_body = AccountChanges,
+    patch, path = "/api/users/me", operation_id = "changeAccount", tag = "accounts", request_body = AccountChanges,
     security(("session" = []), ("bearer" = [])),
-    responses((status = 200, body = UserJson), Refusals),
+    responses((status = 200, body = UserJson, description = "The account as it is now."), Refusals),
 )]
 async fn change(
     State(state): State<ApiState>,

@@ -10,7 +10,7 @@
 //! holds one page, and nobody waits for it.
 
 pub mod feed;
-mod wire;
+pub mod wire;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -27,9 +27,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::edge::docs::Refusals;
 use super::edge::paging::Query;
 use super::edge::problem::{FieldError, Problem};
-use super::openapi::Refusals;
 use super::state::{ApiState, MaybeSignedIn, SignedIn, is_still_signed_in};
 use feed::Page;
 pub use wire::EventJson;
@@ -58,6 +58,16 @@ struct Start {
     after: Option<u64>,
 }
 
+/// Where to begin, as browsers tell it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header, which is read by itself")]
+struct LastEventId {
+    /// The number of the last event that the client knows.
+    #[param(rename = "last-event-id")]
+    id: Option<u64>,
+}
+
 /// An event as it is sent.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ServerSentEvent)]
@@ -82,10 +92,10 @@ struct SentEvent {
 /// there. A comment every 15 s keeps the connection alive. The stream ends when the session
 /// does.
 #[utoipa::path(
-    get, path = "/api/events", tag = "events",
+    get, path = "/api/events", operation_id = "listenToEvents", tag = "events",
     security((), ("session" = []), ("bearer" = [])),
-    params(Start, ("last-event-id" = Option<u64>, Header, description = "The number of the last event that the client knows.")),
-    responses((status = 200, body = SentEvent, content_type = "text/event-stream"), Refusals),
+    params(Start, LastEventId),
+    responses((status = 200, body = SentEvent, description = "Events, one after the other, until the connection ends.", content_type = "text/event-stream"), Refusals),
 )]
 async fn listen(
     State(state): State<ApiState>,

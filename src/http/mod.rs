@@ -1,23 +1,26 @@
 //! The HTTP API over the marketplace, and the pages that use it.
 //!
-//! Handlers extract, ask and answer; what a request must be before one sees it is decided by
-//! the [`edge`], and how things look to clients by [`views`] and [`edge::problem`]. Every write goes through [`crate::actors::Marketplace`]; reads go
-//! to the store.
+//! One module per resource: its handlers extract, ask and answer. What a request must be before
+//! one sees it is decided by the [`edge`], which knows no resource, and how things look to clients
+//! by [`views`] and [`edge::problem`]. Every write goes through [`crate::actors::Marketplace`];
+//! reads go to the store.
 
 mod accounts;
 pub mod admin;
 pub mod audit;
 pub mod edge;
+mod error_pages;
 pub mod events;
 mod openapi;
 mod orders;
 mod pages;
 mod payments;
-pub mod public_config;
+mod public_config;
 mod sales;
 mod sandbox;
 mod service;
 pub mod state;
+pub mod storefront;
 pub mod ticket_json;
 mod tickets;
 pub mod views;
@@ -60,7 +63,7 @@ pub fn router(state: ApiState) -> Router {
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
     let docs = Router::from(docs).layer(map_response(allow_docs));
     api.merge(docs)
-        .merge(edge::codes::routes())
+        .merge(error_pages::routes())
         .merge(pages::router(&state.storefront, state.store.clone()))
 }
 

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
+use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, Id};
 use super::edge::idempotency::{Remembered, once};
@@ -18,7 +19,6 @@ use super::edge::json::StrictJson;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
-use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
 use super::views::{OrderJson, OrderStatusJson};
 use crate::domain::{OrderId, OrderStatus, OrderView, Purchase, TicketId};
@@ -44,11 +44,11 @@ struct OrderDraft {
 
 /// Locks a ticket while its buyer pays.
 #[utoipa::path(
-    post, path = PATH, tag = "orders", security(("session" = []), ("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are answered again, not done again.")),
+    post, path = PATH, operation_id = "createOrder", tag = "orders", security(("session" = []), ("bearer" = [])),
+    params(IdempotencyKeyHeader),
     request_body = OrderDraft,
     responses(
-        (status = 201, body = OrderJson, headers(("location" = String), ("etag" = String))),
+        (status = 201, body = OrderJson, description = "The ticket is locked for the buyer.", headers(("location" = String), ("etag" = String))),
         Refusals,
     ),
 )]
@@ -114,10 +114,10 @@ enum OrderStatusName {
 
 /// Lists the signed-in user's orders, newest first.
 #[utoipa::path(
-    get, path = PATH, tag = "orders", params(OrderFilters),
+    get, path = PATH, operation_id = "listOrders", tag = "orders", params(OrderFilters),
     security(("session" = []), ("bearer" = [])),
     responses(
-        (status = 200, body = Vec<OrderJson>, headers(("link" = String, description = "The next page, if there is one."))),
+        (status = 200, body = Vec<OrderJson>, description = "A page of orders.", headers(("link" = String, description = "The next page, if there is one."))),
         Refusals,
     ),
 )]
@@ -170,10 +170,10 @@ fn position(cursor: &Cursor) -> Result<OrderId, FieldError> {
 
 /// Shows an order of the signed-in user's.
 #[utoipa::path(
-    get, path = "/api/orders/{id}", tag = "orders", security(("session" = []), ("bearer" = [])),
+    get, path = "/api/orders/{id}", operation_id = "getOrder", tag = "orders", security(("session" = []), ("bearer" = [])),
     params(("id" = String, Path)),
     responses(
-        (status = 200, body = OrderJson, headers(("etag" = String))),
+        (status = 200, body = OrderJson, description = "The order.", headers(("etag" = String))),
         (status = 304, description = "The client has this version."),
         Refusals,
     ),
@@ -196,9 +196,9 @@ async fn show(
 
 /// Gives the ticket back. It is available when the answer arrives.
 #[utoipa::path(
-    delete, path = "/api/orders/{id}", tag = "orders", security(("session" = []), ("bearer" = [])),
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Cancel only this version.")),
-    responses((status = 204), Refusals),
+    delete, path = "/api/orders/{id}", operation_id = "cancelOrder", tag = "orders", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), IfMatchHeader),
+    responses((status = 204, description = "The order is cancelled."), Refusals),
 )]
 async fn cancel(
     State(state): State<ApiState>,

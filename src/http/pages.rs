@@ -19,7 +19,7 @@ use axum::routing::get;
 use self::document::Page;
 use self::site::{SITE, Site, send_document};
 use super::edge::problem::Problem;
-use super::public_config::{CardForm, Storefront};
+use super::storefront::{CardForm, Storefront};
 use crate::store::SharedStore;
 
 /// Where pages are that the server draws the frame of, and what each is called in the catalogue.

@@ -10,13 +10,13 @@ use utoipa_axum::routes;
 
 use super::edge::body::Json;
 use super::edge::codes::Code;
+use super::edge::docs::{IdempotencyKeyHeader, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Id, Refused};
 use super::edge::idempotency::once;
 use super::edge::json::StrictJson;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
-use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
 use super::views::{ChargeJson, PendingChargeJson};
 use crate::actors::MarketError;
@@ -49,8 +49,8 @@ struct PaymentDraft {
 
 /// Pays an order.
 #[utoipa::path(
-    post, path = PATH, tag = "payments", security(("session" = []), ("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are answered again, not done again.")),
+    post, path = PATH, operation_id = "payOrder", tag = "payments", security(("session" = []), ("bearer" = [])),
+    params(IdempotencyKeyHeader),
     request_body = PaymentDraft,
     responses(
         (status = 201, body = ChargeJson, description = "Paid: the ticket is the buyer's.", headers(("location" = String))),
@@ -143,9 +143,9 @@ fn declined(charge: &Charge) -> Problem {
 
 /// Shows a charge of the signed-in user's.
 #[utoipa::path(
-    get, path = "/api/payments/{id}", tag = "payments", params(("id" = String, Path)),
+    get, path = "/api/payments/{id}", operation_id = "getPayment", tag = "payments", params(("id" = String, Path)),
     security(("session" = []), ("bearer" = [])),
-    responses((status = 200, body = ChargeJson), Refusals),
+    responses((status = 200, body = ChargeJson, description = "The charge."), Refusals),
 )]
 async fn show(
     State(state): State<ApiState>,

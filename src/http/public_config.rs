@@ -1,7 +1,5 @@
 //! `GET /api/config`: what a storefront must know before it can show anything.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -12,36 +10,11 @@ use utoipa_axum::routes;
 
 use super::edge::body::Json;
 use super::state::ApiState;
+use super::storefront::CardForm;
 
 /// The routes of the configuration.
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show))
-}
-
-/// How a storefront takes cards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CardForm {
-    /// Test cards to choose from.
-    Sandbox,
-    /// Stripe's own form, so that card numbers never come here. It needs the key that browsers
-    /// may know; without one nobody can pay in a browser.
-    Stripe {
-        /// Starts with `pk_`.
-        publishable_key: Option<String>,
-    },
-}
-
-/// What the storefront needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Storefront {
-    /// How it takes cards.
-    pub card_form: CardForm,
-    /// How long an order holds its ticket.
-    pub hold: Duration,
-    /// How many declined payments end an order.
-    pub max_attempts: u32,
-    /// Where the server is reached, such as `https://tickets.example.com`.
-    pub public_origin: Option<String>,
 }
 
 /// Who takes the money.
@@ -83,7 +56,7 @@ struct ConfigJson {
 }
 
 /// Tells what a storefront must know.
-#[utoipa::path(get, path = "/api/config", tag = "service", responses((status = 200, body = ConfigJson)))]
+#[utoipa::path(get, path = "/api/config", operation_id = "getConfig", tag = "service", responses((status = 200, body = ConfigJson, description = "What a storefront must know.")))]
 async fn show(State(state): State<ApiState>) -> Response {
     let (provider, publishable_key) = match &state.storefront.card_form {
         CardForm::Sandbox => (ProviderJson::Sandbox, None),

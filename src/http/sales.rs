@@ -12,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::docs::Refusals;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
-use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
 use super::views::{DisputeStatusJson, MajorUnits};
 use crate::domain::{TicketId, TicketState};
@@ -47,9 +47,9 @@ struct SaleJson {
 
 /// Shows how the money of a sold ticket stands, to its seller.
 #[utoipa::path(
-    get, path = "/api/tickets/{id}/sale", tag = "tickets", params(("id" = String, Path)),
+    get, path = "/api/tickets/{id}/sale", operation_id = "getTicketSale", tag = "tickets", params(("id" = String, Path)),
     security(("session" = []), ("bearer" = [])),
-    responses((status = 200, body = SaleJson), Refusals),
+    responses((status = 200, body = SaleJson, description = "How the money of the sale stands."), Refusals),
 )]
 async fn show(
     State(state): State<ApiState>,

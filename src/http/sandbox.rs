@@ -10,11 +10,11 @@ use utoipa_axum::routes;
 
 use super::edge::body::Json;
 use super::edge::codes::Code;
+use super::edge::docs::Refusals;
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field};
 use super::edge::json::JsonBody;
 use super::edge::problem::Problem;
-use super::openapi::Refusals;
 use super::state::{ApiState, SignedIn};
 use super::views::ChargeJson;
 use crate::domain::{Charge, FailureCode, IntentFact, IntentReport};
@@ -44,7 +44,7 @@ struct Authentication {
 /// Completes 3-D Secure in the sandbox, in the buyer's place. The outcome of the payment then
 /// shows on the order and the charge, as it does after a real bank's answer.
 #[utoipa::path(
-    post, path = "/api/sandbox/authenticate", tag = "payments",
+    post, path = "/api/sandbox/authenticate", operation_id = "authenticateSandboxPayment", tag = "payments",
     security(("session" = []), ("bearer" = [])),
     request_body = Authentication,
     responses((status = 200, body = ChargeJson, description = "The bank has the answer."), Refusals),

@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::docs::Refusals;
 use super::edge::problem::Problem;
-use super::openapi::Refusals;
 use super::state::ApiState;
 
 /// When a client that met a server which is starting or stopping should come back.
@@ -29,15 +29,15 @@ struct Status {
 }
 
 /// Says that the process is up.
-#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = Status)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "getHealth", tag = "service", responses((status = 200, body = Status, description = "The process is up.")))]
 async fn health() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
 /// Says whether the server takes work: 503 while it is stopping or can't write.
 #[utoipa::path(
-    get, path = "/readyz", tag = "service",
-    responses((status = 200, body = Status), Refusals),
+    get, path = "/readyz", operation_id = "getReadiness", tag = "service",
+    responses((status = 200, body = Status, description = "The server takes work."), Refusals),
 )]
 async fn readiness(State(state): State<ApiState>) -> Response {
     if state.readiness.is_stopping() || state.store.failure().is_some() {

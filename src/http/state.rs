@@ -13,7 +13,7 @@ use super::edge::problem::Problem;
 use super::edge::readiness::Readiness;
 use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
-use super::public_config::Storefront;
+use super::storefront::Storefront;
 use crate::actors::Marketplace;
 use crate::auth::{Credential, Passwords, SessionCookie, Throttle, Tokens, credential};
 use crate::domain::{Currency, SessionId, UserId};

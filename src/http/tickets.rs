@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::edge::body::Written;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
+use super::edge::docs::{Changes, IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Numeral, Refused};
 use super::edge::idempotency::{Remembered, once};
@@ -18,7 +19,6 @@ use super::edge::json::{JsonBody, StrictJson};
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
-use super::openapi::{Changes, Refusals};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::ticket_json;
 use super::views::TicketJson;
@@ -96,11 +96,11 @@ fn chargeable(numeral: &Numeral, state: &ApiState) -> Result<Price, Refused> {
 
 /// Lists a ticket for sale.
 #[utoipa::path(
-    post, path = PATH, tag = "tickets", security(("session" = []), ("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are answered again, not done again.")),
+    post, path = PATH, operation_id = "createTicket", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(IdempotencyKeyHeader),
     request_body = TicketDraft,
     responses(
-        (status = 201, body = TicketJson, headers(("location" = String), ("etag" = String))),
+        (status = 201, body = TicketJson, description = "The ticket is for sale.", headers(("location" = String), ("etag" = String))),
         Refusals,
     ),
 )]
@@ -188,10 +188,10 @@ enum SellerName {
 
 /// Lists what is for sale, or the signed-in user's own tickets.
 #[utoipa::path(
-    get, path = PATH, tag = "tickets", params(TicketFilters),
+    get, path = PATH, operation_id = "listTickets", tag = "tickets", params(TicketFilters),
     security((), ("session" = []), ("bearer" = [])),
     responses(
-        (status = 200, body = Vec<TicketJson>, headers(("link" = String, description = "The next page, if there is one."))),
+        (status = 200, body = Vec<TicketJson>, description = "A page of tickets.", headers(("link" = String, description = "The next page, if there is one."))),
         Refusals,
     ),
 )]
@@ -323,9 +323,9 @@ fn sort_tag(sort: TicketSort) -> u8 {
 
 /// Shows a ticket.
 #[utoipa::path(
-    get, path = "/api/tickets/{id}", tag = "tickets", params(("id" = String, Path)),
+    get, path = "/api/tickets/{id}", operation_id = "getTicket", tag = "tickets", params(("id" = String, Path)),
     responses(
-        (status = 200, body = TicketJson, headers(("etag" = String))),
+        (status = 200, body = TicketJson, description = "The ticket.", headers(("etag" = String))),
         (status = 304, description = "The client has this version."),
         Refusals,
     ),
@@ -344,10 +344,10 @@ async fn show(
 
 /// Changes a listing: both fields.
 #[utoipa::path(
-    put, path = "/api/tickets/{id}", tag = "tickets", security(("session" = []), ("bearer" = [])),
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Change only this version.")),
+    put, path = "/api/tickets/{id}", operation_id = "replaceTicket", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), IfMatchHeader),
     request_body = TicketDraft,
-    responses((status = 200, body = TicketJson, headers(("etag" = String))), Refusals),
+    responses((status = 200, body = TicketJson, description = "The ticket as it is now.", headers(("etag" = String))), Refusals),
 )]
 async fn replace(
     State(state): State<ApiState>,
@@ -362,10 +362,10 @@ async fn replace(
 
 /// Changes a listing: either field, or both.
 #[utoipa::path(
-    patch, path = "/api/tickets/{id}", tag = "tickets", security(("session" = []), ("bearer" = [])),
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Change only this version.")),
+    patch, path = "/api/tickets/{id}", operation_id = "changeTicket", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), IfMatchHeader),
     request_body = TicketChanges,
-    responses((status = 200, body = TicketJson, headers(("etag" = String))), Refusals),
+    responses((status = 200, body = TicketJson, description = "The ticket as it is now.", headers(("etag" = String))), Refusals),
 )]
 async fn change(
     State(state): State<ApiState>,
@@ -392,9 +392,9 @@ async fn edit(
 
 /// Takes a listing off the market.
 #[utoipa::path(
-    delete, path = "/api/tickets/{id}", tag = "tickets", security(("session" = []), ("bearer" = [])),
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Withdraw only this version.")),
-    responses((status = 204), Refusals),
+    delete, path = "/api/tickets/{id}", operation_id = "withdrawTicket", tag = "tickets", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), IfMatchHeader),
+    responses((status = 204, description = "The ticket is not for sale any more."), Refusals),
 )]
 async fn withdraw(
     State(state): State<ApiState>,

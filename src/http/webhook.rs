@@ -16,10 +16,10 @@ use utoipa_axum::routes;
 
 use super::edge::body::Json;
 use super::edge::codes::Code;
+use super::edge::docs::Refusals;
 use super::edge::errors::problem;
 use super::edge::json::read_body;
 use super::edge::problem::Problem;
-use super::openapi::Refusals;
 use super::state::ApiState;
 use crate::actors::{IdempotencyKey, MarketError};
 use crate::domain::{Answer, Charge, IntentId, UserId};
@@ -44,7 +44,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// It is answered 200 only once its effect is durable. The same event any number of times, in
 /// any order, has one effect.
 #[utoipa::path(
-    post, path = "/api/stripe/webhook", tag = "payments",
+    post, path = "/api/stripe/webhook", operation_id = "receiveStripeWebhook", tag = "payments",
     params(("Stripe-Signature" = String, Header, description = "The time and the signatures, as Stripe writes them.")),
     request_body(content = Object, description = "An event, as Stripe sends it.", content_type = "application/json"),
     responses((status = 200, body = Object, description = "Seen; nothing is left to do."), Refusals),

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::World;
+use crate::support::{Setup, World};
 
 #[tokio::test(start_paused = true)]
 async fn the_server_is_healthy_and_ready_until_it_stops() {
@@ -76,6 +76,43 @@ async fn the_description_names_every_route_and_is_sound() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(description.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
+}
+
+/// Two operations with one id are one to whoever reads the description: client generators, and
+/// `/api/docs`, which would send the request of one when the other is asked for.
+#[tokio::test(start_paused = true)]
+async fn every_operation_has_an_id_of_its_own_and_every_response_is_described() {
+    let world = World::new().await;
+    let description = world.anyone().get("/api/openapi.json").await.ok();
+    let mut ids = BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap_or_default();
+            let is_camel_case = id.starts_with(|first: char| first.is_ascii_lowercase())
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            assert!(is_camel_case && id.len() > 5, "{method} {path}: {id:?}");
+            assert!(ids.insert(id.to_owned()), "{method} {path}: {id} is there twice");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let told = response["description"].as_str().unwrap_or_default();
+                assert!(!told.is_empty(), "{method} {path}: {status} is not described");
+            }
+        }
+    }
+}
+
+/// `docs/openapi.json` is what client generators are pointed at, and what a change of the API
+/// shows in. `scripts/update-openapi` writes it anew.
+#[tokio::test(start_paused = true)]
+async fn the_committed_description_is_the_one_that_is_served() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let world = Setup { sandbox: true, ..Setup::default() }.start().await;
+    let served = world.anyone().get("/api/openapi.json").await.ok();
+    if std::env::var_os("GITTIX_UPDATE_OPENAPI").is_some() {
+        let text = serde_json::to_string_pretty(&served).unwrap();
+        std::fs::write(path, text + "\n").unwrap();
+    }
+    let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(committed == served, "docs/openapi.json is outdated: run scripts/update-openapi");
 }
 
 fn collect(value: &Value, references: &mut Vec<String>) {

@@ -5,6 +5,7 @@ pub mod body;
 pub mod client;
 pub mod codes;
 pub mod conditional;
+pub mod docs;
 pub mod errors;
 pub mod fields;
 pub mod framing;

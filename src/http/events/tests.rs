@@ -17,7 +17,7 @@ use crate::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSetting
 use crate::domain::ExpectedVersion;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
-use crate::http::public_config::CardForm;
+use crate::http::storefront::CardForm;
 use crate::payments::Sandbox;
 use crate::seams::{SystemClock, SystemEntropy};
 use crate::store::{OpenError, RedbStore, StoreSettings, WriterMode};

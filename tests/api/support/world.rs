@@ -9,7 +9,7 @@ use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettin
 use gittix::domain::Timestamp;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
-use gittix::http::public_config::CardForm;
+use gittix::http::storefront::CardForm;
 use gittix::payments::SharedGateway;
 use gittix::seams::{Clock, Entropy};
 use gittix::store::{RedbStore, SharedStore, StoreSettings, WriterMode};

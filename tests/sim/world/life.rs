@@ -305,7 +305,7 @@ fn settings_of(world: &World) -> AppSettings {
         session: Duration::from_secs(400_000_000),
         throttle: ThrottleSettings { enabled: false, account: rate, address: rate },
         client_address_header: None,
-        card_form: gittix::http::public_config::CardForm::Sandbox,
+        card_form: gittix::http::storefront::CardForm::Sandbox,
         max_event_streams: 16,
     }
 }
