@@ -21,14 +21,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::bugs::{Bug, planted};
 
 use super::{ChargeId, OrderId, Price, Timestamp, UserId, Version};
 
 /// An attempt to take money, with everything needed to bring it to an end after a crash.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Charge {
     /// Names the charge for ever, and with it the gateway's idempotency keys.
     pub id: ChargeId,
@@ -51,15 +49,15 @@ pub struct Charge {
 }
 
 /// The gateway's name for a payment intent: `pi_…`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IntentId(pub String);
 
 /// The gateway's name for a refund: `re_…`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RefundId(pub String);
 
 /// A card as the gateway knows it, `tok_…` or `pm_…`: good for one charge, so kept from logs.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PaymentToken(String);
 
 impl PaymentToken {
@@ -87,7 +85,7 @@ impl fmt::Debug for PaymentToken {
 }
 
 /// What a browser needs to bring the buyer before their bank. Shown to the buyer alone.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecret(pub String);
 
 impl fmt::Debug for ClientSecret {
@@ -97,7 +95,7 @@ impl fmt::Debug for ClientSecret {
 }
 
 /// How far a charge has come; see the diagram above.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargePhase {
     /// Written down; the gateway may or may not have heard of it. No money can be held yet.
     Intent,
@@ -159,7 +157,7 @@ pub enum ChargePhase {
 }
 
 /// How a cardholder's dispute of a charge stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisputeStatus {
     /// Not decided; the bank holds the money meanwhile.
     Open,
@@ -170,7 +168,7 @@ pub enum DisputeStatus {
 }
 
 /// Why a charge failed: the gateway's decline code, or one of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureCode(String);
 
 impl FailureCode {
@@ -201,7 +199,7 @@ impl FailureCode {
 }
 
 /// What a client sees of a charge's phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeStatus {
     /// Not decided yet.
     Created,
@@ -397,7 +395,7 @@ impl fmt::Debug for Charge {
 }
 
 /// A charge without its secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeView {
     /// Names the charge.
     pub id: ChargeId,

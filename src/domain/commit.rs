@@ -1,14 +1,12 @@
 //! What a decision asks the store to write: all of it, in one transaction, or nothing.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     Charge, Event, Order, OrderView, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
     Version,
 };
 
 /// A set of changes with the events that tell them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// When it was decided; the time of its events.
     pub at: Timestamp,
@@ -21,7 +19,7 @@ pub struct Commit {
 }
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// A new account, or an account's next version. Its address must be free.
     User(User),
@@ -59,7 +57,7 @@ pub enum Write {
 }
 
 /// A condition on what is stored, checked inside the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
     /// The user has fewer open orders than that.
     OpenOrdersBelow {
@@ -78,7 +76,7 @@ pub enum Precondition {
 }
 
 /// An idempotency key with what its first use led to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
     /// Who used the key.
     pub user: UserId,
@@ -93,7 +91,7 @@ pub struct Remembered {
 }
 
 /// What a repeated request is answered with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The ticket was listed and looked like this.
     TicketCreated(Ticket),

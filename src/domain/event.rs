@@ -2,7 +2,8 @@
 //!
 //! Events are appended to one durable log in the transaction of the change they tell. An event
 //! carries the resource as it was right after the change, without secrets, so that a reader of
-//! the log needs nothing else. A purchase that goes well reads:
+//! the log needs nothing else; of an account it has the id and the version, and nothing that names a
+//! person. A purchase that goes well reads:
 //!
 //! ```text
 //! UserCreated (seller)     UserCreated (buyer)
@@ -20,17 +21,15 @@
 //! makes the ticket Available again, each pair in one commit. An order's latest event is told
 //! again with a higher version when its charge changes afterwards, such as by a refund.
 
-use serde::{Deserialize, Serialize};
-
-use super::{ChargeView, OrderView, Ticket, Timestamp, UserId, UserView};
+use super::{ChargeView, OrderView, Ticket, Timestamp, UserEvent, UserId};
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Somebody signed up.
-    UserCreated(UserView),
+    UserCreated(UserEvent),
     /// An account has another address or password.
-    UserUpdated(UserView),
+    UserUpdated(UserEvent),
     /// A ticket was listed.
     TicketCreated(Ticket),
     /// A ticket was edited, locked, released or sold.
@@ -112,7 +111,7 @@ impl Event {
 }
 
 /// An event with its place in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
     /// Rises by one from event to event, without gaps; the first is 1.
     pub seq: u64,

@@ -41,5 +41,5 @@ pub use ticket::{
     ExpectedVersion, Ticket, TicketCommand, TicketDecision, TicketRejection, TicketState,
 };
 pub use time::Timestamp;
-pub use user::{Session, User, UserView};
+pub use user::{Session, User, UserEvent, UserView};
 pub use version::Version;

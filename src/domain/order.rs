@@ -1,13 +1,11 @@
 //! A buyer's hold on a ticket. What happens to it is decided in [`super::Purchase`].
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     ChargeId, ChargeView, OrderId, Price, Ticket, TicketId, Timestamp, Title, UserId, Version,
 };
 
 /// An order: it holds its ticket until it is paid, cancelled or out of time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// Names the order for ever.
     pub id: OrderId,
@@ -34,7 +32,7 @@ pub struct Order {
 }
 
 /// How an order stands. `Completed` and `Cancelled` are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderState {
     /// The ticket is locked; nothing was tried yet.
     Created,
@@ -47,7 +45,7 @@ pub enum OrderState {
 }
 
 /// Why an order ended without a sale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CancelReason {
     /// The buyer cancelled it.
     Buyer,
@@ -58,7 +56,7 @@ pub enum CancelReason {
 }
 
 /// An order's state without its details, as clients filter by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderStatus {
     /// The ticket is locked; nothing was tried yet.
     Created,
@@ -122,7 +120,7 @@ impl Order {
 }
 
 /// An order as its buyer sees it, with its latest charge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderView {
     /// The order itself, which has no secrets.
     pub order: Order,

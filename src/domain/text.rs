@@ -4,7 +4,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::visible::{disturbs_its_line, shows_nothing};
@@ -19,7 +18,7 @@ const EMAIL_LOCAL_MAX_BYTES: usize = 64;
 const DOMAIN_LABEL_MAX_BYTES: usize = 63;
 
 /// What a ticket is for: 1 to 200 visible characters, trimmed.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Title(String);
 
 /// Why a text is no title.
@@ -37,6 +36,11 @@ pub enum TitleError {
 }
 
 impl Title {
+    /// A title that was accepted before, perhaps by other rules than today's.
+    pub fn accepted_before(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Trims and checks a title.
     pub fn parse(text: &str) -> Result<Self, TitleError> {
         let trimmed = text.trim();
@@ -65,7 +69,7 @@ impl fmt::Debug for Title {
 }
 
 /// An e-mail address that could be delivered to.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 /// The text is no e-mail address.
@@ -74,6 +78,11 @@ pub struct Email(String);
 pub struct InvalidEmail;
 
 impl Email {
+    /// An address that was accepted before, perhaps by other rules than today's.
+    pub fn accepted_before(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Checks an address: an unquoted local part (RFC 5322's dot-atom, or letters and digits of
     /// any script as RFC 6531 allows) and a domain name of at least two labels.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
@@ -123,6 +132,11 @@ impl fmt::Debug for Email {
 pub struct EmailKey(String);
 
 impl EmailKey {
+    /// A key as it was stored.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The address in lower case.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -13,13 +13,12 @@
 //! ticket never looks at the clock. Whether a deadline has passed is the order's to decide
 //! (see [`super::Purchase`]), and both change in one commit.
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Order, OrderId, Price, TicketId, Timestamp, Title, UserId, Version};
 
 /// A listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// Names the ticket for ever.
     pub id: TicketId,
@@ -40,7 +39,7 @@ pub struct Ticket {
 }
 
 /// Whether a ticket can be bought, and who holds it if not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TicketState {
     /// Anyone but the seller may lock it.
     Available,

@@ -1,11 +1,9 @@
 //! A person with an account, and the sessions they are signed in with.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Email, SessionId, Timestamp, UserId, Version};
 
 /// An account.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// Names the account for ever.
     pub id: UserId,
@@ -42,6 +40,23 @@ impl User {
     }
 }
 
+impl User {
+    /// What the log tells of the account.
+    pub fn told(&self) -> UserEvent {
+        UserEvent { id: self.id, version: self.version }
+    }
+}
+
+/// What the log tells of an account. The log is kept for ever, so there is nothing in it that names
+/// a person: that is in the account's row, which can be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserEvent {
+    /// The account.
+    pub id: UserId,
+    /// The version it has now.
+    pub version: Version,
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("id", &self.id).field("version", &self.version).finish()
@@ -49,7 +64,7 @@ impl std::fmt::Debug for User {
 }
 
 /// An account without its secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserView {
     /// Names the account.
     pub id: UserId,
@@ -58,7 +73,7 @@ pub struct UserView {
 }
 
 /// One sign-in. A token is good for as long as its session is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// Whose session it is.
     pub user: UserId,

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// Starts at 0 and rises by one with every change. The store refuses a change that does not
 /// follow the version it holds, so a decision on stale state can never be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 
 impl Version {
+    /// The version of that number, as it was stored.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The version of a new row.
     pub const FIRST: Self = Self(0);
 

@@ -94,7 +94,7 @@ mod tests {
             (id, seller) in any::<(u128, u128)>(),
             title in a_title(),
             currency in prop::sample::select(vec!["usd", "jpy", "kwd"]),
-            minor in 1_u64..=99_999_999,
+            minor in 1_u64..=99_999_999_999,
             state in a_state(),
             changes in prop_oneof![Just(0), 1..2000_usize],
             created_at in any::<i64>(),

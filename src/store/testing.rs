@@ -105,7 +105,7 @@ impl World {
     pub async fn change_email(&self, id: UserId, email: &str) -> Result<(), CommitError> {
         let user = read(self.store.user(id).await).expect("an account");
         let user = user.changed(Some(Email::parse(email).expect("an address")), None);
-        let event = Event::UserUpdated(user.view());
+        let event = Event::UserUpdated(user.told());
         self.try_commit(Commit::at(self.now()).write(Write::User(user)).event(event)).await
     }
 
@@ -329,7 +329,7 @@ pub fn intent_of(charge: &Charge) -> IntentId {
 }
 
 pub fn created(user: &User) -> Commit {
-    let event = Event::UserCreated(user.view());
+    let event = Event::UserCreated(user.told());
     Commit::at(user.created_at).write(Write::User(user.clone())).event(event)
 }
 

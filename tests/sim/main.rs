@@ -114,8 +114,9 @@ mod teeth {
         let unfound = Mutex::new(Vec::new());
         // Each bug is planted on one thread, and found on it.
         let search = || {
-            while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match find(*bug) {
+            let bugs: Vec<_> = Bug::ALL.iter().filter(|bug| bug.is_for_the_simulator()).collect();
+            while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match find(**bug) {
                     Some((seeds, rule)) => println!("{}: {seeds} seeds, {rule}", bug.name()),
                     None => unfound.lock().expect("no panic").push(bug.name()),
                 }

@@ -31,7 +31,7 @@ impl Marketplace {
         let commit = Commit::at(now)
             .write(Write::User(user.clone()))
             .write(Write::OpenSession(Session { user: user.id, id: session, expires_at }))
-            .event(Event::UserCreated(user.view()));
+            .event(Event::UserCreated(user.told()));
         self.commit_new(commit).await?;
         Ok(user)
     }
@@ -105,7 +105,7 @@ impl Marketplace {
             let commit = Commit::at(self.now())
                 .write(Write::User(after.clone()))
                 .write_if(ends_sessions)
-                .event(Event::UserUpdated(after.view()));
+                .event(Event::UserUpdated(after.told()));
             match self.parts.context.commit(commit).await? {
                 Committed::Durable => return Ok(after.view()),
                 Committed::Conflict => {

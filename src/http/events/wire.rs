@@ -4,8 +4,8 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, LoggedEvent, Timestamp};
-use crate::http::views::{ChargeJson, OrderJson, Text, TicketJson, UserJson};
+use crate::domain::{Event, LoggedEvent, Timestamp, UserId};
+use crate::http::views::{ChargeJson, OrderJson, Text, TicketJson};
 
 /// How long a client should wait before it comes back, at the least, in milliseconds.
 const RETRY_MILLIS: usize = 1000;
@@ -33,17 +33,29 @@ pub struct EventJson<'e> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum EventData<'e> {
-    User(UserJson),
+    User(UserEventJson),
     Ticket(TicketJson<'e>),
     Order(OrderJson<'e>),
     Charge(ChargeJson<'e>),
+}
+
+/// What events tell of an account: nothing that names a person.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserEvent)]
+struct UserEventJson {
+    /// The account.
+    #[schema(value_type = String)]
+    id: Text<UserId>,
+    /// Rises by one with every change.
+    #[schema(minimum = 0)]
+    version: u64,
 }
 
 impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
     fn from(logged: &'e LoggedEvent) -> Self {
         let data = match &logged.event {
             Event::UserCreated(user) | Event::UserUpdated(user) => {
-                EventData::User(user.clone().into())
+                EventData::User(UserEventJson { id: Text(user.id), version: user.version.number() })
             }
             Event::TicketCreated(ticket)
             | Event::TicketUpdated(ticket)

@@ -1,25 +1,40 @@
 //! Copying a store to a new file, and a copy back into its place.
 //!
 //! The file of a running server can't be copied as a file: it changes meanwhile and would not
-//! open. So every table is copied as of one moment, which needs no pause of the server.
+//! open. So every table is copied as of one moment, which needs no pause of the server. The copy is
+//! verified before it gets its name: one of a store that is damaged is none, and good backups must
+//! not be rotated away for it.
 
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{
     Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, Value, WriteTransaction,
 };
 use thiserror::Error;
 
-use crate::store::redb::engine::files;
+use crate::store::redb::engine::files::{self, Draft};
+use crate::store::redb::engine::latch::{Latch, Storage};
+use crate::store::redb::engine::volume::Volume;
+use crate::store::redb::migrations;
 use crate::store::redb::open::{self, OpenError};
 use crate::store::redb::recovery::recover;
 use crate::store::redb::redb_store::JOURNAL_BYTES;
 use crate::store::redb::tables;
-use crate::store::redb::verify::{self, VerifyReport};
+use crate::store::redb::verify::{VerifyReport, verify};
 use crate::store::search::lingering::POSTINGS_PER_SALE;
 use crate::store::{BackupError, ReadError, storage_error};
+
+/// How much of a disk a copy leaves free, in bytes: a store that shares it must not run out of room.
+const LEFT_FREE: u64 = 64 << 20;
+/// After how many rows it is looked at again.
+const ROWS_PER_LOOK: usize = 10_000;
+/// How much memory a copy is made with.
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Why a store was not restored.
 #[derive(Debug, Error)]
@@ -42,55 +57,74 @@ fn first(report: &VerifyReport) -> &str {
     report.findings.first().map_or("none", |finding| finding.as_str())
 }
 
-/// Copies a store that is open to a new file.
-pub(in crate::store) fn backup(db: &Database, to: &Path) -> Result<(), BackupError> {
-    let copied = copy(db, to);
-    copied.map_err(|error| match error {
-        CopyError::Exists => BackupError::Exists(to.to_owned()),
-        CopyError::Failed(why) => BackupError::Failed(why),
-    })
+/// Copies a store that is open, of about so many bytes, to a new file.
+pub(in crate::store) fn backup(db: &Database, bytes: u64, to: &Path) -> Result<(), BackupError> {
+    finish(to, copy(to, bytes, &|target| copy_tables(db, target, files::folder_of(to))))
 }
 
-/// Copies the store in a file that no server has open to a new file.
+fn finish(to: &Path, copied: Result<VerifyReport, CopyError>) -> Result<(), BackupError> {
+    match copied {
+        Ok(_) => Ok(()),
+        Err(CopyError::Exists) => Err(BackupError::Exists(to.to_owned())),
+        Err(CopyError::Damaged(report)) => Err(BackupError::Failed(format!(
+            "the store is damaged, so nothing was written: {} findings, the first: {}",
+            report.findings_total,
+            first(&report)
+        ))),
+        Err(CopyError::Failed(why)) => Err(BackupError::Failed(why)),
+    }
+}
+
+/// Copies the store in a file that no server has open to a new file. The store stays as it is.
 pub fn backup_file(store: &Path, to: &Path) -> Result<(), BackupError> {
     let failed = |error: OpenError| match error {
         OpenError::InUse(path) => BackupError::InUse(path),
         error => BackupError::Failed(error.to_string()),
     };
-    let mut volume = open::open_existing(store, &mut Database::builder()).map_err(failed)?;
-    let found = open::read_format(&volume.db, store).map_err(failed)?;
-    open::check_format(found, tables::FORMAT).map_err(failed)?;
-    if found == tables::FORMAT {
-        recover(&mut volume, POSTINGS_PER_SALE).map_err(failed)?;
-    } else {
-        open::must_be_at_rest(&volume, store).map_err(failed)?;
-    }
-    backup(&volume.db, to)
+    let (source, found) = open_source(store).map_err(failed)?;
+    finish(to, copy_volume(&source, found, to))
 }
 
-/// Copies a backup to where a store is to be, after checking it as [`verify::verify`] does. What
-/// the backup holds stays as it is.
+/// Copies a backup to where a store is to be, and checks it as [`crate::store::verify`] does. The
+/// backup stays as it is; one of an earlier format is brought up to date on the way.
 pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> {
     if store.try_exists().map_err(open::io_error(store))? {
         return Err(RestoreError::Exists(store.to_owned()));
     }
-    let report = verify::verify(from)?;
-    if report.findings_total > 0 {
-        return Err(RestoreError::Damaged(Box::new(report)));
-    }
+    let (source, found) = open_source(from)?;
     let folder = files::folder_of(store);
     std::fs::create_dir_all(folder).map_err(open::io_error(folder))?;
-    let mut volume = open::open_existing(from, &mut Database::builder())?;
-    recover(&mut volume, POSTINGS_PER_SALE)?;
-    copy(&volume.db, store).map_err(|error| match error {
+    copy_volume(&source, found, store).map_err(|error| match error {
         CopyError::Exists => RestoreError::Exists(store.to_owned()),
+        CopyError::Damaged(report) => RestoreError::Damaged(report),
         CopyError::Failed(why) => RestoreError::Failed(why),
-    })?;
-    Ok(report)
+    })
+}
+
+/// Opens what is to be copied, and brings it up to date in memory. Its format is told, too.
+fn open_source(path: &Path) -> Result<(Volume, u64), OpenError> {
+    let mut volume = open::open_to_look(path, &open::builder(CACHE_BYTES))?;
+    let found = open::read_format(&volume.db, path)?;
+    open::check_format(found, tables::FORMAT)?;
+    if found == tables::FORMAT {
+        recover(&mut volume, POSTINGS_PER_SALE)?;
+    }
+    Ok((volume, found))
+}
+
+fn copy_volume(source: &Volume, found: u64, to: &Path) -> Result<VerifyReport, CopyError> {
+    let bytes = source.disk.whole().len()?;
+    copy(to, bytes, &|target| {
+        if found == tables::FORMAT {
+            return copy_tables(&source.db, target, files::folder_of(to));
+        }
+        Ok(migrations::convert(source, found, target, CACHE_BYTES, JOURNAL_BYTES)?)
+    })
 }
 
 enum CopyError {
     Exists,
+    Damaged(Box<VerifyReport>),
     Failed(String),
 }
 
@@ -100,78 +134,113 @@ impl<E: std::error::Error> From<E> for CopyError {
     }
 }
 
-fn copy(db: &Database, to: &Path) -> Result<(), CopyError> {
+/// Makes a copy under another name, verifies it, and gives it its own. Whatever fails, nothing is
+/// left of it.
+fn copy(
+    to: &Path,
+    bytes: u64,
+    fill: &dyn Fn(Arc<dyn Storage>) -> Result<(), CopyError>,
+) -> Result<VerifyReport, CopyError> {
     if to.try_exists()? {
         return Err(CopyError::Exists);
     }
-    let draft = files::draft_of(to);
-    files::remove_draft(&draft)?;
-    let source = db.begin_read()?;
-    copy_tables(&source, &draft)?;
-    check_copy(&source, &draft)?;
-    match files::publish(&draft, to) {
+    must_have_room(files::folder_of(to), bytes)?;
+    let (draft, file) = Draft::create(to)?;
+    let target = Arc::new(FileBackend::new(file)?);
+    // redb may panic on a file that was changed by others.
+    match catch_unwind(AssertUnwindSafe(|| fill(target))) {
+        Ok(filled) => filled?,
+        Err(_) => return Err(CopyError::Failed("reading the store panicked".to_owned())),
+    }
+    let report = verify(draft.path())?;
+    if !report.is_sound() {
+        return Err(CopyError::Damaged(Box::new(report)));
+    }
+    match draft.publish(to) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(CopyError::Exists),
-        published => Ok(published?),
+        published => {
+            published?;
+            Ok(report)
+        }
     }
 }
 
-fn copy_tables(source: &ReadTransaction, draft: &Path) -> Result<(), CopyError> {
-    struct Copy<'t> {
-        from: &'t ReadTransaction,
-        to: &'t WriteTransaction,
+/// Fails if a copy of so many bytes would fill a disk. Where it is not known how full it is, the copy
+/// is tried.
+fn must_have_room(folder: &Path, bytes: u64) -> Result<(), CopyError> {
+    let Some(free) = files::free_space(folder) else { return Ok(()) };
+    let needed = bytes.saturating_add(LEFT_FREE);
+    if free >= needed {
+        return Ok(());
     }
-    impl tables::Visitor for Copy<'_> {
-        type Error = ReadError;
-        fn visit<K: Key + 'static, V: Value + 'static>(
-            &mut self,
-            table: TableDefinition<'static, K, V>,
-        ) -> Result<(), ReadError> {
-            let from = self.from.open_table(table).map_err(storage_error)?;
-            let mut to = self.to.open_table(table).map_err(storage_error)?;
-            for entry in from.iter().map_err(storage_error)? {
-                let (key, value) = entry.map_err(storage_error)?;
-                to.insert(key.value(), value.value()).map_err(storage_error)?;
-            }
-            Ok(())
-        }
-    }
+    let (needed, free) = (needed.div_ceil(1 << 20), free >> 20);
+    Err(CopyError::Failed(format!(
+        "{} has {free} MiB left, and {needed} MiB are needed, of which {} are left free",
+        folder.display(),
+        LEFT_FREE >> 20
+    )))
+}
 
-    let target = open::create_draft(draft, JOURNAL_BYTES)?;
+fn copy_tables(db: &Database, target: Arc<dyn Storage>, folder: &Path) -> Result<(), CopyError> {
+    let source = db.begin_read()?;
+    let builder = open::builder(CACHE_BYTES);
+    let target = open::create_volume(Latch::new(target), &builder, JOURNAL_BYTES)?;
     let mut txn = target.db.begin_write()?;
     txn.set_quick_repair(true);
-    tables::visit(&mut Copy { from: source, to: &txn })?;
+    tables::visit(&mut Copy { from: &source, to: &txn, folder, rows: 0 })?;
     txn.commit()?;
+    let copied = target.db.begin_read()?;
+    tables::visit(&mut Count { left: &source, right: &copied })?;
+    copied.close()?;
     Ok(open::close(target)?)
 }
 
-/// Opens the copy as a server would, checks every page of it, and counts its rows.
-fn check_copy(source: &ReadTransaction, draft: &Path) -> Result<(), CopyError> {
-    struct Count<'t> {
-        left: &'t ReadTransaction,
-        right: &'t ReadTransaction,
-    }
-    impl tables::Visitor for Count<'_> {
-        type Error = ReadError;
-        fn visit<K: Key + 'static, V: Value + 'static>(
-            &mut self,
-            table: TableDefinition<'static, K, V>,
-        ) -> Result<(), ReadError> {
-            let rows = |txn: &ReadTransaction| {
-                txn.open_table(table).map_err(storage_error)?.len().map_err(storage_error)
-            };
-            let (left, right) = (rows(self.left)?, rows(self.right)?);
-            if left == right {
-                return Ok(());
-            }
-            let why = format!("{table}: {right} rows were copied of {left}");
-            Err(ReadError::Corrupt(why))
-        }
-    }
+struct Copy<'t> {
+    from: &'t ReadTransaction,
+    to: &'t WriteTransaction,
+    folder: &'t Path,
+    rows: usize,
+}
 
-    let mut builder = Database::builder();
-    let volume = open::open_existing(draft, builder.set_check_integrity_on_open(true))?;
-    let copied = volume.db.begin_read()?;
-    tables::visit(&mut Count { left: source, right: &copied })?;
-    copied.close()?;
-    Ok(open::close(volume)?)
+impl tables::Visitor for Copy<'_> {
+    type Error = CopyError;
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), CopyError> {
+        let from = self.from.open_table(table)?;
+        let mut to = self.to.open_table(table)?;
+        for entry in from.iter()? {
+            let (key, value) = entry?;
+            to.insert(key.value(), value.value())?;
+            self.rows += 1;
+            if self.rows.is_multiple_of(ROWS_PER_LOOK) {
+                must_have_room(self.folder, 0)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Count<'t> {
+    left: &'t ReadTransaction,
+    right: &'t ReadTransaction,
+}
+
+impl tables::Visitor for Count<'_> {
+    type Error = ReadError;
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), ReadError> {
+        let rows = |txn: &ReadTransaction| {
+            txn.open_table(table).map_err(storage_error)?.len().map_err(storage_error)
+        };
+        let (left, right) = (rows(self.left)?, rows(self.right)?);
+        if left == right {
+            return Ok(());
+        }
+        let why = format!("{table}: {right} rows were copied of {left}");
+        Err(ReadError::Corrupt(why))
+    }
 }

@@ -7,34 +7,43 @@ use redb::{Database, Durability, WriteTransaction};
 
 use crate::domain::{Commit, Write};
 use crate::store::CommitError;
-use crate::store::redb::apply::{Tally, apply, sweep_keys};
+use crate::store::records;
+use crate::store::records::commit::BatchBytes;
+use crate::store::records::state::{Batch, names};
+use crate::store::redb::apply::{apply, sweep_keys};
 use crate::store::redb::check::{Failed, OpenNow, Stop, check};
 use crate::store::redb::log::Appender;
 use crate::store::redb::open_orders::OpenOrders;
 use crate::store::redb::reads::{Kept, Snapshot};
-use crate::store::redb::tables::BATCH_KEY;
 use crate::store::redb::write_tables::WriteTables;
+use crate::store::redb::writer_state::WriterState;
 use crate::store::search::blocks;
 
 /// Writes what may be written of a batch, and says how each commit fares if that succeeds.
-/// `false` if there is nothing to write.
+/// `false` if there is nothing to write. What is written is kept for the journal, too, if it is
+/// to be.
 pub fn take_in<'c>(
     txn: &WriteTransaction,
     open_orders: &OpenOrders,
-    tally: &mut Tally,
+    state: &mut WriterState,
     commits: impl Iterator<Item = &'c Commit>,
+    mut journal: Option<&mut BatchBytes>,
     outcomes: &mut Vec<Result<(), CommitError>>,
 ) -> Result<bool, Failed> {
     let mut tables = WriteTables::new(txn);
-    let mut log = Appender::after(tally.last_seq);
+    let mut log = Appender::after(state.last_seq);
     let mut words = blocks::Changes::default();
     let mut newest = None;
     let mut keys_added = 0;
     for commit in commits {
-        let open = OpenNow { published: open_orders, batch: &tally.openings };
+        let open = OpenNow { published: open_orders, batch: &state.openings };
         match check(&mut tables, open, commit) {
             Ok(checked) => {
-                apply(&mut tables, tally, &mut log, &mut words, checked)?;
+                if let Some(journal) = &mut journal {
+                    let kept = journal.push(checked.at, checked.written(), checked.events.iter());
+                    kept.map_err(|error| Failed(error.to_string()))?;
+                }
+                apply(&mut tables, state, &mut log, &mut words, checked)?;
                 newest = newest.max(Some(commit.at));
                 keys_added += remembered(commit);
                 outcomes.push(Ok(()));
@@ -51,10 +60,12 @@ pub fn take_in<'c>(
     if !log.is_empty() {
         log.write(tables.events.open()?)?;
     }
-    let next = tally.batch.checked_add(1);
-    tally.batch = next.ok_or_else(|| Failed("the number of its last batch is wrong".to_owned()))?;
-    tables.meta.open()?.insert(BATCH_KEY, tally.batch)?;
-    tally.sweep.write(&mut tables, tally.batch)?;
+    let next = state.batch.checked_add(1);
+    state.batch = next.ok_or_else(|| Failed("the number of its last batch is wrong".to_owned()))?;
+    let row = records::encode(names::BATCH, &Batch(state.batch));
+    let row = row.map_err(|error| Failed(error.to_string()))?;
+    tables.state.open()?.insert(names::BATCH, row.as_slice())?;
+    state.sweep.write(&mut tables, state.batch)?;
     Ok(true)
 }
 
@@ -78,7 +89,7 @@ pub fn commit(
     mut txn: WriteTransaction,
     reach: Reach,
     open_orders: Arc<OpenOrders>,
-    tally: &mut Tally,
+    state: &mut WriterState,
 ) -> Result<Snapshot, Failed> {
     let durability = match reach {
         Reach::Memory => Durability::None,
@@ -88,15 +99,15 @@ pub fn commit(
     txn.set_quick_repair(reach == Reach::Checkpoint);
     txn.commit()?;
     // Before there is a snapshot: it can undo what is new to it, but not miss what is old.
-    tally.sweep.publish();
-    tally.openings.publish(&open_orders);
-    let kept = tally.keep();
-    let snapshot = Snapshot::of(db, open_orders, tally.sweep.lingering().clone());
+    state.sweep.publish();
+    state.openings.publish(&open_orders);
+    let kept = state.keep();
+    let snapshot = Snapshot::of(db, open_orders, state.sweep.lingering().clone());
     let snapshot = snapshot.map_err(|error| Failed(error.to_string()))?;
     Ok(snapshot.keeping(kept))
 }
 
-impl Tally {
+impl WriterState {
     /// What readers may keep from now on: nothing that the batch has changed. Its snapshot must not
     /// be known to anyone yet.
     pub fn keep(&mut self) -> Kept {
@@ -112,7 +123,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
-    use crate::store::redb::open::{open_backend, read_tally};
+    use crate::store::redb::open::{open_backend, read_state};
     use crate::store::redb::verify::verify_snapshot;
     use crate::store::testing::{World, in_memory};
 
@@ -132,14 +143,15 @@ mod tests {
             let volume = open_backend(Arc::new(InMemoryBackend::new()), 1 << 20, 1 << 16);
             let db = volume.expect("an empty store opens").db;
             let empty = Snapshot::of_file(&db).expect("a snapshot");
-            let (open_orders, tally) = (empty.open_orders().clone(), read_tally(&empty, 1));
-            let mut tally = tally.expect("an empty store");
+            let (open_orders, state) = (empty.open_orders().clone(), read_state(&empty, 1));
+            let mut state = state.expect("an empty store");
             for batch in commits.chunks(size) {
                 let (txn, mut outcomes) = (db.begin_write().expect("a transaction"), Vec::new());
-                let taken = take_in(&txn, &open_orders, &mut tally, batch.iter(), &mut outcomes);
+                let batch = batch.iter();
+                let taken = take_in(&txn, &open_orders, &mut state, batch, None, &mut outcomes);
                 assert!(matches!(taken, Ok(true)) && outcomes.iter().all(Result::is_ok));
                 let committed =
-                    commit(&db, txn, Reach::Memory, open_orders.clone(), &mut tally).is_ok();
+                    commit(&db, txn, Reach::Memory, open_orders.clone(), &mut state).is_ok();
                 assert!(committed);
             }
             let report = verify_snapshot(&Snapshot::of_file(&db).expect("a snapshot"));

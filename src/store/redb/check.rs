@@ -12,10 +12,11 @@ use crate::domain::{
     Charge, Commit, Order, OrderId, Precondition, Remembered, Session, SessionId, Ticket, TicketId,
     TicketState, Timestamp, User, UserId, Version, Write,
 };
-use crate::store::records::codec::{self, Record, TicketRow, TicketRowRef};
+use crate::store::records::commit::Written;
+use crate::store::records::session::SessionRow;
+use crate::store::records::{self, Record, TicketRow, remembered, session};
 use crate::store::redb::log::EncodedEvents;
 use crate::store::redb::open_orders::{OpenOrders, Openings};
-use crate::store::redb::tables;
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::rules;
 use crate::store::{CommitError, ReadError, Refusal};
@@ -35,6 +36,8 @@ pub struct Checked<'c> {
 pub enum Change<'c> {
     /// A new account or its next version.
     User { before: Option<User>, after: &'c User, row: Vec<u8> },
+    /// A ticket is locked, which is not written: its order is. `row` would be its row.
+    Lock { row: Vec<u8> },
     /// A new ticket or its next version; `before` is its row, and tells nothing of a lock.
     Ticket { before: Option<Ticket>, after: &'c Ticket, row: Vec<u8> },
     /// A ticket's end.
@@ -44,13 +47,13 @@ pub enum Change<'c> {
     /// A new charge or its next version.
     Charge { before: Option<Charge>, after: &'c Charge, row: Vec<u8> },
     /// A session begins.
-    OpenSession(Session),
+    OpenSession(Session, Vec<u8>),
     /// A session ends.
     EndSession { user: UserId, session: SessionId },
     /// All sessions of a user but one end.
     EndOtherSessions { user: UserId, except: SessionId },
-    /// An idempotency key is used; `replaces` is when its last use expired.
-    Remember { replaces: Option<Timestamp>, after: &'c Remembered, row: Vec<u8> },
+    /// An idempotency key is used, after its last use has expired or to complete it.
+    Remember { before: Option<Box<Remembered>>, after: &'c Remembered, row: Vec<u8> },
 }
 
 /// The open orders as the next commit of a batch finds them.
@@ -60,6 +63,23 @@ pub struct OpenNow<'b> {
     pub published: &'b OpenOrders,
     /// What the batch has done since.
     pub batch: &'b Openings,
+}
+
+impl Checked<'_> {
+    /// What the journal keeps of the changes.
+    pub fn written(&self) -> impl Iterator<Item = Written<'_>> {
+        self.changes.iter().map(|change| match change {
+            Change::User { row, .. } => Written::User(row),
+            Change::Lock { row } | Change::Ticket { row, .. } => Written::Ticket(row),
+            Change::Withdrawal { before, .. } => Written::Withdrawn(before.id, before.version),
+            Change::Order { row, .. } => Written::Order(row),
+            Change::Charge { row, .. } => Written::Charge(row),
+            Change::OpenSession(session, _) => Written::OpenSession(*session),
+            Change::EndSession { user, session } => Written::EndSession(*user, *session),
+            Change::EndOtherSessions { user, except } => Written::EndOtherSessions(*user, *except),
+            Change::Remember { row, .. } => Written::Remember(row),
+        })
+    }
 }
 
 impl OpenNow<'_> {
@@ -167,7 +187,7 @@ pub fn check<'c>(
 fn check_user(tables: &mut WriteTables<'_>, id: UserId, version: Version) -> Result<(), Stop> {
     let key = id.as_u128();
     let stored = match tables.users.open()?.get(key)? {
-        Some(row) => Some(codec::decode::<User>("users", key, row.value())?),
+        Some(row) => Some(records::decode::<User>(key, row.value())?),
         None => None,
     };
     if stored.is_some_and(|user| user.version == version) { Ok(()) } else { Err(CONFLICT) }
@@ -178,20 +198,20 @@ fn check_key<'c>(
     after: &'c Remembered,
     at: Timestamp,
 ) -> Result<Change<'c>, Stop> {
-    let key = (after.user.as_u128(), after.key.as_str());
+    let key = remembered::key(after);
     let before = match tables.idempotency.open()?.get(key)? {
-        Some(row) => Some(codec::decode::<Remembered>("idempotency", key, row.value())?),
+        Some(row) => Some(records::decode::<Remembered>(key, row.value())?),
         None => None,
     };
     let is_taken = |before: &Remembered| before.expires_at > at && !rules::completes(before, after);
     if before.as_ref().is_some_and(is_taken) {
         return Err(Refusal::KeyUsed.into());
     }
-    let replaces = before.map(|before| before.expires_at);
-    Ok(Change::Remember { replaces, after, row: codec::encode(after)? })
+    let before = before.map(Box::new);
+    Ok(Change::Remember { before, after, row: records::encode(key, after)? })
 }
 
-/// `None` for what was checked already, and for a lock, which is not written: its order is.
+/// `None` for what was checked already.
 fn check_version<'c>(
     tables: &mut WriteTables<'_>,
     open: OpenNow<'_>,
@@ -200,13 +220,12 @@ fn check_version<'c>(
 ) -> Result<Option<Change<'c>>, Stop> {
     Ok(Some(match write {
         Write::User(after) => {
-            let before: Option<User> =
-                stored(tables.users.open()?, tables::USERS, after.id.as_u128())?;
+            let before: Option<User> = stored(tables.users.open()?, after.id.as_u128())?;
             conflict_unless(rules::follows(
                 before.as_ref().map(|before| before.version),
                 after.version,
             ))?;
-            Change::User { before, after, row: codec::encode(after)? }
+            Change::User { before, after, row: records::encode(after.id.as_u128(), after)? }
         }
         Write::Ticket(after) => {
             let before = stored_ticket(tables, after.id)?;
@@ -214,7 +233,8 @@ fn check_version<'c>(
             if let TicketState::Locked { order, .. } = after.state {
                 let order = rules::written_order(all, order);
                 conflict_unless(rules::locks(before.as_ref(), holder, after, order))?;
-                return Ok(None);
+                let row = records::encode(after.id.as_u128(), after)?;
+                return Ok(Some(Change::Lock { row }));
             }
             let version = before.as_ref().map(|before| before.version);
             conflict_unless(rules::follows(
@@ -222,34 +242,36 @@ fn check_version<'c>(
                 after.version,
             ))?;
             conflict_unless(rules::ends_holder(holder, all))?;
-            Change::Ticket { before, after, row: codec::encode(&TicketRowRef::Listed(after))? }
+            Change::Ticket { before, after, row: records::encode(after.id.as_u128(), after)? }
         }
         Write::WithdrawTicket { id, last } => {
             conflict_unless(rules::ends_holder(open.holder(*id), all))?;
             let before = stored_ticket(tables, *id)?.filter(|ticket| ticket.version == *last);
-            let row = codec::encode(&TicketRowRef::Withdrawn { last: last.next() })?;
+            let mark = TicketRow::Withdrawn { last: last.next() };
+            let row = records::encode(id.as_u128(), &mark)?;
             Change::Withdrawal { before: before.ok_or(CONFLICT)?, row }
         }
         Write::Order(after) => {
-            let before: Option<Order> =
-                stored(tables.orders.open()?, tables::ORDERS, after.id.as_u128())?;
+            let before: Option<Order> = stored(tables.orders.open()?, after.id.as_u128())?;
             conflict_unless(rules::follows(
                 before.as_ref().map(|before| before.version),
                 after.version,
             ))?;
             conflict_unless(rules::takes_its_ticket_along(before.as_ref(), after, all))?;
-            Change::Order { before, after, row: codec::encode(after)? }
+            Change::Order { before, after, row: records::encode(after.id.as_u128(), after)? }
         }
         Write::Charge(after) => {
-            let before: Option<Charge> =
-                stored(tables.charges.open()?, tables::CHARGES, after.id.as_u128())?;
+            let before: Option<Charge> = stored(tables.charges.open()?, after.id.as_u128())?;
             conflict_unless(rules::follows(
                 before.as_ref().map(|before| before.version),
                 after.version,
             ))?;
-            Change::Charge { before, after, row: codec::encode(after)? }
+            Change::Charge { before, after, row: records::encode(after.id.as_u128(), after)? }
         }
-        Write::OpenSession(session) => Change::OpenSession(*session),
+        Write::OpenSession(opened) => {
+            let row = records::encode(session::key(opened), &SessionRow::from(opened))?;
+            Change::OpenSession(*opened, row)
+        }
         Write::EndSession { user, session } => {
             Change::EndSession { user: *user, session: *session }
         }
@@ -267,19 +289,17 @@ fn conflict_unless(holds: bool) -> Result<(), Stop> {
 
 fn stored<T: Record>(
     table: &impl ReadableTable<u128, &'static [u8]>,
-    definition: redb::TableDefinition<'_, u128, &'static [u8]>,
     id: u128,
 ) -> Result<Option<T>, Stop> {
-    use redb::TableHandle as _;
     match table.get(id)? {
-        Some(row) => Ok(Some(codec::decode(definition.name(), id, row.value())?)),
+        Some(row) => Ok(Some(records::decode(id, row.value())?)),
         None => Ok(None),
     }
 }
 
 /// The ticket, if there is one yet; one that was withdrawn is in conflict with everything.
 fn stored_ticket(tables: &mut WriteTables<'_>, id: TicketId) -> Result<Option<Ticket>, Stop> {
-    match stored(tables.tickets.open()?, tables::TICKETS, id.as_u128())? {
+    match stored(tables.tickets.open()?, id.as_u128())? {
         Some(TicketRow::Listed(ticket)) => Ok(Some(ticket)),
         Some(TicketRow::Withdrawn { .. }) => Err(CONFLICT),
         None => Ok(None),
@@ -313,7 +333,8 @@ fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(),
         Change::Ticket { .. }
         | Change::Withdrawal { .. }
         | Change::Order { .. }
-        | Change::OpenSession(_)
+        | Change::Lock { .. }
+        | Change::OpenSession(..)
         | Change::EndSession { .. }
         | Change::EndOtherSessions { .. }
         | Change::Remember { .. } => {}

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use redb::{Key, ReadableTable as _, TableDefinition, TableHandle as _, Value};
 
 use crate::domain::Commit;
+use crate::store::records::state::names;
 use crate::store::redb::engine::disk::{Disk, Fault};
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables;
@@ -58,7 +59,7 @@ fn open_behind(disk: &Disk, disk_lag: usize) -> RedbStore {
 
 /// What is left of sold tickets in these depends on where rounds of the sweep ended, which batches
 /// that are taken in together after a crash share; that they fit the rows is verified.
-const SWEPT: [&str; 3] = ["words", "lingering", "round"];
+const SWEPT: [&str; 2] = ["words", "lingering"];
 
 /// A hash of everything in a store that does not follow from the rest.
 fn image(store: &RedbStore) -> u64 {
@@ -74,6 +75,9 @@ fn image(store: &RedbStore) -> u64 {
             }
             for entry in self.0.table(table)?.iter().map_err(storage_error)? {
                 let (key, value) = entry.map_err(storage_error)?;
+                if K::as_bytes(&key.value()).as_ref() == names::ROUND.as_bytes() {
+                    continue;
+                }
                 self.1.write(K::as_bytes(&key.value()).as_ref());
                 self.1.write(V::as_bytes(&value.value()).as_ref());
             }

@@ -3,16 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase as _, TableDefinition};
+use redb::{Database, TableDefinition};
 
-use crate::store::redb::open::{self, Migration};
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{FORMAT_KEY, META, TICKETS};
 use crate::store::testing::{World, database, read};
 use crate::store::verify;
 use crate::store::{
     BackupError, CommitError, OpenError, RedbStore, Refusal, RestoreError, Store, StoreSettings,
-    backup_file, restore, storage_error,
+    backup_file, restore,
 };
 
 fn open(path: &Path) -> Result<RedbStore, OpenError> {
@@ -37,19 +36,16 @@ async fn a_store_is_created_with_its_folder_and_opens_again() {
     let stats = store.stats();
     let events = read(store.events(0, 1000).await);
     drop(store);
-    let draft = path.with_file_name("gittix.redb.new");
-    std::fs::write(&draft, b"left by a crash").expect("a file");
     let store = open(&path).expect("a store");
     assert_eq!(store.stats(), stats, "what is counted in memory is learnt again");
     assert_eq!(read(store.events(0, 1000).await), events);
-    assert!(!draft.exists());
 }
 
 #[tokio::test]
 async fn a_creation_that_a_crash_ended_is_begun_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("gittix.redb");
-    std::fs::write(folder.path().join("gittix.redb.new"), b"half a file").expect("a file");
+    std::fs::write(folder.path().join("gittix.redb.gittix-draft"), b"half a file").expect("a file");
     drop(a_busy_store(&path).await);
     let names: Vec<_> = std::fs::read_dir(folder.path())
         .expect("a folder")
@@ -111,7 +107,7 @@ async fn a_later_releases_file_is_refused() {
     drop(open(&path).expect("a new store"));
     set_format(&path, 7);
     let told = message(&path);
-    assert!(told.contains("format 7") && told.contains("up to 1"), "{told}");
+    assert!(told.contains("format 7") && told.contains("up to 2"), "{told}");
 }
 
 fn set_format(path: &Path, format: u64) {
@@ -140,31 +136,6 @@ async fn damage_is_told_and_panics_nowhere() {
             Err(error) => drop(error.to_string()),
         }
     }
-}
-
-#[tokio::test]
-async fn an_older_store_is_copied_and_brought_up_to_date() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("gittix.redb");
-    drop(a_busy_store(&path).await);
-    let steps = [
-        Migration { from: 2, run: |txn| note(txn, "second") },
-        Migration { from: 1, run: |txn| note(txn, "first") },
-    ];
-    let volume = open::open_and_migrate(&path, 1 << 20, 3, &steps).expect("a store");
-    assert_eq!(open::read_format(&volume.db, &path).expect("a format"), 3);
-    let meta = volume.db.begin_read().expect("a snapshot").open_table(META).expect("a table");
-    for step in ["first", "second"] {
-        assert!(meta.get(step).expect("a row").is_some(), "{step}");
-    }
-    drop((meta, volume));
-    let backup = folder.path().join("gittix.redb.format-1");
-    assert!(verify(&backup).expect("a report").is_sound());
-
-    let missing = open::open_and_migrate(&path, 1 << 20, 4, &steps);
-    assert!(matches!(missing, Err(OpenError::TooOld { found: 3, supported: 4 })));
-    let volume = open::open_and_migrate(&path, 1 << 20, 3, &steps).expect("it is as it was");
-    assert_eq!(open::read_format(&volume.db, &path).expect("a format"), 3);
 }
 
 /// A copy of a store as a crash would leave it: part of it is in the journal alone.
@@ -196,24 +167,6 @@ async fn what_a_crash_leaves_is_complete_for_whoever_opens_it() {
 }
 
 #[tokio::test]
-async fn a_journal_is_left_to_the_release_that_wrote_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (crashed, store) = a_crashed_store(folder.path()).await;
-    let steps = [Migration { from: 1, run: |txn| note(txn, "first") }];
-    let refused = open::open_and_migrate(&crashed, 1 << 20, 2, &steps).map(|_| ());
-    assert!(matches!(&refused, Err(OpenError::Failed(why)) if why.contains("not stopped cleanly")));
-    drop(open(&crashed).expect("this release"));
-    open::open_and_migrate(&crashed, 1 << 20, 2, &steps).expect("it was stopped cleanly");
-    drop(store);
-}
-
-fn note(txn: &redb::WriteTransaction, step: &str) -> Result<(), crate::store::ReadError> {
-    let mut meta = txn.open_table(META).map_err(storage_error)?;
-    meta.insert(step, 1).map_err(storage_error)?;
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_backup_is_made_in_use_and_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let [path, copy, back, other] =
@@ -234,7 +187,9 @@ async fn a_backup_is_made_in_use_and_restored() {
     backup_file(&path, &other).expect("nobody has it open");
     assert_eq!(verify(&other).expect("a report").counts, counts);
     let drafts = std::fs::read_dir(folder.path()).expect("a folder").filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|e| e == "new"))
+        entry
+            .as_ref()
+            .is_ok_and(|entry| entry.path().extension().is_some_and(|e| e == "gittix-draft"))
     });
     assert_eq!(drafts.count(), 0);
 }

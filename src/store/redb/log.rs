@@ -5,27 +5,15 @@
 //! in it, and a lock is told by two events.
 
 use redb::{ReadableTable, Table};
-use serde::{Deserialize, Serialize};
 
 use crate::domain::{Event, LoggedEvent, Timestamp};
-use crate::store::records::codec::{self, is_sound_price};
+use crate::store::records::envelope::{close, start};
+use crate::store::records::event::{RUN, append_event, read_run};
 use crate::store::{ReadError, storage_error};
 
 /// A row is closed before it grows beyond this, unless a single event does. It is chosen so
 /// that a row fills one page of 4 KB.
 const ROW_BYTES: usize = 3_900;
-
-#[derive(Serialize)]
-struct EntryRef<'a> {
-    at: Timestamp,
-    event: &'a Event,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    at: Timestamp,
-    event: Event,
-}
 
 /// The events of a batch of commits, on their way into the log.
 #[derive(Debug)]
@@ -45,9 +33,16 @@ pub struct EncodedEvents(Vec<Vec<u8>>);
 impl EncodedEvents {
     /// Encodes the events of one commit.
     pub fn new(at: Timestamp, events: &[Event]) -> Result<Self, ReadError> {
-        let encode =
-            |event| codec::append(Vec::with_capacity(EVENT_BYTES), &EntryRef { at, event });
+        let encode = |event| {
+            let mut bytes = Vec::with_capacity(EVENT_BYTES);
+            append_event(&mut bytes, at, event).map(|()| bytes)
+        };
         Ok(Self(events.iter().map(encode).collect::<Result<_, _>>()?))
+    }
+
+    /// Each of them as it goes into a row.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
     }
 }
 
@@ -63,7 +58,7 @@ impl Appender {
             match self.rows.last_mut() {
                 Some((_, row)) if row.len() + event.len() <= ROW_BYTES => row.extend(event),
                 _ => {
-                    let mut row = codec::encode_start();
+                    let mut row = start(RUN);
                     row.extend(event);
                     self.rows.push((self.next_seq, row));
                 }
@@ -78,21 +73,17 @@ impl Appender {
     }
 
     /// Writes the rows.
-    pub fn write(&self, table: &mut Table<'_, u64, &'static [u8]>) -> redb::Result<()> {
-        for (first_seq, row) in &self.rows {
-            table.insert(first_seq, row.as_slice())?;
+    pub fn write(&mut self, table: &mut Table<'_, u64, &'static [u8]>) -> redb::Result<()> {
+        for (first_seq, row) in &mut self.rows {
+            close(RUN, *first_seq, row);
+            table.insert(*first_seq, row.as_slice())?;
         }
         Ok(())
     }
 
-    /// The rows themselves, each under the number of its first event.
-    pub fn into_rows(self) -> Vec<(u64, Vec<u8>)> {
-        self.rows
-    }
-
-    #[cfg(test)]
-    pub fn rows(&self) -> &[(u64, Vec<u8>)] {
-        &self.rows
+    /// How many rows there are to write.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
     }
 
     /// Whether there is nothing to write.
@@ -101,55 +92,11 @@ impl Appender {
     }
 }
 
-/// The events of a row.
-pub fn decode_row(first_seq: u64, row: &[u8]) -> Result<Vec<LoggedEvent>, ReadError> {
-    let corrupt = |why: String| ReadError::Corrupt(format!("events {first_seq}: {why}"));
-    let mut rest = codec::body(row).map_err(corrupt)?;
-    let mut events = Vec::new();
-    let mut seq = first_seq;
-    while !rest.is_empty() {
-        let (entry, after) =
-            postcard::take_from_bytes::<Entry>(rest).map_err(|error| corrupt(error.to_string()))?;
-        if !is_sound(&entry.event) {
-            return Err(corrupt(format!("a value in event {seq} is out of bounds")));
-        }
-        events.push(LoggedEvent { seq, at: entry.at, event: entry.event });
-        seq = seq.checked_add(1).ok_or_else(|| corrupt("its number is too high".to_owned()))?;
-        rest = after;
-    }
-    if events.is_empty() {
-        return Err(corrupt("it holds no event".to_owned()));
-    }
-    Ok(events)
-}
-
-fn is_sound(event: &Event) -> bool {
-    match event {
-        Event::UserCreated(_) | Event::UserUpdated(_) => true,
-        Event::TicketCreated(ticket)
-        | Event::TicketUpdated(ticket)
-        | Event::TicketDeleted(ticket) => is_sound_price(ticket.price),
-        Event::OrderCreated(view)
-        | Event::OrderAwaitingPayment(view)
-        | Event::OrderCompleted(view)
-        | Event::OrderCancelled(view)
-        | Event::OrderExpired(view) => {
-            is_sound_price(view.order.price)
-                && view.charge.as_ref().is_none_or(|charge| is_sound_price(charge.amount))
-        }
-        Event::ChargeCreated(charge)
-        | Event::ChargeCompleted(charge)
-        | Event::ChargeFailed(charge)
-        | Event::ChargeRefunded(charge)
-        | Event::ChargeDisputed(charge) => is_sound_price(charge.amount),
-    }
-}
-
 /// The number of the last event; 0 before the first.
 pub fn last_seq(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, ReadError> {
     match table.last().map_err(storage_error)? {
         Some((first_seq, row)) => {
-            let events = decode_row(first_seq.value(), row.value())?;
+            let events = read_run(first_seq.value(), row.value())?;
             Ok(events.last().map_or(0, |event| event.seq))
         }
         None => Ok(0),
@@ -175,9 +122,38 @@ pub fn read(
             break;
         }
         let (first_seq, row) = entry.map_err(storage_error)?;
-        let events = decode_row(first_seq.value(), row.value())?;
+        let events = read_run(first_seq.value(), row.value())?;
         let room = limit - found.len();
         found.extend(events.into_iter().filter(|event| event.seq > after).take(room));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Ticket, TicketId, UserId};
+    use crate::store::testing::{a_title, usd};
+
+    #[test]
+    fn rows_of_events_stay_small_and_lose_none() {
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let (id, seller) = (TicketId::from_u128(2), UserId::from_u128(1));
+        let ticket = Ticket::list(id, seller, a_title("Café"), usd(1999), at);
+        let mut log = Appender::after(0);
+        for _ in 0..100 {
+            let event = Event::TicketCreated(ticket.clone());
+            log.push(EncodedEvents::new(at, &[event.clone(), event]).expect("bytes"));
+        }
+        assert_eq!(log.last_seq(), 200);
+        let mut next = 1;
+        for (first_seq, row) in &mut log.rows {
+            close(RUN, *first_seq, row);
+            assert!(row.len() <= 4096, "{}", row.len());
+            assert_eq!(*first_seq, next);
+            next += read_run(*first_seq, row).expect("events").len() as u64;
+        }
+        assert_eq!(next, 201);
+        assert!(log.rows() < 10, "{}", log.rows());
+    }
 }

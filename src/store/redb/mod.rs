@@ -9,7 +9,10 @@ pub mod crash_tests;
 pub mod engine;
 #[cfg(test)]
 pub mod file_tests;
+pub mod fill;
+pub mod indexes;
 pub mod log;
+pub mod migrations;
 pub mod open;
 pub mod open_orders;
 pub mod read_tables;
@@ -21,3 +24,4 @@ pub mod tables;
 pub mod verify;
 pub mod write_tables;
 pub mod writer;
+pub mod writer_state;

@@ -13,15 +13,17 @@ use redb::{
 };
 use thiserror::Error;
 
-use crate::store::redb::apply::Tally;
-use crate::store::redb::engine::files;
+use crate::store::redb::engine::files::{self, Draft};
 use crate::store::redb::engine::latch::{Latch, Storage};
+use crate::store::redb::engine::overlay::{Lock, Overlay};
 use crate::store::redb::engine::volume::{Volume, VolumeError};
 use crate::store::redb::log;
+use crate::store::redb::migrations;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
-use crate::store::search::lingering::{Lingering, Sweep};
+use crate::store::redb::writer_state::WriterState;
+use crate::store::search::lingering::Sweep;
 use crate::store::{ReadError, storage_error};
 
 /// Why a store could not be opened.
@@ -41,8 +43,11 @@ pub enum OpenError {
         /// The latest format this release knows.
         supported: u64,
     },
-    /// No release of this line can bring the file up to date.
-    #[error("the store has format {found}, and this release can't bring it to {supported}")]
+    /// An earlier release wrote the file, and it is not brought up to date here.
+    #[error(
+        "the store has format {found}, and this command reads format {supported}: a server of this \
+         release brings it up to date when it starts"
+    )]
     TooOld {
         /// The format of the file.
         found: u64,
@@ -85,87 +90,49 @@ impl From<ReadError> for OpenError {
     }
 }
 
-/// A step that brings the store from one format to the next.
-pub struct Migration {
-    /// The format it starts from.
-    pub from: u64,
-    /// What it does.
-    pub run: fn(&WriteTransaction) -> Result<(), ReadError>,
-}
-
-/// Every step from the first format to [`FORMAT`].
-const MIGRATIONS: &[Migration] = &[];
-
-/// Opens the store in a file, and creates it if there is none.
+/// Opens the store in a file, creates it if there is none, and brings it up to date if it is of an
+/// earlier format.
 pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<Volume, OpenError> {
-    let draft = files::draft_of(path);
     let folder = files::folder_of(path);
     fs::create_dir_all(folder).map_err(io_error(folder))?;
-    files::remove_draft(&draft).map_err(io_error(&draft))?;
     if !path.try_exists().map_err(io_error(path))? {
-        create_file(&draft, journal_bytes)?;
-        match files::publish(&draft, path) {
-            // Somebody else was faster; what they made is as good.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                files::remove_draft(&draft).map_err(io_error(&draft))?;
-            }
-            published => published.map_err(io_error(path))?,
-        }
+        create_file(path, journal_bytes)?;
     }
-    open_and_migrate(path, cache_bytes, FORMAT, MIGRATIONS)
+    let volume = open_existing(path, &mut builder(cache_bytes))?;
+    let found = read_format(&volume.db, path)?;
+    check_format(found, FORMAT)?;
+    if found == FORMAT {
+        return Ok(volume);
+    }
+    close(volume)?;
+    migrations::migrate_file(path, found, cache_bytes, journal_bytes)?;
+    open_existing(path, &mut builder(cache_bytes))
 }
 
 /// Creates an empty store. A power cut meanwhile can leave a file that does not open, so this
 /// is done under another name than the store's.
-fn create_file(draft: &Path, journal_bytes: u64) -> Result<(), OpenError> {
-    let volume = create_draft(draft, journal_bytes)?;
-    create_tables(&volume.db)?;
-    close(volume)
-}
-
-/// Creates a volume, without tables, under a name that is free.
-pub fn create_draft(draft: &Path, journal_bytes: u64) -> Result<Volume, OpenError> {
-    let file = files::create_draft(draft).map_err(io_error(draft))?;
-    let file = FileBackend::new(file).map_err(|error| database_error(draft, error))?;
+fn create_file(path: &Path, journal_bytes: u64) -> Result<(), OpenError> {
+    let (draft, file) = Draft::create(path).map_err(io_error(path))?;
+    let file = FileBackend::new(file).map_err(|error| database_error(draft.path(), error))?;
     let storage = Latch::new(Arc::new(file));
-    let volume = Volume::create(storage, journal_bytes, &Database::builder());
-    volume.map_err(|error| volume_error(draft, error))
+    close(create_volume(storage, &Database::builder(), journal_bytes)?)?;
+    match draft.publish(path) {
+        // Somebody else was faster; what they made is as good.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        published => published.map_err(io_error(path)),
+    }
 }
 
-pub(in crate::store) fn open_and_migrate(
-    path: &Path,
-    cache_bytes: usize,
-    format: u64,
-    migrations: &[Migration],
+/// Makes an empty store of what is empty.
+pub fn create_volume(
+    storage: Latch,
+    builder: &redb::Builder,
+    journal_bytes: u64,
 ) -> Result<Volume, OpenError> {
-    let volume = open_existing(path, &mut builder(cache_bytes))?;
-    let found = read_format(&volume.db, path)?;
-    if found == format {
-        return Ok(volume);
-    }
-    check_format(found, format)?;
-    must_be_at_rest(&volume, path)?;
-    // The file is copied while nobody has it open; a copy of one in use would not open.
-    close(volume)?;
-    let mut backup = path.as_os_str().to_owned();
-    backup.push(format!(".format-{found}"));
-    let (backup, draft) = (PathBuf::from(backup), files::draft_of(path));
-    fs::copy(path, &draft).map_err(io_error(&draft))?;
-    files::publish_over(&draft, &backup).map_err(io_error(&backup))?;
-    tracing::info!(found, format, backup = %backup.display(), "bringing the store up to date");
-    let volume = open_existing(path, &mut builder(cache_bytes))?;
-    migrate(&volume.db, found, format, migrations)?;
+    let volume = Volume::create(storage, journal_bytes, builder);
+    let volume = volume.map_err(|error| volume_error(Path::new("(new)"), error))?;
+    create_tables(&volume.db)?;
     Ok(volume)
-}
-
-/// The journal of another format can't be read, so there must be nothing in it.
-pub fn must_be_at_rest(volume: &Volume, path: &Path) -> Result<(), OpenError> {
-    let batch = Snapshot::of(&volume.db, Arc::default(), Lingering::default())?.batch()?;
-    if volume.journal.holds_after(batch).map_err(io_error(path))? {
-        let why = "it was not stopped cleanly: start the release that wrote it and stop that";
-        return Err(OpenError::Failed(why.to_owned()));
-    }
-    Ok(())
 }
 
 /// Opens a file that must be there and be a store. What its journal holds is not in the database
@@ -177,7 +144,25 @@ pub fn open_existing(path: &Path, builder: &mut redb::Builder) -> Result<Volume,
     open_volume(Latch::with_through(Arc::new(file), through), builder, path)
 }
 
-fn open_volume(storage: Latch, builder: &redb::Builder, path: &Path) -> Result<Volume, OpenError> {
+/// Opens a file to look at it: what is written to it stays in memory, so it may be on a medium that
+/// can't be written to. Others may look as well, but no server can have it open.
+pub fn open_to_look(path: &Path, builder: &redb::Builder) -> Result<Volume, OpenError> {
+    // A pipe would be waited for.
+    if !fs::metadata(path).map_err(io_error(path))?.is_file() {
+        return Err(OpenError::NotAStore(path.to_owned()));
+    }
+    let file = File::open(path).map_err(io_error(path))?;
+    let file = FileBackend::new(file).map_err(|error| database_error(path, error))?;
+    let file = Overlay::new(file, Lock::Shared).map_err(io_error(path))?;
+    open_volume(Latch::new(Arc::new(file)), builder, path)
+}
+
+/// Opens what may be a store.
+pub fn open_volume(
+    storage: Latch,
+    builder: &redb::Builder,
+    path: &Path,
+) -> Result<Volume, OpenError> {
     // redb may panic on a file that was changed by others.
     match catch_unwind(AssertUnwindSafe(|| Volume::open(storage, builder))) {
         Ok(opened) => opened.map_err(|error| volume_error(path, error)),
@@ -185,8 +170,8 @@ fn open_volume(storage: Latch, builder: &redb::Builder, path: &Path) -> Result<V
     }
 }
 
-/// Opens what is not a file: creates the tables if it is empty, and brings it up to date
-/// otherwise.
+/// Opens what is not a file, and creates the tables if it is empty. There is no room in it for a second
+/// store, so one of an earlier format stays what it is.
 pub fn open_backend(
     storage: Arc<dyn Storage>,
     cache_bytes: usize,
@@ -197,25 +182,27 @@ pub fn open_backend(
     let is_empty = storage.len().map_err(io_error(path))? == 0;
     let storage = Latch::new(storage);
     if is_empty {
-        let volume = Volume::create(storage, journal_bytes, &builder);
-        let volume = volume.map_err(|error| volume_error(path, error))?;
-        create_tables(&volume.db)?;
-        return Ok(volume);
+        return create_volume(storage, &builder, journal_bytes);
     }
     let volume = open_volume(storage, &builder, path)?;
-    let found = read_format(&volume.db, path)?;
+    must_have_format(&volume.db, path)?;
+    Ok(volume)
+}
+
+/// Refuses what has another format than this release's.
+pub fn must_have_format(db: &impl ReadableDatabase, path: &Path) -> Result<(), OpenError> {
+    let found = read_format(db, path)?;
     check_format(found, FORMAT)?;
     if found < FORMAT {
-        must_be_at_rest(&volume, path)?;
-        migrate(&volume.db, found, FORMAT, MIGRATIONS)?;
+        return Err(OpenError::TooOld { found, supported: FORMAT });
     }
-    Ok(volume)
+    Ok(())
 }
 
 /// A database whose cache takes so much memory. redb counts the bytes of the pages that it keeps, but
 /// each is an allocation with a few bytes more than a power of two, for which the allocator sets
 /// aside a quarter more.
-fn builder(cache_bytes: usize) -> redb::Builder {
+pub fn builder(cache_bytes: usize) -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes - cache_bytes / 5);
     builder
@@ -296,34 +283,16 @@ pub fn check_format(found: u64, supported: u64) -> Result<(), OpenError> {
     if found > supported { Err(OpenError::Newer { found, supported }) } else { Ok(()) }
 }
 
-/// Runs every step from `found` to `format` in one transaction.
-fn migrate(
-    db: &Database,
-    found: u64,
-    format: u64,
-    migrations: &[Migration],
-) -> Result<(), OpenError> {
-    if found == format {
-        return Ok(());
-    }
-    let mut txn = db.begin_write().map_err(storage_error)?;
-    txn.set_quick_repair(true);
-    for from in found..format {
-        let step = migrations.iter().find(|step| step.from == from);
-        let step = step.ok_or(OpenError::TooOld { found, supported: format })?;
-        (step.run)(&txn)?;
-    }
-    set_format(&txn, format)?;
-    txn.commit().map_err(storage_error)?;
-    Ok(())
-}
-
-/// Learns what the writer knows by heart.
-pub fn read_tally(snapshot: &Snapshot, postings_per_sale: usize) -> Result<Tally, ReadError> {
+/// Learns the state of the writer from the tables.
+pub fn read_state(snapshot: &Snapshot, postings_per_sale: usize) -> Result<WriterState, ReadError> {
     let batch = snapshot.batch()?;
-    Ok(Tally {
+    Ok(WriterState {
         openings: Openings::default(),
-        sweep: Sweep::new(snapshot.lingering().clone(), snapshot.round()?, postings_per_sale),
+        sweep: Sweep::new(
+            snapshot.lingering().clone(),
+            snapshot.round_or_first()?,
+            postings_per_sale,
+        ),
         rows: Arc::default(),
         changed: Vec::new(),
         gaps: Arc::default(),

@@ -15,7 +15,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::domain::{Order, OrderId, TicketId, UserId};
+use crate::domain::{OrderId, TicketId, UserId};
 
 /// The open orders, as of the last durable commit. Readers share it with the writer.
 #[derive(Debug, Default)]
@@ -52,9 +52,14 @@ pub struct Holding {
     pub ticket: TicketId,
 }
 
-impl From<&Order> for Holding {
-    fn from(order: &Order) -> Self {
-        Self { buyer: order.buyer, order: order.id, ticket: order.ticket }
+impl Holding {
+    /// An order by the numbers of ids.
+    pub fn of(order: u128, buyer: u128, ticket: u128) -> Self {
+        Self {
+            buyer: UserId::from_u128(buyer),
+            order: OrderId::from_u128(order),
+            ticket: TicketId::from_u128(ticket),
+        }
     }
 }
 
@@ -212,17 +217,17 @@ pub struct Openings {
 
 impl Openings {
     /// Notes an order that became open.
-    pub fn open(&mut self, order: &Order) {
+    pub fn open(&mut self, order: &Holding) {
         *self.surplus.entry(order.buyer).or_default() += 1;
-        self.holders.insert(order.ticket, Some(order.id));
-        self.changes.push(Change::Opened(order.into()));
+        self.holders.insert(order.ticket, Some(order.order));
+        self.changes.push(Change::Opened(*order));
     }
 
     /// Notes an order that is open no more.
-    pub fn close(&mut self, order: &Order) {
+    pub fn close(&mut self, order: &Holding) {
         *self.surplus.entry(order.buyer).or_default() -= 1;
         self.holders.insert(order.ticket, None);
-        self.changes.push(Change::Closed(order.into()));
+        self.changes.push(Change::Closed(*order));
     }
 
     /// The order that holds a ticket, what the batch has done included.
@@ -270,16 +275,9 @@ impl Openings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Ticket, Timestamp};
-    use crate::store::testing::{a_title, usd};
 
-    const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    fn order(buyer: u128, order: u128, ticket: u128) -> Order {
-        let seller = UserId::from_u128(99);
-        let ticket =
-            Ticket::list(TicketId::from_u128(ticket), seller, a_title("Rock"), usd(100), AT);
-        Order::new(OrderId::from_u128(order), UserId::from_u128(buyer), &ticket, AT, AT)
+    fn order(buyer: u128, order: u128, ticket: u128) -> Holding {
+        Holding::of(order, buyer, ticket)
     }
 
     fn id(order: u128) -> OrderId {
@@ -334,7 +332,7 @@ mod tests {
             let held = order(1, 10 + round, 100);
             batch.open(&held);
             batch.publish(&open);
-            moments.push((open.latest(), Some(held.id)));
+            moments.push((open.latest(), Some(held.order)));
             batch.close(&held);
             if round == 2 {
                 // Locked again at once, so that nobody ever sees it free.

@@ -10,18 +10,17 @@ use redb::{
 };
 
 use crate::domain::{
-    Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase, Remembered,
-    Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, OrderStatus, Purchase,
+    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
-use crate::store::records::codec::{self, Record, TicketRow};
-use crate::store::records::index::{END_STATUSES, status_code};
+use crate::store::records::order::{END_STATUSES, status_code};
+use crate::store::records::state::{Batch, holding, names};
+use crate::store::records::{self, Record, TicketRow, session};
 use crate::store::redb::log;
 use crate::store::redb::open_orders::{Holders, Holding, Link, OpenOrders};
 use crate::store::redb::read_tables::ReadTables;
 use crate::store::redb::row_cache::RowCache;
-use crate::store::redb::tables::{
-    BATCH_KEY, CHARGES, LINGERING, META, ORDERS, ROUND, TICKETS, USERS,
-};
+use crate::store::redb::tables::LINGERING;
 use crate::store::search::gaps::{Gaps, Rank, Stretch};
 use crate::store::search::lingering::{IdSet, Lingering, Round, ids_of_note};
 use crate::store::{Deadline, PurchaseQuery, ReadError, TicketSort, storage_error};
@@ -102,7 +101,7 @@ impl Snapshot {
 
     /// A damaged note is not known, so what it is of may be found by words.
     fn lingering_of_file(&self) -> Result<Lingering, ReadError> {
-        let through = self.round()?.through;
+        let through = self.round_or_first()?.through;
         let (mut swept, mut later) = (IdSet::default(), IdSet::default());
         for note in self.table(LINGERING)?.iter().map_err(storage_error)? {
             let (batch, ids) = note.map_err(storage_error)?;
@@ -118,23 +117,31 @@ impl Snapshot {
     /// How far what lingers has been taken out. In a store that has sold nothing, a round has
     /// nothing to do yet.
     pub fn round(&self) -> Result<Round, ReadError> {
-        let row = self.table(ROUND)?.get(()).map_err(storage_error)?;
-        Ok(row.map_or_else(Round::default, |row| {
-            let (through, word, first, has_swept) = row.value();
-            Round { through, next: (word.to_owned(), first), has_swept }
-        }))
+        Ok(self.state(names::ROUND)?.unwrap_or_default())
+    }
+
+    /// The same, or the first round if that is damaged: what has been swept is swept again.
+    pub fn round_or_first(&self) -> Result<Round, ReadError> {
+        self.round().or_else(|error| match error {
+            ReadError::Corrupt(_) => {
+                tracing::error!(%error, "how far sold tickets are swept is damaged");
+                Ok(Round::default())
+            }
+            ReadError::Storage(_) => Err(error),
+        })
+    }
+
+    /// A value of [`crate::store::redb::tables::STATE`].
+    pub fn state<T: Record>(&self, name: &str) -> Result<Option<T>, ReadError> {
+        let row = self.tables.state(&self.txn)?.get(name).map_err(storage_error)?;
+        row.map(|row| records::decode(name, row.value())).transpose()
     }
 
     fn open_orders_of_file(&self) -> Result<OpenOrders, ReadError> {
         let holding = |entry: redb::Result<(AccessGuard<'_, (i64, u128)>, _)>| {
-            let (deadline, held): (_, AccessGuard<'_, (u128, u128)>) =
-                entry.map_err(storage_error)?;
-            let (buyer, ticket) = held.value();
-            Ok(Holding {
-                buyer: UserId::from_u128(buyer),
-                order: OrderId::from_u128(deadline.value().1),
-                ticket: TicketId::from_u128(ticket),
-            })
+            let (deadline, held): (_, AccessGuard<'_, &[u8]>) = entry.map_err(storage_error)?;
+            let (buyer, ticket) = holding(deadline.value(), held.value())?;
+            Ok(Holding::of(deadline.value().1, buyer, ticket))
         };
         let deadlines = self.tables.deadlines(&self.txn)?;
         let count = usize::try_from(deadlines.len().map_err(storage_error)?).unwrap_or_default();
@@ -143,8 +150,7 @@ impl Snapshot {
 
     /// The number of the last batch.
     pub fn batch(&self) -> Result<u64, ReadError> {
-        let batch = self.table(META)?.get(BATCH_KEY).map_err(storage_error)?;
-        Ok(batch.map_or(0, |batch| batch.value()))
+        Ok(self.state(names::BATCH)?.map_or(0, |Batch(batch)| batch))
     }
 
     /// See [`crate::store::redb::open_orders`].
@@ -187,25 +193,25 @@ impl Snapshot {
 
     /// An account.
     pub fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
-        record(self.tables.users(&self.txn)?, USERS, id.as_u128())
+        record(self.tables.users(&self.txn)?, id.as_u128())
     }
 
     /// The account with that address.
     pub fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
         let id = self.tables.emails(&self.txn)?.get(email.as_str()).map_err(storage_error)?;
         let Some(id) = id.map(|id| id.value()) else { return Ok(None) };
-        record(self.tables.users(&self.txn)?, USERS, id)
+        let user: Option<User> = record(self.tables.users(&self.txn)?, id)?;
+        let user = user.filter(|user| user.email.key() == *email);
+        let id = UserId::from_u128(id);
+        let astray = || ReadError::Corrupt(format!("emails: {id} is listed and has another"));
+        user.ok_or_else(astray).map(Some)
     }
 
     /// A session.
     pub fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
         let key = (user.as_u128(), id.0);
-        let expires_at = self.tables.sessions(&self.txn)?.get(key).map_err(storage_error)?;
-        Ok(expires_at.map(|at| Session {
-            user,
-            id,
-            expires_at: Timestamp::from_millis(at.value()),
-        }))
+        let row = self.tables.sessions(&self.txn)?.get(key).map_err(storage_error)?;
+        row.map(|row| session::session(key, row.value())).transpose()
     }
 
     /// A ticket.
@@ -232,7 +238,7 @@ impl Snapshot {
 
     /// The row of a ticket, which tells nothing of a lock.
     pub fn ticket_row(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
-        let row: Option<TicketRow> = record(self.tickets()?, TICKETS, id.as_u128())?;
+        let row: Option<TicketRow> = record(self.tickets()?, id.as_u128())?;
         Ok(row.and_then(TicketRow::listed))
     }
 
@@ -269,12 +275,12 @@ impl Snapshot {
 
     /// An order.
     pub fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
-        record(self.tables.orders(&self.txn)?, ORDERS, id.as_u128())
+        record(self.tables.orders(&self.txn)?, id.as_u128())
     }
 
     /// A charge.
     pub fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
-        record(self.tables.charges(&self.txn)?, CHARGES, id.as_u128())
+        record(self.tables.charges(&self.txn)?, id.as_u128())
     }
 
     /// The charge of a payment intent.
@@ -285,7 +291,11 @@ impl Snapshot {
             .get(intent.0.as_str())
             .map_err(storage_error)?;
         let Some(id) = id.map(|id| id.value()) else { return Ok(None) };
-        record(self.tables.charges(&self.txn)?, CHARGES, id)
+        let charge: Option<Charge> = record(self.tables.charges(&self.txn)?, id)?;
+        let charge = charge.filter(|charge| charge.intent() == Some(intent));
+        let id = ChargeId::from_u128(id);
+        let astray = || ReadError::Corrupt(format!("charges_by_intent: {id} has another"));
+        charge.ok_or_else(astray).map(Some)
     }
 
     /// An order and its latest charge.
@@ -315,24 +325,31 @@ impl Snapshot {
         {
             let code = status_code(status);
             let run = index.range((buyer, code, 0)..=(buyer, code, last)).map_err(storage_error)?;
-            let ids =
-                run.rev().map(|entry| entry.map(|(key, _)| key.value().2).map_err(storage_error));
+            let ids = run
+                .rev()
+                .map(move |entry| Ok((entry.map_err(storage_error)?.0.value().2, Some(status))));
             runs.push((Box::new(ids) as Run<'_>).peekable());
         }
         // A list of those that have ended has no use for the open ones.
         if runs.len() != 1 {
             let open = self.open_orders.of(&self.moment, query.buyer);
             let open = open.into_iter().map(OrderId::as_u128).filter(move |id| *id <= last);
-            runs.push((Box::new(open.map(Ok)) as Run<'_>).peekable());
+            runs.push((Box::new(open.map(|id| Ok((id, None)))) as Run<'_>).peekable());
         }
         let mut found = Vec::new();
         while found.len() < query.limit {
-            let Some(id) = newest(&mut runs)? else { break };
+            let Some((id, listed)) = newest(&mut runs)? else { break };
             let id = OrderId::from_u128(id);
             let purchase = self.purchase(id)?.ok_or_else(|| {
                 ReadError::Corrupt(format!("orders {id}: it is listed, but missing"))
             })?;
             let status = purchase.order.state.status();
+            let is_right = purchase.order.buyer == query.buyer
+                && listed.map_or(purchase.order.is_open(), |listed| listed == status);
+            if !is_right {
+                let why = format!("ended_orders {id}: it does not belong there");
+                return Err(ReadError::Corrupt(why));
+            }
             if query.status.is_none_or(|wanted| wanted == status) {
                 found.push(purchase);
             }
@@ -351,7 +368,7 @@ impl Snapshot {
         let Some(row) = self.tables.idempotency(&self.txn)?.get(key).map_err(storage_error)? else {
             return Ok(None);
         };
-        let remembered: Remembered = codec::decode("idempotency", key, row.value())?;
+        let remembered: Remembered = records::decode(key, row.value())?;
         Ok(Some(remembered).filter(|remembered| remembered.expires_at > now))
     }
 
@@ -386,9 +403,10 @@ impl Snapshot {
         let mut found = Vec::new();
         for entry in index.range(first..).map_err(storage_error)?.take(limit) {
             let id = entry.map_err(storage_error)?.0.value();
-            found.push(record(charges, CHARGES, id)?.ok_or_else(|| {
+            let charge: Option<Charge> = record(charges, id)?;
+            found.push(charge.filter(Charge::is_unsettled).ok_or_else(|| {
                 let id = ChargeId::from_u128(id);
-                ReadError::Corrupt(format!("unsettled_charges {id}: the charge is missing"))
+                ReadError::Corrupt(format!("unsettled_charges {id}: it owes nothing"))
             })?);
         }
         Ok(found)
@@ -403,26 +421,26 @@ impl Snapshot {
 /// The record under an id.
 pub fn record<T: Record>(
     table: &ReadOnlyTable<u128, &'static [u8]>,
-    definition: TableDefinition<'static, u128, &'static [u8]>,
     id: u128,
 ) -> Result<Option<T>, ReadError> {
-    use redb::TableHandle as _;
     match table.get(id).map_err(storage_error)? {
-        Some(row) => Ok(Some(codec::decode(definition.name(), id, row.value())?)),
+        Some(row) => Ok(Some(records::decode(id, row.value())?)),
         None => Ok(None),
     }
 }
 
-/// Ids, newest first.
-type Run<'r> = Box<dyn Iterator<Item = Result<u128, ReadError>> + 'r>;
+/// An order, and the status it is listed in unless it is open.
+type Listed = (u128, Option<OrderStatus>);
+/// Orders, newest first.
+type Run<'r> = Box<dyn Iterator<Item = Result<Listed, ReadError>> + 'r>;
 
 /// Takes the newest of what the runs, each newest first, have left.
-fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<u128>, ReadError> {
-    let mut best: Option<(usize, u128)> = None;
+fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<Listed>, ReadError> {
+    let mut best: Option<(usize, Listed)> = None;
     for (place, run) in runs.iter_mut().enumerate() {
         match run.peek() {
-            Some(Ok(id)) if best.is_none_or(|(_, newest)| *id > newest) => {
-                best = Some((place, *id));
+            Some(Ok(listed)) if best.is_none_or(|(_, newest)| listed.0 > newest.0) => {
+                best = Some((place, *listed));
             }
             Some(Err(error)) => return Err(error.clone()),
             Some(Ok(_)) | None => {}
@@ -431,13 +449,13 @@ fn newest(runs: &mut [Peekable<Run<'_>>]) -> Result<Option<u128>, ReadError> {
     if let Some(run) = best.and_then(|(place, _)| runs.get_mut(place)) {
         run.next();
     }
-    Ok(best.map(|(_, id)| id))
+    Ok(best.map(|(_, listed)| listed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{OrderStatus, TicketState};
+    use crate::domain::TicketState;
     use crate::store::testing::{World, in_memory};
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use crate::domain::{
 };
 use crate::store::redb::engine::latch::Storage;
 use crate::store::redb::engine::volume::Volume;
+use crate::store::redb::engine::write_behind::WriteBehind;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::recovery::recover;
 use crate::store::redb::row_cache::RowCache;
@@ -114,6 +115,7 @@ pub struct RedbStore {
     /// Before the database, whose last snapshot it holds: fields are dropped in this order.
     pub(in crate::store) shared: Arc<Shared>,
     db: Arc<Database>,
+    disk: Arc<WriteBehind>,
     mode: WriterMode,
     /// `None` only while the store is being dropped.
     queue: Option<mpsc::Sender<Job>>,
@@ -136,18 +138,18 @@ impl RedbStore {
     }
 
     fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
-        let (snapshot, mut tally) = recover(&mut volume, settings.postings_per_sale)?;
-        tally.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), tally.batch));
-        tally.gaps = Arc::new(Gaps::of_at_least(settings.gap_min));
-        let snapshot = snapshot.keeping(tally.keep());
+        let (snapshot, mut state) = recover(&mut volume, settings.postings_per_sale)?;
+        state.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), state.batch));
+        state.gaps = Arc::new(Gaps::of_at_least(settings.gap_min));
+        let snapshot = snapshot.keeping(state.keep());
         let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);
-        let shared = Arc::new(Shared::new(snapshot, &tally));
+        let shared = Arc::new(Shared::new(snapshot, &state));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
         let writer = Writer::new(
             db.clone(),
             journal,
-            tally,
+            state,
             shared.clone(),
             settings.batch_max.max(1),
             settings.observer,
@@ -175,7 +177,7 @@ impl RedbStore {
                 None
             }
         };
-        Ok(Self { db, shared, mode: settings.writer, queue: Some(queue), thread })
+        Ok(Self { shared, db, disk, mode: settings.writer, queue: Some(queue), thread })
     }
 
     /// Checks that everything fits together, as [`crate::store::redb::verify`] does, while the store is in
@@ -320,8 +322,12 @@ impl Store for RedbStore {
     }
 
     async fn backup(&self, to: &Path) -> Result<(), BackupError> {
-        let (db, to) = (self.db.clone(), to.to_owned());
-        let copy = move || backup::backup(&db, &to);
+        let (db, disk, to) = (self.db.clone(), self.disk.clone(), to.to_owned());
+        let copy = move || {
+            let bytes = disk.whole().len();
+            let bytes = bytes.map_err(|error| BackupError::Failed(error.to_string()))?;
+            backup::backup(&db, bytes, &to)
+        };
         match self.mode {
             WriterMode::Inline => copy(),
             WriterMode::Thread => tokio::task::spawn_blocking(copy)

@@ -4,19 +4,15 @@
 //! added here is created, copied and checked without being listed anywhere else.
 //!
 //! Identifiers are time-ordered, so the rows that a batch of commits adds to a table keyed by
-//! one lie side by side and dirty few pages. Rows are records (see [`crate::store::records::codec`]); what an
-//! index holds is told by [`crate::store::records::index`].
+//! one lie side by side and dirty few pages. What rows hold is told by [`crate::store::records`], and
+//! what follows from them in indexes by [`crate::store::records::entries`].
 
 use redb::{Key, TableDefinition, Value};
 
 /// The format this release reads and writes, kept in [`META`] under [`FORMAT_KEY`].
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 /// Where [`META`] keeps the format.
 pub const FORMAT_KEY: &str = "format";
-/// Where [`META`] keeps the number of the last batch; see [`crate::store::redb::engine::journal`].
-pub const BATCH_KEY: &str = "batch";
-/// The list of what is available to anyone, beside each seller's own. No user has this id.
-pub const MARKET: u128 = 0;
 
 /// Does something to each table, whatever its types.
 pub trait Visitor {
@@ -44,21 +40,23 @@ macro_rules! tables {
 }
 
 tables! {
-    /// What concerns the whole file; see [`FORMAT_KEY`] and [`BATCH_KEY`].
+    /// The format of the file under [`FORMAT_KEY`], where every release looks for it.
     META: "meta", &str => u64;
+    /// What else concerns the whole file, by [name](crate::store::records::state::names).
+    STATE: "state", &str => &[u8];
 
     /// Accounts by user id.
     USERS: "users", u128 => &[u8];
     /// The user id by address in lower case.
     EMAILS: "emails", &str => u128;
-    /// When a session expires, in milliseconds since the epoch, by user and session id.
-    SESSIONS: "sessions", (u128, u128) => i64;
+    /// Sessions by user and session id.
+    SESSIONS: "sessions", (u128, u128) => &[u8];
 
     /// Tickets, and the marks of those withdrawn, by ticket id.
     TICKETS: "tickets", u128 => &[u8];
-    /// Prices in minor units by list (a seller's id or [`MARKET`]) and ticket id. A ticket is
+    /// Prices in minor units by list (a seller's id or [`crate::store::records::entries::MARKET`]) and ticket id. A ticket is
     /// in its seller's list until it is withdrawn, and in the market's until it is sold; see
-    /// [`crate::store::records::index::is_on_market`].
+    /// [`crate::store::records::ticket::is_on_market`].
     LISTS: "lists", (u128, u128) => u64;
     /// The same entries by list, price and the complement of the ticket id, so that equal
     /// prices stand newest first.
@@ -70,12 +68,10 @@ tables! {
     /// Notes of sold tickets that are still among the words: their ids by the batch that sold
     /// them; see [`crate::store::search::lingering`].
     LINGERING: "lingering", u64 => &[u8];
-    /// How far these have been taken out; see [`crate::store::search::lingering::Round`].
-    ROUND: "round", () => (u64, &str, u128, bool);
 
     /// Orders by order id.
     ORDERS: "orders", u128 => &[u8];
-    /// Orders that have ended by buyer, status (see [`crate::store::records::index::status_code`]) and order id.
+    /// Orders that have ended by buyer, status (see [`crate::store::records::order::status_code`]) and order id.
     /// The list of all a buyer's orders merges one run for each status, and the open ones, which
     /// are in memory: see [`crate::store::redb::open_orders`].
     ENDED_ORDERS: "ended_orders", (u128, u8, u128) => ();
@@ -83,7 +79,7 @@ tables! {
     /// epoch, and order id. An order whose charge is being captured stays until it is completed
     /// or cancelled, past its deadline if need be: readers page with `after`, so it blocks
     /// nobody.
-    DEADLINES: "deadlines", (i64, u128) => (u128, u128);
+    DEADLINES: "deadlines", (i64, u128) => &[u8];
 
     /// Charges by charge id.
     CHARGES: "charges", u128 => &[u8];
@@ -109,18 +105,19 @@ macro_rules! requested {
         $make! {
             users: USERS, u128 => &'static [u8];
             emails: EMAILS, &'static str => u128;
-            sessions: SESSIONS, (u128, u128) => i64;
+            sessions: SESSIONS, (u128, u128) => &'static [u8];
             tickets: TICKETS, u128 => &'static [u8];
             lists: LISTS, (u128, u128) => u64;
             lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
             words: WORDS, (&'static str, u128) => &'static [u8];
             orders: ORDERS, u128 => &'static [u8];
             ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();
-            deadlines: DEADLINES, (i64, u128) => (u128, u128);
+            deadlines: DEADLINES, (i64, u128) => &'static [u8];
             charges: CHARGES, u128 => &'static [u8];
             charges_by_intent: CHARGES_BY_INTENT, &'static str => u128;
             unsettled: UNSETTLED, u128 => ();
             events: EVENTS, u64 => &'static [u8];
+            state: STATE, &'static str => &'static [u8];
             idempotency: IDEMPOTENCY, (u128, &'static str) => &'static [u8];
             $($more)*
         }

@@ -47,7 +47,5 @@ macro_rules! write_tables {
 // What only commits touch is added to what requests read as well.
 tables::requested!(write_tables {
     lingering: LINGERING, u64 => &'static [u8];
-    round: ROUND, () => (u64, &'static str, u128, bool);
     idempotency_expiry: IDEMPOTENCY_EXPIRY, (i64, u128, &'static str) => ();
-    meta: META, &'static str => u64;
 });

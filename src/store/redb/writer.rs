@@ -28,12 +28,13 @@ use tokio::time::Instant;
 
 use crate::bugs::{Bug, planted};
 use crate::domain::Commit;
-use crate::store::redb::apply::Tally;
+use crate::store::records::commit::BatchBytes;
 use crate::store::redb::batch::{Reach, commit, take_in};
 use crate::store::redb::check::Failed;
 use crate::store::redb::engine::journal::{Journal, Place};
 use crate::store::redb::open_orders::OpenOrders;
 use crate::store::redb::reads::Snapshot;
+use crate::store::redb::writer_state::WriterState;
 use crate::store::{BatchObserver, CommitError};
 
 /// After a batch of so many commits, the next waits for company.
@@ -68,7 +69,7 @@ pub struct Shared {
 
 impl Shared {
     /// What a store that works shows.
-    pub fn new(snapshot: Snapshot, tally: &Tally) -> Self {
+    pub fn new(snapshot: Snapshot, state: &WriterState) -> Self {
         let shared = Self {
             failure: watch::Sender::new(None),
             open_orders: snapshot.open_orders().clone(),
@@ -76,7 +77,7 @@ impl Shared {
             last_seq: watch::Sender::new(0),
             snapshot: ArcSwap::from_pointee(snapshot),
         };
-        shared.show(tally);
+        shared.show(state);
         shared
     }
 
@@ -96,11 +97,11 @@ impl Shared {
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    fn show(&self, tally: &Tally) {
-        self.unsettled_charges.store(tally.unsettled, Ordering::Relaxed);
+    fn show(&self, state: &WriterState) {
+        self.unsettled_charges.store(state.unsettled, Ordering::Relaxed);
         self.last_seq.send_if_modified(|seq| {
-            let is_higher = tally.last_seq > *seq;
-            *seq = tally.last_seq;
+            let is_higher = state.last_seq > *seq;
+            *seq = state.last_seq;
             is_higher
         });
     }
@@ -110,25 +111,28 @@ impl Shared {
 pub struct Writer {
     db: Arc<Database>,
     journal: Journal,
-    tally: Tally,
+    state: WriterState,
     shared: Arc<Shared>,
     batch_max: usize,
     observer: Option<BatchObserver>,
+    /// What the journal is to keep of the current batch.
+    bytes: BatchBytes,
     /// Whether the current batch has been handed over to be made durable.
     is_committing: bool,
 }
 
 impl Writer {
-    /// A writer that knows `tally` by heart.
+    /// A writer that begins with that state.
     pub fn new(
         db: Arc<Database>,
         journal: Journal,
-        tally: Tally,
+        state: WriterState,
         shared: Arc<Shared>,
         batch_max: usize,
         observer: Option<BatchObserver>,
     ) -> Self {
-        Self { db, journal, tally, shared, batch_max, observer, is_committing: false }
+        let (bytes, is_committing) = (BatchBytes::default(), false);
+        Self { db, journal, state, shared, batch_max, observer, bytes, is_committing }
     }
 
     /// Empties the queue on the calling thread until all senders are gone.
@@ -195,7 +199,7 @@ impl Writer {
                 let _ = job.answer.send(Err(CommitError::Unavailable));
             }
         } else {
-            self.shared.show(&self.tally);
+            self.shared.show(&self.state);
         }
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
             // Whoever has stopped waiting does not need the answer.
@@ -219,15 +223,15 @@ impl Writer {
         let txn = self.db.begin_write()?;
         let commits = jobs.iter().map(|job| &job.commit);
         let open_orders = self.shared.open_orders.clone();
-        if !take_in(&txn, &open_orders, &mut self.tally, commits.clone(), outcomes)? {
+        self.bytes.clear();
+        let journal = Some(&mut self.bytes);
+        if !take_in(&txn, &open_orders, &mut self.state, commits, journal, outcomes)? {
             return txn.abort().map_err(Failed::from);
         }
-        let accepted = commits.zip(&*outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let accepted: Vec<&Commit> = accepted.map(|(commit, _)| commit).collect();
         self.is_committing = true;
-        let place = self.journalise(&accepted)?;
+        let place = self.journalise()?;
         let reach = if place == Place::Next { Reach::Memory } else { Reach::Checkpoint };
-        let snapshot = commit(&self.db, txn, reach, open_orders, &mut self.tally)?;
+        let snapshot = commit(&self.db, txn, reach, open_orders, &mut self.state)?;
         match place {
             Place::Next => {}
             Place::OtherHalf => self.journal.follow_checkpoint(),
@@ -239,11 +243,11 @@ impl Writer {
     }
 
     /// Makes a batch durable in the journal if it has room.
-    fn journalise(&mut self, commits: &[&Commit]) -> Result<Place, Failed> {
+    fn journalise(&mut self) -> Result<Place, Failed> {
         if planted(Bug::NoSync) {
             return Ok(Place::Next);
         }
-        Ok(self.journal.append(self.tally.batch, commits)?)
+        Ok(self.journal.append(self.state.batch, self.bytes.as_slice())?)
     }
 }
 

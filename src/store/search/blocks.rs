@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 use redb::{ReadableTable, Table};
 
+use crate::store::records::envelope::ENVELOPE_BYTES;
+use crate::store::records::state::BLOCK;
+use crate::store::records::{open, seal};
 use crate::store::redb::check::Failed;
 use crate::store::{ReadError, storage_error};
 
@@ -54,10 +57,16 @@ pub fn signature_of(posting: &Posting) -> u64 {
 /// The postings of a block that stands under `key`. Their order is not checked, which would take
 /// longer than most readers are at them.
 pub fn postings<'b>(key: (&str, u128), block: &'b [u8]) -> Result<&'b [Posting], ReadError> {
+    let (_, block) = open(BLOCK, key, block)?;
     match block.as_chunks() {
         (postings, []) if !postings.is_empty() => Ok(postings),
         _ => Err(ReadError::Corrupt(format!("words {key:?}: it has {} bytes", block.len()))),
     }
+}
+
+/// The postings of a block that was opened before, by [`postings`].
+pub fn opened(block: &[u8]) -> &[Posting] {
+    block.get(ENVELOPE_BYTES..).unwrap_or_default().as_chunks().0
 }
 
 /// The signature of a ticket among the postings of a word.
@@ -190,10 +199,24 @@ fn store(
     let (word, mut first) = key;
     let mut parts = postings.chunks(size).peekable();
     while let Some(part) = parts.next() {
-        table.insert((word, first), part.as_flattened())?;
+        insert(table, (word, first), part)?;
         first = parts.peek().and_then(|part| part.first()).map_or(first, id_of);
     }
     Ok(())
+}
+
+fn insert(
+    table: &mut WordsTable<'_>,
+    key: (&str, u128),
+    postings: &[Posting],
+) -> Result<(), Failed> {
+    table.insert(key, block(key, postings).as_slice())?;
+    Ok(())
+}
+
+/// A block of postings as it stands under its key.
+pub fn block(key: (&str, u128), postings: &[Posting]) -> Vec<u8> {
+    seal(BLOCK, key, postings.as_flattened())
 }
 
 /// What [`sweep`] has done.
@@ -271,7 +294,7 @@ fn settle(table: &mut WordsTable<'_>, block: &Thinned) -> Result<(), Failed> {
         table.remove(key)?;
         if !kept.is_empty() {
             united.extend(kept);
-            table.insert((word.as_str(), first), united.as_flattened())?;
+            insert(table, (word.as_str(), first), &united)?;
         }
         return Ok(());
     }
@@ -380,8 +403,11 @@ mod tests {
     #[test]
     fn a_block_is_some_postings_and_nothing_else() {
         let two = [posting(1, 0), posting(2, 0)];
-        assert_eq!(postings(("rock", 0), two.as_flattened()), Ok(two.as_slice()));
+        let key = ("rock", 0);
+        assert_eq!(postings(key, &block(key, &two)), Ok(two.as_slice()));
+        assert_eq!(opened(&block(key, &two)), two);
         for damaged in [&two.as_flattened()[1..], &[]] {
+            let damaged = &seal(BLOCK, key, damaged);
             let found = postings(("rock", 0), damaged);
             assert!(matches!(found, Err(ReadError::Corrupt(_))), "{found:?}");
         }
@@ -433,7 +459,7 @@ mod tests {
         let mut first = 0;
         for count in [100, 50, 60, 80] {
             let block: Vec<Posting> = (first..first + count).map(|id| posting(id, 1)).collect();
-            table.insert(("rock", first), block.as_flattened()).expect("a block");
+            insert(&mut table, ("rock", first), &block).expect("a block");
             first += count;
         }
         sweep(&mut table, ("rock".to_owned(), 100), 1000, &|_| false).expect("blocks");

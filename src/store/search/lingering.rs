@@ -19,6 +19,9 @@ use redb::ReadableTable;
 use crate::bugs::{Bug, planted};
 use crate::domain::TicketId;
 use crate::store::ReadError;
+use crate::store::records;
+use crate::store::records::open;
+use crate::store::records::state::{NOTE, ids_row, names};
 use crate::store::redb::check::Failed;
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::search::blocks::{self, Swept};
@@ -28,8 +31,6 @@ use crate::store::search::blocks::{self, Swept};
 pub const POSTINGS_PER_SALE: usize = 128;
 /// What forgetting the tickets of one batch costs, in postings looked at.
 const NOTE_COST: usize = 8;
-/// How many bytes an id has in a note.
-const ID_BYTES: usize = size_of::<u128>();
 
 /// The tickets that linger. A snapshot keeps the sets that its tables need; they grow with later
 /// sales, which are passed over early by that.
@@ -72,11 +73,11 @@ impl Lingering {
 
 /// The ids of a note, which is a row of [`crate::store::redb::tables::LINGERING`].
 pub fn ids_of_note(batch: u64, note: &[u8]) -> Result<Vec<u128>, ReadError> {
-    let (ids, rest) = note.as_chunks::<ID_BYTES>();
-    if ids.is_empty() || !rest.is_empty() {
-        return Err(ReadError::Corrupt(format!("lingering {batch}: it has {} bytes", note.len())));
+    let (_, ids) = open(NOTE, batch, note)?;
+    match ids.as_chunks() {
+        (ids, []) if !ids.is_empty() => Ok(ids.iter().map(|id| u128::from_be_bytes(*id)).collect()),
+        _ => Err(ReadError::Corrupt(format!("lingering {batch}: it has {} bytes", ids.len()))),
     }
-    Ok(ids.iter().map(|id| u128::from_be_bytes(*id)).collect())
 }
 
 /// How far a round has come. The file has it too, so that a round goes on after a restart.
@@ -129,7 +130,7 @@ impl Sweep {
         if self.sold.is_empty() {
             return Ok(());
         }
-        let note: Vec<u8> = self.sold.iter().flat_map(|id| id.to_be_bytes()).collect();
+        let note = ids_row(batch, &self.sold);
         tables.lingering.open()?.insert(batch, note.as_slice())?;
         self.batch = batch;
         let mut postings = self.sold.len().saturating_mul(self.postings_per_sale);
@@ -140,9 +141,9 @@ impl Sweep {
             postings = postings.saturating_sub(looked_at.max(1));
         }
         let round = if self.is_over { self.next_round() } else { self.round.clone() };
-        let (word, first) = &round.next;
-        let row = (round.through, word.as_str(), *first, round.has_swept);
-        tables.round.open()?.insert((), row)?;
+        let row = records::encode(names::ROUND, &round);
+        let row = row.map_err(|error| Failed(error.to_string()))?;
+        tables.state.open()?.insert(names::ROUND, row.as_slice())?;
         Ok(())
     }
 

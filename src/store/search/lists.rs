@@ -31,8 +31,8 @@ use std::sync::Arc;
 use redb::ReadOnlyTable;
 
 use crate::bugs::{Bug, planted};
+use crate::store::records::entries::MARKET;
 use crate::store::redb::reads::Snapshot;
-use crate::store::redb::tables::MARKET;
 use crate::store::search::gaps::{GAP_MAX, Rank, Stretch, rank};
 use crate::store::search::postings::Postings;
 use crate::store::search::sources::{ByPrice, Newest, Source, Step};

@@ -259,7 +259,7 @@ impl Unread {
 
     /// The newest that passes the filter.
     fn next(&mut self, filter: Filter, spent: &mut usize) -> Option<u128> {
-        let (postings, _) = self.block.value().as_chunks();
+        let postings = blocks::opened(self.block.value());
         let unread = postings.get(..self.count)?;
         let found = unread.iter().rposition(|posting| filter.lets_pass(posting));
         let looked_at = unread.len() - found.unwrap_or(0);

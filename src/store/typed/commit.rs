@@ -15,9 +15,9 @@ use crate::domain::{
 use crate::store::contract::{
     Change, Check, Entry, Found, Index, Key, Read, Refused, Row, RowCommit, Rows, Run,
 };
-use crate::store::records::codec::{self, TicketRow, TicketRowRef};
-use crate::store::redb::log::Appender;
-use crate::store::redb::log::EncodedEvents;
+use crate::store::records::event::alone;
+use crate::store::records::session::SessionRow;
+use crate::store::records::{self, TicketRow};
 use crate::store::rules;
 use crate::store::{CommitError, ReadError, Refusal};
 
@@ -112,7 +112,8 @@ impl<R: Rows> TypedStore<R> {
         let encoded = |bytes: Result<Vec<u8>, ReadError>| bytes.map_err(unreadable);
         match write {
             Write::User(after) => {
-                let (key, bytes) = (keys::user(after.id), encoded(codec::encode(after))?);
+                let key = keys::user(after.id);
+                let bytes = encoded(records::encode(key.id.as_slice(), after))?;
                 draft.still(&key, after.version.previous().map(Version::number));
                 draft.put(key, after.version.number(), bytes, keys::of_user(after));
             }
@@ -126,8 +127,9 @@ impl<R: Rows> TypedStore<R> {
                 conflict_unless(ticket.is_some_and(|ticket| ticket.version == *last))?;
                 draft.still(&key, Some(last.number()));
                 self.still_held_by(draft, *id, holder);
-                let row = TicketRowRef::Withdrawn { last: last.next() };
-                draft.put(key, last.next().number(), encoded(codec::encode(&row))?, Vec::new());
+                let mark = TicketRow::Withdrawn { last: last.next() };
+                let bytes = encoded(records::encode(key.id.as_slice(), &mark))?;
+                draft.put(key, last.next().number(), bytes, Vec::new());
             }
             Write::Order(after) => {
                 let key = keys::order(after.id);
@@ -137,11 +139,12 @@ impl<R: Rows> TypedStore<R> {
                 let along = rules::takes_its_ticket_along(before.as_ref(), after, &commit.writes);
                 conflict_unless(along)?;
                 draft.still(&key, version.map(Version::number));
-                let bytes = encoded(codec::encode(after))?;
+                let bytes = encoded(records::encode(key.id.as_slice(), after))?;
                 draft.put(key, after.version.number(), bytes, keys::of_order(after));
             }
             Write::Charge(after) => {
-                let (key, bytes) = (keys::charge(after.id), encoded(codec::encode(after))?);
+                let key = keys::charge(after.id);
+                let bytes = encoded(records::encode(key.id.as_slice(), after))?;
                 draft.still(&key, after.version.previous().map(Version::number));
                 draft.put(key, after.version.number(), bytes, keys::of_charge(after));
             }
@@ -189,7 +192,7 @@ impl<R: Rows> TypedStore<R> {
         conflict_unless(rules::follows(version, after.version))?;
         conflict_unless(rules::ends_holder(holder, all))?;
         self.still_held_by(draft, after.id, holder);
-        let bytes = codec::encode(&TicketRowRef::Listed(after)).map_err(unreadable)?;
+        let bytes = records::encode(key.id.as_slice(), after).map_err(unreadable)?;
         draft.put(key, after.version.number(), bytes, keys::of_ticket(after));
         Ok(())
     }
@@ -224,12 +227,15 @@ impl<R: Rows> TypedStore<R> {
         at: Timestamp,
     ) -> Result<(), CommitError> {
         for (id, row) in self.sessions(session.user).await.map_err(unreadable)? {
-            if session_end(&row).map_err(unreadable)? <= at {
-                draft.commit.changes.push(delete_session(id));
+            let key = Key { table: keys::SESSIONS, id };
+            if session_end(&key, &row).map_err(unreadable)? <= at {
+                draft.commit.changes.push(Change::Delete { key });
             }
         }
-        let bytes = session.expires_at.as_millis().to_be_bytes().to_vec();
-        draft.put(keys::session(session.user, session.id), 0, bytes, Vec::new());
+        let key = keys::session(session.user, session.id);
+        let row = SessionRow::from(session);
+        let bytes = records::encode(key.id.as_slice(), &row).map_err(unreadable)?;
+        draft.put(key, 0, bytes, Vec::new());
         Ok(())
     }
 
@@ -249,7 +255,7 @@ impl<R: Rows> TypedStore<R> {
         let version = stored.map(|(version, _)| version);
         // Whoever was faster has used it.
         draft.check(Check::Version { key: key.clone(), is: version }, Refusal::KeyUsed);
-        let bytes = codec::encode(after).map_err(unreadable)?;
+        let bytes = records::encode(key.id.as_slice(), after).map_err(unreadable)?;
         let next = version.map_or(0, |version| version.saturating_add(1));
         self.sweep_keys(draft, &key, at).await.map_err(unreadable)?;
         draft.put(key, next, bytes, keys::of_remembered(after));
@@ -302,16 +308,7 @@ impl<R: Rows> TypedStore<R> {
     }
 }
 
-fn delete_session(id: Vec<u8>) -> Change {
-    Change::Delete { key: Key { table: keys::SESSIONS, id } }
-}
-
 /// The events of a commit as the log holds them, each under its own number.
 fn events(commit: &Commit) -> Result<Vec<Vec<u8>>, ReadError> {
-    let encode = |event| {
-        let mut alone = Appender::after(0);
-        alone.push(EncodedEvents::new(commit.at, std::slice::from_ref(event))?);
-        Ok(alone.into_rows().into_iter().flat_map(|(_, row)| row).collect())
-    };
-    commit.events.iter().map(encode).collect()
+    commit.events.iter().map(|event| alone(commit.at, event)).collect()
 }

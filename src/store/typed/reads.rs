@@ -6,8 +6,9 @@ use crate::domain::{
     Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 use crate::store::contract::{Entry, Index, Key, Row, Rows, Run};
-use crate::store::records::codec::{self, Record, TicketRow};
-use crate::store::redb::log::decode_row;
+use crate::store::records::event::read_alone;
+use crate::store::records::session::SessionRow;
+use crate::store::records::{self, Record, TicketRow};
 use crate::store::{Deadline, PurchaseQuery, ReadError};
 
 /// How many rows of a list are read together.
@@ -15,18 +16,7 @@ const READ_AT_ONCE: usize = 64;
 
 /// The record in a row.
 pub(super) fn record<T: Record>(key: &Key, row: &Row) -> Result<T, ReadError> {
-    codec::decode(table_name(key), &key.id, &row.bytes)
-}
-
-fn table_name(key: &Key) -> &'static str {
-    match key.table {
-        keys::USERS => "users",
-        keys::SESSIONS => "sessions",
-        keys::TICKETS => "tickets",
-        keys::ORDERS => "orders",
-        keys::CHARGES => "charges",
-        _ => "remembered",
-    }
+    records::decode(key.id.as_slice(), &row.bytes)
 }
 
 /// The first whole place of an index.
@@ -76,8 +66,9 @@ impl<R: Rows> TypedStore<R> {
         user: UserId,
         id: SessionId,
     ) -> Result<Option<Session>, ReadError> {
-        let Some(row) = self.row(keys::session(user, id)).await? else { return Ok(None) };
-        Ok(Some(Session { user, id, expires_at: session_end(&row)? }))
+        let key = keys::session(user, id);
+        let Some(row) = self.row(key.clone()).await? else { return Ok(None) };
+        Ok(Some(Session { user, id, expires_at: session_end(&key, &row)? }))
     }
 
     /// A ticket as it is while an order holds it, if one does. What follows from the order never
@@ -220,16 +211,14 @@ impl<R: Rows> TypedStore<R> {
         limit: usize,
     ) -> Result<Vec<LoggedEvent>, ReadError> {
         let entries = self.rows.log(after, limit).await?;
-        let events = entries.iter().map(|(seq, bytes)| decode_row(*seq, bytes));
-        Ok(events.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        entries.iter().map(|(seq, bytes)| read_alone(*seq, bytes)).collect()
     }
 }
 
 /// When the session of a row expires.
-pub(super) fn session_end(row: &Row) -> Result<Timestamp, ReadError> {
-    let bytes = row.bytes.as_slice().try_into().map(i64::from_be_bytes);
-    let millis = bytes.map_err(|_| ReadError::Corrupt("a session is damaged".to_owned()))?;
-    Ok(Timestamp::from_millis(millis))
+pub(super) fn session_end(key: &Key, row: &Row) -> Result<Timestamp, ReadError> {
+    let SessionRow { expires_at } = record(key, row)?;
+    Ok(Timestamp::from_millis(expires_at))
 }
 
 /// The ticket of a row, unless it was withdrawn.

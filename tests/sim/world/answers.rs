@@ -178,14 +178,14 @@ pub fn check(
 fn is_done(model: &Model, asked: &Asked, answered: &Answered, span: Span) -> bool {
     match (asked, answered) {
         (Asked::SignUp { address }, Answered::Account(user)) => model.events(span).any(|event| {
-            matches!(&event.event, Event::UserCreated(view)
-                if view.id == *user && view.email.as_str() == address)
+            matches!(&event.event, Event::UserCreated(told)
+                if told.id == *user && model.had_address(*user, event.seq, address))
         }),
         (Asked::ChangeAddress { user, address }, Answered::Account(answered)) => {
             answered == user
                 && model.events(span).any(|event| {
-                    matches!(&event.event, Event::UserUpdated(view)
-                        if view.id == *user && view.email.as_str() == address)
+                    matches!(&event.event, Event::UserUpdated(told)
+                        if told.id == *user && model.had_address(*user, event.seq, address))
                 })
         }
         (Asked::List { seller, title }, Answered::Ticket { id, .. }) => {

@@ -5,14 +5,16 @@
 //! history of each ticket and order linearizable, with the log as its witness.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gittix::domain::{
     CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, LoggedEvent, OrderId,
-    OrderState, OrderView, Ticket, TicketId, TicketState, UserId, UserView, Version,
+    OrderState, OrderView, Ticket, TicketId, TicketState, UserEvent, UserId, UserView, Version,
 };
 
 use super::plan::Plan;
 use super::record::Violation;
+use super::store::Writes;
 
 /// The states of one thing, each with the number of the event from which on it held.
 #[derive(Debug, Clone)]
@@ -32,6 +34,11 @@ impl<T> Past<T> {
     /// How it stands now.
     pub fn now(&self) -> Option<&T> {
         self.0.last().map(|(_, state)| state)
+    }
+
+    /// How it stood right after that event.
+    pub fn at(&self, seq: u64) -> Option<&T> {
+        self.0.iter().rev().find(|(since, _)| *since <= seq).map(|(_, state)| state)
     }
 
     /// Every state it was in from right after event `from` to right after event `to`; `None`
@@ -65,8 +72,10 @@ pub struct Model {
     pub orders: BTreeMap<OrderId, Past<OrderView>>,
     /// Charges.
     pub charges: BTreeMap<ChargeId, Past<ChargeView>>,
-    /// Accounts.
-    pub users: BTreeMap<UserId, Past<UserView>>,
+    /// Accounts. The log does not tell their addresses, but what was written does; it is not certain
+    /// which of several it was if these were decided in the same moment.
+    pub users: BTreeMap<UserId, Past<Vec<UserView>>>,
+    writes: Arc<Writes>,
     /// How many orders each buyer has open.
     pub open: BTreeMap<UserId, Past<u32>>,
     /// Who has each address, in lower case.
@@ -83,7 +92,7 @@ fn rule(holds: bool, rule: &'static str, detail: impl FnOnce() -> String) -> Che
 
 impl Model {
     /// An empty marketplace.
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan, writes: Arc<Writes>) -> Self {
         Self {
             hold_ms: i64::try_from(plan.hold.as_millis()).unwrap_or(i64::MAX),
             max_open: plan.max_open_per_user,
@@ -93,6 +102,7 @@ impl Model {
             orders: BTreeMap::new(),
             charges: BTreeMap::new(),
             users: BTreeMap::new(),
+            writes,
             open: BTreeMap::new(),
             emails: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -130,7 +140,7 @@ impl Model {
     fn apply(&mut self, logged: &LoggedEvent) -> Checked {
         let seq = logged.seq;
         match &logged.event {
-            Event::UserCreated(user) | Event::UserUpdated(user) => self.account(seq, user),
+            Event::UserCreated(user) | Event::UserUpdated(user) => self.account(seq, user, logged),
             Event::TicketCreated(ticket) => {
                 let is_new = !self.tickets.contains_key(&ticket.id);
                 let is_fresh =
@@ -173,18 +183,33 @@ impl Model {
         }
     }
 
-    fn account(&mut self, seq: u64, user: &UserView) -> Checked {
-        let address = user.email.as_str().to_lowercase();
-        let holder = self.emails.get(&address).and_then(Past::now).copied().flatten();
-        let is_free = holder.is_none_or(|holder| holder == user.id);
-        rule(is_free, "an address belongs to one account", || format!("{user:?}, {holder:?}"))?;
-        if let Some(before) = self.users.get(&user.id).and_then(Past::now) {
-            let before = before.email.as_str().to_lowercase();
+    fn account(&mut self, seq: u64, user: &UserEvent, logged: &LoggedEvent) -> Checked {
+        let written = self.writes.accounts(user, logged.at);
+        rule(!written.is_empty(), "what is told was written", || format!("{logged:?}"))?;
+        let addresses = |views: &[UserView]| -> BTreeSet<String> {
+            views.iter().map(|view| view.email.as_str().to_lowercase()).collect()
+        };
+        let (before, after) = (self.users.get(&user.id).and_then(Past::now), addresses(&written));
+        let holder = |address: &String| {
+            let holder = self.emails.get(address).and_then(Past::now).copied().flatten();
+            holder.filter(|holder| *holder != user.id)
+        };
+        let is_free = after.iter().any(|address| holder(address).is_none());
+        rule(is_free, "an address belongs to one account", || format!("{written:?}"))?;
+        for before in before.map(|views| addresses(views)).unwrap_or_default() {
             self.emails.entry(before).or_default().push(seq, None);
         }
-        self.emails.entry(address).or_default().push(seq, Some(user.id));
-        self.users.entry(user.id).or_default().push(seq, user.clone());
+        if let (Some(address), 1) = (after.first(), after.len()) {
+            self.emails.entry(address.clone()).or_default().push(seq, Some(user.id));
+        }
+        self.users.entry(user.id).or_default().push(seq, written);
         Ok(())
+    }
+
+    /// Whether an account may have had an address right after an event.
+    pub fn had_address(&self, user: UserId, seq: u64, address: &str) -> bool {
+        let views = self.users.get(&user).and_then(|past| past.at(seq));
+        views.is_some_and(|views| views.iter().any(|view| view.email.as_str() == address))
     }
 
     fn ticket_changes(&mut self, seq: u64, after: &Ticket, logged: &LoggedEvent) -> Checked {

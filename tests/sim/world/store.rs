@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use gittix::domain::{
     Charge, ChargeId, Commit, EmailKey, Event, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version, Write,
+    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserEvent, UserId, UserView,
+    Version, Write,
 };
 use gittix::store::{
     BackupError, CommitError, Deadline, PurchaseQuery, ReadError, SharedStore, Store, StoreStats,
@@ -37,6 +38,8 @@ pub struct Writes {
     /// The latest version of each charge that is durable.
     charges: Mutex<BTreeMap<ChargeId, Version>>,
     begun: Mutex<u64>,
+    /// The accounts that commits were to write, with the time they were decided at.
+    accounts: Mutex<BTreeMap<u64, (User, Timestamp)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,11 +51,22 @@ impl Writes {
         let mut begun = lock(&self.begun);
         *begun += 1;
         lock(&self.in_flight).insert(*begun, commit.events.clone());
+        lock(&self.accounts).extend(commit.writes.iter().filter_map(|write| match write {
+            Write::User(user) => Some((*begun, (user.clone(), commit.at))),
+            _ => None,
+        }));
         *begun
     }
 
     fn not_written(&self, number: u64) {
         lock(&self.in_flight).remove(&number);
+        lock(&self.accounts).remove(&number);
+    }
+
+    /// What was written of an account by the commit that told of it: that, or what may have been.
+    pub fn accounts(&self, told: &UserEvent, at: Timestamp) -> Vec<UserView> {
+        let is_told = |(user, decided): &&(User, Timestamp)| user.told() == *told && *decided == at;
+        lock(&self.accounts).values().filter(is_told).map(|(user, _)| user.view()).collect()
     }
 
     fn durable(&self, number: u64, last_seq: u64, charges: Vec<(ChargeId, Version)>) {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use gittix::domain::{
-    ChargeView, Event, IntentReport, LoggedEvent, OrderView, Ticket, TicketState, UserView,
+    ChargeView, Event, IntentReport, LoggedEvent, OrderView, Ticket, TicketState, UserEvent,
 };
 
 use super::answers::{Answered, Asked};
@@ -89,8 +89,8 @@ pub fn event(logged: &LoggedEvent) -> String {
     format!("#{} {} {what} at {}", logged.seq, logged.event.name(), logged.at)
 }
 
-fn account(user: &UserView) -> String {
-    format!("{} {}", id(&user.id), user.email.as_str())
+fn account(user: &UserEvent) -> String {
+    format!("{} v{}", id(&user.id), user.version.number())
 }
 
 fn ticket_line(ticket: &Ticket) -> String {

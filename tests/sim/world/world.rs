@@ -49,6 +49,7 @@ impl World {
     /// A world in which nothing has happened.
     pub fn new(plan: &Plan, record: Record) -> Option<Self> {
         let clients = usize::try_from(plan.users + plan.users / 2).unwrap_or(2);
+        let writes = Arc::<Writes>::default();
         Some(Self {
             plan: plan.clone(),
             provider: Provider::new(plan, record.clone()),
@@ -56,9 +57,9 @@ impl World {
             timeline: Arc::default(),
             entropy: Arc::new(SeededEntropy::new(plan.seed)),
             disk: SimDisk::new(plan.seed, empty_store()?),
-            writes: Arc::default(),
+            writes: writes.clone(),
             currency: "usd".parse().ok()?,
-            model: Mutex::new(Model::new(plan)),
+            model: Mutex::new(Model::new(plan, writes)),
             clients: (0..clients).map(|n| Mutex::new(Client::new(plan.seed, n))).collect(),
             listener: Mutex::new(Listener::new(plan.seed)),
             steps_left: AtomicU64::new(plan.steps),

@@ -6,50 +6,135 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The name under which a file is made before it is published.
-pub fn draft_of(target: &Path) -> PathBuf {
+fn draft_of(target: &Path) -> PathBuf {
     let mut name = OsString::from(target.as_os_str());
-    name.push(".new");
+    name.push(".gittix-draft");
     PathBuf::from(name)
 }
 
+/// A file that is being made, under a name of its own beside the one that it is to have. It is
+/// removed unless it is published.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    is_published: bool,
+}
+
+impl Draft {
+    /// Creates an empty draft that only this user may read: a store holds password hashes. What a
+    /// crash left of an earlier one is removed. It is locked, so that nobody takes it for that;
+    /// one that a process is still writing is told as [`ErrorKind::WouldBlock`].
+    pub fn create(target: &Path) -> io::Result<(Self, File)> {
+        let path = draft_of(target);
+        remove_what_a_crash_left(&path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        let mut draft = Self { path, is_published: false };
+        file.lock()?;
+        if is_at(&file, &draft.path)? {
+            return Ok((draft, file));
+        }
+        // Somebody has taken it for what a crash left, just before it was locked.
+        draft.is_published = true;
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the finished draft its name, durably, unless there is a file of that name:
+    /// [`ErrorKind::AlreadyExists`].
+    pub fn publish(mut self, target: &Path) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        match fs::hard_link(&self.path, target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
+            // Not every file system has hard links. Without them a file that appears in this very
+            // moment would be replaced.
+            Err(_) if !target.try_exists()? => {
+                fs::rename(&self.path, target)?;
+                self.is_published = true;
+            }
+            Err(error) => return Err(error),
+        }
+        drop(self);
+        sync_folder_of(target)
+    }
+
+    /// Gives the finished draft its name, durably, in place of any file of that name.
+    pub fn publish_over(mut self, target: &Path) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        fs::rename(&self.path, target)?;
+        self.is_published = true;
+        sync_folder_of(target)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_published
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "a draft could not be removed");
+        }
+    }
+}
+
 /// Removes a draft that a crash left behind. One that a process is still writing is locked by
-/// redb; that is told as [`ErrorKind::WouldBlock`].
-pub fn remove_draft(draft: &Path) -> io::Result<()> {
-    let file = match File::open(draft) {
-        Ok(file) => file,
+/// redb.
+fn remove_what_a_crash_left(draft: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(draft) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => {
+            let why = format!("{} is in the way", draft.display());
+            return Err(io::Error::new(ErrorKind::AlreadyExists, why));
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
-    };
-    match file.try_lock() {
+    }
+    match File::open(draft)?.try_lock() {
         Ok(()) => fs::remove_file(draft),
         Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
-/// Creates an empty draft that only this user may read: a store holds password hashes. It is
-/// locked, so that nobody takes it for what a crash left. If somebody did just before, that is
-/// told as [`ErrorKind::WouldBlock`].
-pub fn create_draft(draft: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(draft)?;
-    file.lock()?;
+/// Whether a file that is open is the one of that name. Where the system can't tell, it is taken
+/// to be.
+pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        let is_gone = |error: io::Error| match error.kind() {
-            ErrorKind::NotFound => ErrorKind::WouldBlock.into(),
-            _ => error,
+        let named = match fs::metadata(path) {
+            Ok(named) => named,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
         };
-        let (ours, named) = (file.metadata()?, fs::metadata(draft).map_err(is_gone)?);
-        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
-            return Err(ErrorKind::WouldBlock.into());
-        }
+        let ours = file.metadata()?;
+        Ok((ours.dev(), ours.ino()) == (named.dev(), named.ino()))
     }
-    Ok(file)
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        Ok(true)
+    }
+}
+
+/// Keeps a file under another name as well, in place of any file of that name. Where there are no
+/// hard links it is copied.
+pub fn keep_as(file: &Path, other: &Path) -> io::Result<()> {
+    let (draft, copy) = Draft::create(other)?;
+    drop(copy);
+    fs::remove_file(draft.path())?;
+    if fs::hard_link(file, draft.path()).is_err() {
+        fs::copy(file, draft.path())?;
+    }
+    draft.publish_over(other)
 }
 
 /// Another handle to a file, through which what is written is durable when the call returns, and
@@ -70,26 +155,18 @@ pub fn open_through(_: &File) -> Option<File> {
     None
 }
 
-/// Gives a finished draft its name, durably, unless there is a file of that name:
-/// [`ErrorKind::AlreadyExists`].
-pub fn publish(draft: &Path, target: &Path) -> io::Result<()> {
-    File::open(draft)?.sync_all()?;
-    match fs::hard_link(draft, target) {
-        Ok(()) => fs::remove_file(draft)?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
-        // Not every file system has hard links. Without them a file that appears in this very
-        // moment would be replaced.
-        Err(_) if !target.try_exists()? => fs::rename(draft, target)?,
-        Err(error) => return Err(error),
+/// How many bytes may be written to the disk that a folder is on; `None` if that is not known.
+pub fn free_space(folder: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let found = rustix::fs::statvfs(folder).ok()?;
+        found.f_bavail.checked_mul(found.f_frsize)
     }
-    sync_folder_of(target)
-}
-
-/// Gives a finished draft its name, durably, in place of any file of that name.
-pub fn publish_over(draft: &Path, target: &Path) -> io::Result<()> {
-    File::open(draft)?.sync_all()?;
-    fs::rename(draft, target)?;
-    sync_folder_of(target)
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
 }
 
 /// The folder a file is in.

@@ -12,40 +12,47 @@
 //! the database alone, which then waits for its disk.
 //!
 //! Every batch has a number, one more than the one before, which the database keeps along with
-//! what the batch changed (see [`crate::store::redb::tables::BATCH_KEY`]). So whatever a crash leaves, what is
-//! in the journal and not in the database are the records that carry the numbers which follow
-//! the database's. Anything else there is left from before a checkpoint, or was torn.
+//! what the batch changed (see [`crate::store::records::state::names::BATCH`]). So whatever a crash
+//! leaves, what is in the journal and not in the database are the records that carry the numbers which
+//! follow the database's. Anything else there is left from before a checkpoint, or was torn.
 //!
-//! What was accepted once is accepted again, so a record has no version of its own: whoever changes
-//! what a commit is made of, or makes the rules stricter that a commit is held to, changes the
-//! format of the store, and a store that was not stopped cleanly is left to the release that wrote
-//! it.
-//!
-//! A record starts at a page of its own, so that writing it does not touch one that counts:
+//! A record starts at a page of its own, so that writing it does not touch one that counts, and is
+//! written in whole sectors, each of which is complete in itself:
 //!
 //! | bytes | |
 //! |---|---|
+//! | 4 | CRC-32 of all that follows |
 //! | 8 | the batch's number |
-//! | 4 | how many bytes the commits take |
-//! | 4 | CRC-32 of all else |
-//! | … | the commits, in postcard |
+//! | 4 | the sector's place in the record, from 0 |
+//! | 496 | a part of the record: how many bytes the batch has (4), its CRC-32 (4), then the batch |
+//!
+//! That tells damage from an end. A disk writes a sector whole or not at all, so what a power cut
+//! leaves of the last record, which nobody was told of yet, are sectors of it and sectors that were
+//! there before, each of them sound by itself (or never written, which is all zero). A sector that is
+//! not sound can only be one that has changed since: then a batch that was acknowledged is damaged,
+//! be it the last, and the store does not open as if it had never been. (The checksum of the whole
+//! batch is for sectors of two records of one number, both of which were torn.)
 
+use std::collections::BTreeMap;
 use std::io;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::bugs::{Bug, planted};
-use crate::domain::Commit;
-use crate::store::records::codec;
 use crate::store::redb::engine::latch::Latch;
 use crate::store::redb::engine::volume::PAGE;
 use crate::store::redb::engine::write_behind::WriteBehind;
 
-const HEADER: usize = 16;
-/// Where in it the length is.
-const LEN: Range<usize> = 8..12;
-/// How much of it the checksum is of, and where that is.
-const SUMMED: usize = 12;
+/// What a disk writes whole or not at all. Many do so with more.
+const SECTOR: usize = 512;
+/// The checksum, the number and the place.
+const HEAD: usize = 16;
+/// The checksum.
+const SUM: usize = 4;
+/// How much of a record is in a sector.
+const PAYLOAD: usize = SECTOR - HEAD;
+/// The length and the checksum of the batch.
+const LEN: usize = 8;
 
 /// Where a batch was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +80,9 @@ pub struct Journal {
     /// After which operation of `disk` the half that is not being written to may be: then all it
     /// has is in the database. `None` before there is a checkpoint that follows it.
     other_is_free_after: Option<u64>,
+    /// Where records start, by their numbers, when the journal was opened; `None` once it is written
+    /// to. There can be several of a number, of which all but one were torn.
+    starts: Option<BTreeMap<u64, Vec<u64>>>,
     /// Reused for every record.
     buffer: Vec<u8>,
 }
@@ -83,7 +93,13 @@ impl Journal {
         let pages = area.end.saturating_sub(area.start) / PAGE;
         let middle = area.start.saturating_add(pages / 2 * PAGE);
         let (position, other_is_free_after) = (area.start, Some(0));
-        Self { storage, disk, area, middle, position, other_is_free_after, buffer: Vec::new() }
+        let (starts, buffer) = (None, Vec::new());
+        Self { storage, disk, area, middle, position, other_is_free_after, starts, buffer }
+    }
+
+    /// Where it is, for what reads it otherwise: journals of earlier formats.
+    pub fn raw(&self) -> (&Latch, Range<u64>) {
+        (&self.storage, self.area.clone())
     }
 
     /// An error if the storage has failed, be it behind everyone's back.
@@ -92,17 +108,10 @@ impl Journal {
     }
 
     /// Makes a batch durable, if there is room.
-    #[expect(clippy::indexing_slicing, reason = "every record begins with a whole header")]
-    pub fn append(&mut self, number: u64, commits: &[&Commit]) -> io::Result<Place> {
+    pub fn append(&mut self, number: u64, batch: &[u8]) -> io::Result<Place> {
         let mut record = std::mem::take(&mut self.buffer);
-        record.clear();
-        record.extend(number.to_le_bytes());
-        record.resize(HEADER, 0);
-        let mut record = codec::append(record, &commits).map_err(io::Error::other)?;
-        let Ok(len) = u32::try_from(record.len() - HEADER) else { return Ok(Place::None) };
-        record[LEN].copy_from_slice(&len.to_le_bytes());
-        let sum = checksum(&record[..SUMMED], &record[HEADER..]);
-        record[SUMMED..HEADER].copy_from_slice(&sum.to_le_bytes());
+        let Ok(len) = u32::try_from(batch.len()) else { return Ok(Place::None) };
+        write_record(&mut record, number, len, batch);
         let place = self.make_room(record.len() as u64)?;
         if place != Place::None {
             self.storage.write_durably(self.position, &record)?;
@@ -154,101 +163,191 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether there is a batch that follows that number.
-    pub fn holds_after(&self, number: u64) -> io::Result<bool> {
-        Ok(self.find_after(number)?.is_some())
+    /// The batch that follows that number, if there is one. Called again with its number it gives the
+    /// next. It is [`io::ErrorKind::InvalidData`] if one that was durable is damaged.
+    pub fn read_after(&mut self, number: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(next) = number.checked_add(1) else { return Ok(None) };
+        let starts = match self.starts.take() {
+            Some(starts) => starts,
+            None => self.find_starts()?,
+        };
+        for start in starts.get(&next).into_iter().flatten() {
+            let Some(batch) = self.record_at(*start, next)? else { continue };
+            let len = record_len(batch.len()) as u64;
+            self.position = start.saturating_add(len).next_multiple_of(PAGE);
+            // The other half may have some of what was read as well.
+            self.other_is_free_after = None;
+            self.starts = Some(starts);
+            return Ok(Some(batch));
+        }
+        // Each record is durable before the next is written.
+        if let Some((later, _)) = starts.range(next.saturating_add(1)..).next() {
+            let why = format!("its journal has batch {later}, but not those after batch {number}");
+            return Err(damaged(why));
+        }
+        self.must_not_have_been(next)?;
+        self.starts = Some(starts);
+        Ok(None)
     }
 
-    /// A later batch behind the end, if there is one. Each is durable before the next is
-    /// written, so then what is between them was damaged, and was more than an end.
-    pub fn beyond(&self, number: u64) -> io::Result<Option<u64>> {
-        let Some(next) = number.checked_add(1) else { return Ok(None) };
-        let later = next..=u64::MAX;
+    /// Looks at every place where a record can start.
+    fn find_starts(&self) -> io::Result<BTreeMap<u64, Vec<u64>>> {
+        let mut starts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let mut position = self.area.start;
         while position < self.area.end {
-            if let Some((found, _)) = self.record_at(position, &later)? {
-                return Ok(Some(found));
+            if let Read::Sound(number, 0) = self.sector_at(position)?.read() {
+                starts.entry(number).or_default().push(position);
             }
-            position += PAGE;
+            position = position.saturating_add(PAGE);
         }
-        Ok(None)
+        Ok(starts)
     }
 
-    /// The commits of the batch that follows that number, if there is one. Called again with its
-    /// number it gives the next.
-    pub fn read_after(&mut self, number: u64) -> io::Result<Option<Vec<Commit>>> {
-        let Some((commits, end)) = self.find_after(number)? else { return Ok(None) };
-        self.position = end;
-        // The other half may have some of what was read as well.
-        self.other_is_free_after = None;
-        postcard::from_bytes(&commits).map(Some).map_err(|error| {
-            let why = format!("the journal after batch {number}: {error}");
-            io::Error::new(io::ErrorKind::InvalidData, why)
-        })
+    /// Fails if a record of that number has been somewhere: its first sector is neither sound nor
+    /// what a power cut leaves.
+    fn must_not_have_been(&self, number: u64) -> io::Result<()> {
+        let mut position = self.area.start;
+        while position < self.area.end {
+            let first = self.sector_at(position)?;
+            if first.read() == Read::Changed {
+                // Either it still tells what it was, or what follows it does.
+                let second = self.sector_at(position.saturating_add(SECTOR as u64))?;
+                if first.was(number, 0) || second.read() == Read::Sound(number, 1) {
+                    return Err(damaged(format!("batch {number} of its journal is damaged")));
+                }
+            }
+            position = position.saturating_add(PAGE);
+        }
+        Ok(())
     }
 
-    /// The commits of that batch as they are written, and where the next record starts.
-    fn find_after(&self, number: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let Some(next) = number.checked_add(1) else { return Ok(None) };
-        for start in [self.position, self.area.start, self.middle] {
-            if let Some(found) = self.follow(start, next)? {
-                return Ok(Some(found));
+    /// The batch of a record that starts there; `None` if it was torn.
+    fn record_at(&self, position: u64, number: u64) -> io::Result<Option<Vec<u8>>> {
+        let (len, sum) = self.sector_at(position)?.batch();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let record = record_len(len);
+        if position.saturating_add(record as u64) > self.area.end {
+            return Err(damaged(format!("batch {number} of its journal has no end")));
+        }
+        let mut batch = Vec::with_capacity(record);
+        let mut is_torn = false;
+        for place in (0..).take(record / SECTOR) {
+            let sector =
+                self.sector_at(position.saturating_add(u64::from(place) * SECTOR as u64))?;
+            match sector.read() {
+                Read::Sound(of, at) if (of, at) == (number, place) => {
+                    batch.extend(sector.payload());
+                }
+                Read::Sound(..) | Read::Unwritten => is_torn = true,
+                Read::Changed => {
+                    return Err(damaged(format!("batch {number} of its journal is damaged")));
+                }
             }
         }
-        Ok(None)
+        batch.truncate(LEN.saturating_add(len));
+        batch.drain(..LEN.min(batch.len()));
+        let is_whole = !is_torn && crc32fast::hash(&batch) == sum;
+        Ok(is_whole.then_some(batch))
     }
 
-    /// Goes from a record to the next, each with a number one higher, until that one. What is left
-    /// from before a checkpoint has lower numbers.
-    fn follow(&self, start: u64, wanted: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let (mut position, mut numbers) = (start, 0..=wanted);
-        while let Some((number, body)) = self.record_at(position, &numbers)? {
-            let end = position.saturating_add((HEADER + body.len()) as u64);
-            if number == wanted {
-                return Ok(Some((body, end.next_multiple_of(PAGE))));
-            }
-            let next = number.saturating_add(1);
-            (position, numbers) = (end.next_multiple_of(PAGE), next..=next);
-        }
-        Ok(None)
-    }
-
-    /// The number and the body of a record that is whole and has one of those numbers.
-    fn record_at(
-        &self,
-        position: u64,
-        numbers: &RangeInclusive<u64>,
-    ) -> io::Result<Option<(u64, Vec<u8>)>> {
-        let mut header = [0; HEADER];
-        let start = position.saturating_add(HEADER as u64);
-        if start > self.area.end {
-            return Ok(None);
-        }
-        self.storage.read(position, &mut header)?;
-        let Some((number, len, sum)) = fields(&header) else { return Ok(None) };
-        let has_place = start.saturating_add(u64::from(len)) <= self.area.end;
-        if !numbers.contains(&number) || len == 0 || !has_place {
-            return Ok(None);
-        }
-        let mut body = vec![0; usize::try_from(len).unwrap_or_default()];
-        self.storage.read(start, &mut body)?;
-        Ok((checksum(&header[..SUMMED], &body) == sum).then_some((number, body)))
+    fn sector_at(&self, position: u64) -> io::Result<Sector> {
+        let mut sector = [0; SECTOR];
+        self.storage.read(position, &mut sector)?;
+        Ok(Sector(sector))
     }
 }
 
-/// The number, the length and the checksum.
-fn fields(header: &[u8; HEADER]) -> Option<(u64, u32, u32)> {
-    let (number, rest) = header.split_first_chunk()?;
-    let (len, sum) = rest.split_first_chunk()?;
-    let sum = sum.first_chunk()?;
-    Some((u64::from_le_bytes(*number), u32::from_le_bytes(*len), u32::from_le_bytes(*sum)))
+fn damaged(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-fn checksum(header: &[u8], body: &[u8]) -> u32 {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(header);
-    sum.update(body);
-    sum.finalize()
+/// How many bytes the record of a batch takes.
+fn record_len(batch: usize) -> usize {
+    batch.saturating_add(LEN).div_ceil(PAYLOAD).saturating_mul(SECTOR)
+}
+
+/// Puts a record together.
+fn write_record(record: &mut Vec<u8>, number: u64, len: u32, batch: &[u8]) {
+    record.clear();
+    record.reserve(record_len(batch.len()));
+    let (mut rest, mut place) = (batch, 0_u32);
+    while place == 0 || !rest.is_empty() {
+        let start = record.len();
+        record.extend([0; SUM]);
+        record.extend(number.to_le_bytes());
+        record.extend(place.to_le_bytes());
+        if place == 0 {
+            record.extend(len.to_le_bytes());
+            record.extend(crc32fast::hash(batch).to_le_bytes());
+        }
+        let end = start.saturating_add(SECTOR);
+        let (part, others) = rest.split_at(end.saturating_sub(record.len()).min(rest.len()));
+        record.extend(part);
+        rest = others;
+        record.resize(end, 0);
+        let sector = record.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut::<SUM>);
+        if let Some((sum, summed)) = sector {
+            *sum = crc32fast::hash(summed).to_le_bytes();
+        }
+        place = place.saturating_add(1);
+    }
+}
+
+/// A sector of the journal.
+struct Sector([u8; SECTOR]);
+
+/// What a sector is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// Of the record with that number, at that place.
+    Sound(u64, u32),
+    /// Never written.
+    Unwritten,
+    /// Not as it was written.
+    Changed,
+}
+
+impl Sector {
+    fn read(&self) -> Read {
+        let (sum, summed) = self.sum();
+        if sum == crc32fast::hash(summed) {
+            let (number, place) = self.identity();
+            return Read::Sound(number, place);
+        }
+        if self.0.iter().all(|byte| *byte == 0) { Read::Unwritten } else { Read::Changed }
+    }
+
+    fn sum(&self) -> (u32, &[u8]) {
+        let parts = self.0.split_first_chunk::<SUM>();
+        parts.map_or((0, &[]), |(sum, summed)| (u32::from_le_bytes(*sum), summed))
+    }
+
+    /// The number and the place.
+    fn identity(&self) -> (u64, u32) {
+        let [_, _, _, _, n0, n1, n2, n3, n4, n5, n6, n7, p0, p1, p2, p3, ..] = self.0;
+        let number = u64::from_le_bytes([n0, n1, n2, n3, n4, n5, n6, n7]);
+        (number, u32::from_le_bytes([p0, p1, p2, p3]))
+    }
+
+    /// Whether a sector that has changed was that one: it says so, or is sound if it does.
+    fn was(&self, number: u64, place: u32) -> bool {
+        let mut mended = self.0;
+        let [_, _, _, _, n0, n1, n2, n3, n4, n5, n6, n7, p0, p1, p2, p3, ..] = &mut mended;
+        [*n0, *n1, *n2, *n3, *n4, *n5, *n6, *n7] = number.to_le_bytes();
+        [*p0, *p1, *p2, *p3] = place.to_le_bytes();
+        self.identity() == (number, place) || Self(mended).read() == Read::Sound(number, place)
+    }
+
+    /// The length and the checksum of the batch, in the first sector of a record.
+    fn batch(&self) -> (u32, u32) {
+        let [l0, l1, l2, l3, s0, s1, s2, s3] =
+            self.payload().first_chunk().copied().unwrap_or_default();
+        (u32::from_le_bytes([l0, l1, l2, l3]), u32::from_le_bytes([s0, s1, s2, s3]))
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.0.get(HEAD..).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -257,8 +356,6 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
-    use crate::domain::{Ticket, TicketId, Timestamp, UserId};
-    use crate::store::testing::{a_title, listed, usd};
 
     const PAGES: u64 = 6;
 
@@ -277,28 +374,29 @@ mod tests {
         Journal::new(storage.clone(), disk.clone(), PAGE..(PAGES + 1) * PAGE)
     }
 
-    /// A batch of that many listings.
-    fn batch(number: u64, commits: u64) -> Vec<Commit> {
-        let at = Timestamp::from_millis(1_700_000_000_000);
-        let listing = |index| {
-            let id = TicketId::from_u128(u128::from(number) << 64 | u128::from(index));
-            listed(Ticket::list(id, UserId::from_u128(1), a_title("Rock"), usd(100), at))
-        };
-        (0..commits).map(listing).collect()
+    /// A batch of about that many commits.
+    fn batch(number: u64, commits: u64) -> Vec<u8> {
+        (0..commits * 150)
+            .flat_map(|byte| (byte * number).to_le_bytes().into_iter().take(1))
+            .map(|byte| byte | 1)
+            .collect()
     }
 
     fn append(journal: &mut Journal, number: u64, commits: u64) -> Place {
-        let batch = batch(number, commits);
-        journal.append(number, &Vec::from_iter(&batch)).expect("memory")
+        journal.append(number, &batch(number, commits)).expect("memory")
     }
 
-    fn read(journal: &mut Journal, mut after: u64) -> Vec<Vec<Commit>> {
+    fn read(journal: &mut Journal, after: u64) -> Vec<Vec<u8>> {
+        try_read(journal, after).expect("a record")
+    }
+
+    fn try_read(journal: &mut Journal, mut after: u64) -> io::Result<Vec<Vec<u8>>> {
         let mut found = Vec::new();
-        while let Some(batch) = journal.read_after(after).expect("a record") {
+        while let Some(batch) = journal.read_after(after)? {
             found.push(batch);
             after += 1;
         }
-        found
+        Ok(found)
     }
 
     #[test]
@@ -309,11 +407,13 @@ mod tests {
             assert_eq!(append(&mut written, number, number), Place::Next);
         }
         assert_eq!(read(&mut journal(&storage), 4), [batch(5, 5), batch(6, 6), batch(7, 7)]);
-        assert!(journal(&storage).holds_after(4).expect("memory"));
         assert_eq!(read(&mut journal(&storage), 6), [batch(7, 7)], "the database has the others");
-        for elsewhere in [0, 3, 7, u64::MAX] {
-            assert_eq!(read(&mut journal(&storage), elsewhere), Vec::<Vec<Commit>>::new());
-            assert!(!journal(&storage).holds_after(elsewhere).expect("memory"));
+        for all in [7, 9, u64::MAX] {
+            assert_eq!(read(&mut journal(&storage), all), Vec::<Vec<u8>>::new());
+        }
+        for lost in [0, 3] {
+            let error = try_read(&mut journal(&storage), lost).expect_err("batches are missing");
+            assert!(error.to_string().contains("has batch"), "{error}");
         }
     }
 
@@ -327,7 +427,7 @@ mod tests {
         written.wait_for_checkpoint().expect("memory");
         assert_eq!(append(&mut written, 3, 2), Place::Next);
         assert_eq!(read(&mut journal(&storage), 2), [batch(3, 2)]);
-        assert_eq!(read(&mut journal(&storage), 0), Vec::<Vec<Commit>>::new());
+        assert_eq!(read(&mut journal(&storage), 3), Vec::<Vec<u8>>::new());
     }
 
     #[test]
@@ -382,42 +482,75 @@ mod tests {
             assert_eq!(append(&mut opened, 7, 1), Place::None);
         }
         let mut opened = journal(&storage);
-        assert_eq!(read(&mut opened, 6), Vec::<Vec<Commit>>::new());
+        assert_eq!(read(&mut opened, 6), Vec::<Vec<u8>>::new());
         assert_eq!(append(&mut opened, 7, 1), Place::Next, "all of it is in the database");
     }
 
+    fn bytes(storage: &Latch, range: Range<u64>) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).expect("small")];
+        storage.read(range.start, &mut bytes).expect("memory");
+        bytes
+    }
+
+    /// Every way to tear the record that was written last, of four sectors, over what was there.
     #[test]
-    fn a_record_counts_whole_or_not_at_all() {
-        let storage = storage();
-        let mut written = journal(&storage);
-        append(&mut written, 1, 1);
-        append(&mut written, 2, 3);
-        let len = 16 + postcard::to_allocvec(&batch(2, 3)).expect("bytes").len() as u64;
-        for at in (0..len).map(|offset| 2 * PAGE + offset) {
-            let mut byte = [0];
-            storage.read(at, &mut byte).expect("memory");
-            storage.write(at, &[byte[0] ^ 0x10]).expect("memory");
-            assert_eq!(read(&mut journal(&storage), 0), [batch(1, 1)], "byte {at}");
-            storage.write(at, &byte).expect("memory");
+    fn a_torn_record_is_none() {
+        for before in [0, 2] {
+            let storage = storage();
+            let mut written = journal(&storage);
+            append(&mut written, 1, 1);
+            if before > 0 {
+                // Another of that number, which was torn itself.
+                written.append(2, &[7; 1200]).expect("memory");
+                storage.write(2 * PAGE + 512, &[0; 512]).expect("memory");
+                written = journal(&storage);
+                assert_eq!(read(&mut written, 0), [batch(1, 1)]);
+            }
+            let area = 2 * PAGE..3 * PAGE;
+            let old = bytes(&storage, area.clone());
+            append(&mut written, 2, 12);
+            let new = bytes(&storage, area.clone());
+            for kept in 0..16_u32 {
+                for sector in 0..4 {
+                    let from = if kept & (1 << sector) == 0 { &old } else { &new };
+                    let at = sector * SECTOR;
+                    let bytes = &from[at..at + SECTOR];
+                    storage.write(area.start + at as u64, bytes).expect("memory");
+                }
+                let found = read(&mut journal(&storage), 0).len();
+                assert_eq!(found, if kept == 15 { 2 } else { 1 }, "{kept:04b}");
+            }
         }
-        assert_eq!(read(&mut journal(&storage), 0).len(), 2);
     }
 
     #[test]
-    fn a_record_that_was_damaged_is_not_taken_for_the_end() {
+    fn a_record_that_has_changed_is_damage_be_it_the_last() {
+        for last in [2, 3] {
+            let storage = storage();
+            let mut written = journal(&storage);
+            append(&mut written, 1, 1);
+            for number in 2..=last {
+                append(&mut written, number, 8);
+            }
+            for at in (0..3 * SECTOR as u64).map(|offset| 2 * PAGE + offset) {
+                let byte = bytes(&storage, at..at + 1)[0];
+                storage.write(at, &[byte ^ 0x10]).expect("memory");
+                assert!(try_read(&mut journal(&storage), 0).is_err(), "byte {at}");
+                assert_eq!(read(&mut journal(&storage), last), Vec::<Vec<u8>>::new());
+                storage.write(at, &[byte]).expect("memory");
+            }
+            assert_eq!(read(&mut journal(&storage), 0).len() as u64, last);
+        }
+    }
+
+    #[test]
+    fn a_first_sector_that_is_all_wrong_is_damage_if_others_follow() {
         let storage = storage();
         let mut written = journal(&storage);
-        for number in 1..=4 {
-            append(&mut written, number, 1);
-        }
-        let mut opened = journal(&storage);
-        assert_eq!(read(&mut opened, 0).len(), 4);
-        assert_eq!(opened.beyond(4).expect("memory"), None);
-        storage.write(2 * PAGE + 40, &[0xff; 4]).expect("memory");
-        let mut opened = journal(&storage);
-        assert_eq!(read(&mut opened, 0), [batch(1, 1)]);
-        assert_eq!(opened.beyond(1).expect("memory"), Some(3));
-        // What is left from before a checkpoint has lower numbers.
-        assert_eq!(opened.beyond(9).expect("memory"), None);
+        append(&mut written, 1, 1);
+        append(&mut written, 2, 8);
+        storage.write(2 * PAGE, &[0x5a; SECTOR]).expect("memory");
+        let error = try_read(&mut journal(&storage), 0).expect_err("damage");
+        assert!(error.to_string().contains("batch 2"), "{error}");
     }
 }

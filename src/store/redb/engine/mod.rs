@@ -5,5 +5,6 @@ pub mod disk;
 pub mod files;
 pub mod journal;
 pub mod latch;
+pub mod overlay;
 pub mod volume;
 pub mod write_behind;

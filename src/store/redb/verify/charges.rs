@@ -1,28 +1,26 @@
-//! Charges, their indexes, and what orders know of them.
+//! Charges, and what orders know of them.
 
 use std::collections::HashMap;
 
-use redb::{ReadOnlyTable, ReadableTableMetadata};
+use redb::ReadableTableMetadata;
 
 use crate::domain::{Charge, ChargeId, ChargePhase, Order, OrderId, OrderState};
-use crate::store::redb::tables::{CHARGES, CHARGES_BY_INTENT, ORDERS, UNSETTLED};
-use crate::store::redb::verify::{Inspection, Pass, lookup, value};
+use crate::store::redb::tables::{CHARGES, ORDERS};
+use crate::store::redb::verify::indexes::Indexes;
+use crate::store::redb::verify::{Inspection, Pass, lookup};
 use crate::store::{ReadError, storage_error};
 
-pub(in crate::store) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
-    let mut indexes = Indexes {
-        by_intent: inspection.table(CHARGES_BY_INTENT)?,
-        unsettled: inspection.table(UNSETTLED)?,
-        intents: 0,
-        unsettled_count: 0,
-    };
+pub(in crate::store) fn inspect(
+    inspection: &mut Inspection<'_>,
+    indexes: &mut Indexes,
+) -> Result<(), ReadError> {
     let orders = inspection.table(ORDERS)?;
     inspection.each::<Charge>(CHARGES, |inspection, key, charge| {
-        inspection.report.counts.charges += 1;
         let id = ChargeId::from_u128(key);
         inspection.expect(charge.id == id, || format!("charges {id}: it says it is {}", charge.id));
-        indexes.hold(inspection, key, &charge)?;
-        match lookup::<Order>(&orders, ORDERS, charge.order.as_u128())? {
+        count(inspection, &charge);
+        indexes.hold(inspection, &charge)?;
+        match lookup::<Order>(&orders, charge.order.as_u128())? {
             Some(order) => fits_its_order(inspection, &charge, &order),
             None => {
                 inspection.wrong(format!("charges {id}: its order {} is missing", charge.order));
@@ -30,47 +28,16 @@ pub(in crate::store) fn inspect(inspection: &mut Inspection<'_>) -> Result<(), R
         }
         Ok(())
     })?;
-    inspection.report.counts.charges_unsettled = indexes.unsettled_count;
-    let (intents, unsettled) = (indexes.intents, indexes.unsettled_count);
-    surplus(inspection, intents, unsettled)?;
     attempts(inspection)
 }
 
-/// The indexes of charges, and how many entries they should have.
-struct Indexes {
-    by_intent: ReadOnlyTable<&'static str, u128>,
-    unsettled: ReadOnlyTable<u128, ()>,
-    intents: u64,
-    unsettled_count: u64,
-}
-
-impl Indexes {
-    /// Finds everything that a charge implies.
-    fn hold(
-        &mut self,
-        inspection: &mut Inspection<'_>,
-        key: u128,
-        charge: &Charge,
-    ) -> Result<(), ReadError> {
-        let id = charge.id;
-        if let Some(intent) = charge.intent() {
-            self.intents += 1;
-            let owner = value(&self.by_intent, intent.0.as_str(), |owner| owner)?;
-            inspection.expect(owner == Some(key), || match owner.map(ChargeId::from_u128) {
-                Some(owner) => format!("charges {id}: its intent {:?} is of {owner}", intent.0),
-                None => format!("charges {id}: its intent {:?} is not listed", intent.0),
-            });
-        }
-        if charge.is_unsettled() {
-            self.unsettled_count += 1;
-            let oldest = &mut inspection.report.counts.oldest_unsettled;
-            *oldest = Some(oldest.map_or(charge.created_at, |at| at.min(charge.created_at)));
-            let is_listed = value(&self.unsettled, key, |()| ())?.is_some();
-            inspection.expect(is_listed, || {
-                format!("unsettled_charges {id}: it is not listed and is {:?}", charge.phase)
-            });
-        }
-        Ok(())
+fn count(inspection: &mut Inspection<'_>, charge: &Charge) {
+    let counts = &mut inspection.report.counts;
+    counts.charges += 1;
+    if charge.is_unsettled() {
+        counts.charges_unsettled += 1;
+        let oldest = counts.oldest_unsettled.unwrap_or(charge.created_at);
+        counts.oldest_unsettled = Some(oldest.min(charge.created_at));
     }
 }
 
@@ -124,26 +91,6 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
     });
 }
 
-/// Names the entries that no charge implies.
-fn surplus(inspection: &mut Inspection<'_>, intents: u64, unsettled: u64) -> Result<(), ReadError> {
-    let table = inspection.table(CHARGES)?;
-    inspection.no_more(CHARGES_BY_INTENT, intents, |inspection, intent, id| {
-        let charge: Option<Charge> = lookup(&table, CHARGES, id)?;
-        let is_right =
-            charge.is_some_and(|charge| charge.intent().is_some_and(|own| own.0 == intent));
-        let id = ChargeId::from_u128(id);
-        inspection.expect(is_right, || format!("charges_by_intent {intent:?}: {id} has another"));
-        Ok(())
-    })?;
-    inspection.no_more(UNSETTLED, unsettled, |inspection, id, ()| {
-        let charge: Option<Charge> = lookup(&table, CHARGES, id)?;
-        let is_right = charge.is_some_and(|charge| charge.is_unsettled());
-        let id = ChargeId::from_u128(id);
-        inspection.expect(is_right, || format!("unsettled_charges {id}: it owes nothing"));
-        Ok(())
-    })
-}
-
 /// Each order counts its charges and names one of them. Which is the latest can't be told from
 /// their ids, for the clock they are made with may have been set back at a restart.
 fn attempts(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
@@ -168,7 +115,7 @@ fn attempts(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
                 format!("orders {id}: it counts {} charges and has {count}", order.attempts)
             });
             let is_its_own = match order.charge {
-                Some(named) => lookup::<Charge>(&charges, CHARGES, named.as_u128())?
+                Some(named) => lookup::<Charge>(&charges, named.as_u128())?
                     .is_some_and(|charge| charge.order == id),
                 None => count == 0,
             };

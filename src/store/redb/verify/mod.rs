@@ -3,13 +3,14 @@
 //! Every record is decoded; every index is held to what the rows imply, in both directions;
 //! tickets, orders and charges are held to each other; and the log is replayed and compared
 //! with the rows. An index is checked by finding each entry that a row implies and counting:
-//! only if there are more entries than implied are they looked at one by one.
+//! only if there are more entries than implied are they looked at one by one (`indexes.rs`).
 //!
 //! Rows are streamed. What has to be remembered of them, about 50 bytes of a row, is bounded
 //! by going through the store several times, for [`ROWS_PER_PASS`] rows each time.
 
 mod accounts;
 mod charges;
+mod indexes;
 mod log;
 mod orders;
 #[cfg(test)]
@@ -20,19 +21,23 @@ mod words;
 use std::fmt;
 use std::path::Path;
 
-use redb::{Database, Key, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableDefinition};
-use redb::{TableHandle as _, Value};
+use redb::{Key, ReadOnlyTable, ReadableTable, TableDefinition, Value};
 
+use crate::domain::Currency;
 use crate::domain::{Ticket, Timestamp};
-use crate::store::records::codec::{self, Record};
+use crate::store::records::state::{Batch, names};
+use crate::store::records::{self, Record};
 use crate::store::redb::open::{self, OpenError};
 use crate::store::redb::open_orders::Holders;
 use crate::store::redb::reads::{self, Snapshot};
 use crate::store::redb::recovery::recover;
-use crate::store::redb::tables::FORMAT;
+use crate::store::redb::tables::{FORMAT_KEY, META, STATE};
+use crate::store::redb::verify::indexes::Indexes;
 use crate::store::search::lingering::POSTINGS_PER_SALE;
 use crate::store::{ReadError, storage_error};
 
+/// How much memory parts of the file are kept in, in bytes.
+const CACHE_BYTES: usize = 64 << 20;
 /// The most findings that are listed.
 const FINDINGS_MAX: usize = 100;
 /// How many rows are remembered at a time, about 50 bytes of each.
@@ -122,15 +127,11 @@ impl fmt::Display for VerifyReport {
 }
 
 /// Checks the store in a file that no server has open. If a crash left it open, what is in its
-/// journal is taken in first; what it holds is not changed.
+/// journal is taken in first, in memory: the file is only looked at.
 pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
-    let mut builder = Database::builder();
-    let mut volume = open::open_existing(path, builder.set_check_integrity_on_open(true))?;
-    let found = open::read_format(&volume.db, path)?;
-    open::check_format(found, FORMAT)?;
-    if found < FORMAT {
-        return Err(OpenError::TooOld { found, supported: FORMAT });
-    }
+    let mut builder = open::builder(CACHE_BYTES);
+    let mut volume = open::open_to_look(path, builder.set_check_integrity_on_open(true))?;
+    open::must_have_format(&volume.db, path)?;
     match recover(&mut volume, POSTINGS_PER_SALE) {
         Ok((snapshot, _)) => Ok(verify_snapshot(&snapshot)?),
         // What is in the database can be looked at all the same.
@@ -147,12 +148,39 @@ pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
 pub(in crate::store) fn verify_snapshot(snapshot: &Snapshot) -> Result<VerifyReport, ReadError> {
     let holders = snapshot.holders();
     let mut inspection = Inspection { snapshot, holders, report: VerifyReport::default() };
-    accounts::inspect(&mut inspection)?;
-    tickets::inspect(&mut inspection)?;
-    orders::inspect(&mut inspection)?;
-    charges::inspect(&mut inspection)?;
+    let mut indexes = Indexes::of(&inspection)?;
+    accounts::inspect(&mut inspection, &mut indexes)?;
+    tickets::inspect(&mut inspection, &mut indexes)?;
+    orders::inspect(&mut inspection, &mut indexes)?;
+    charges::inspect(&mut inspection, &mut indexes)?;
+    indexes.no_more(&mut inspection)?;
     log::inspect(&mut inspection)?;
+    file(&mut inspection)?;
     Ok(inspection.report)
+}
+
+/// What concerns the whole file can be read, and there is nothing else. (What the round of sold
+/// tickets can be is looked at with tickets.)
+fn file(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
+    for entry in inspection.table(STATE)?.iter().map_err(storage_error)? {
+        let (name, row) = entry.map_err(storage_error)?;
+        match name.value() {
+            name @ names::BATCH => {
+                inspection.sound(records::decode::<Batch>(name, row.value()))?;
+            }
+            name @ names::CURRENCY => {
+                inspection.sound(records::decode::<Currency>(name, row.value()))?;
+            }
+            names::ROUND => {}
+            other => inspection.wrong(format!("state {other:?}: there is no such value")),
+        }
+    }
+    for entry in inspection.table(META)?.iter().map_err(storage_error)? {
+        let (name, _) = entry.map_err(storage_error)?;
+        let name = name.value();
+        inspection.expect(name == FORMAT_KEY, || format!("meta {name:?}: there is no such value"));
+    }
+    Ok(())
 }
 
 type Rows = ReadOnlyTable<u128, &'static [u8]>;
@@ -212,7 +240,7 @@ impl Inspection<'_> {
         for entry in self.table(definition)?.iter().map_err(storage_error)? {
             let (id, row) = entry.map_err(storage_error)?;
             let id = id.value();
-            let record = codec::decode::<T>(definition.name(), id, row.value());
+            let record = records::decode::<T>(id, row.value());
             if let Some(record) = self.sound(record)? {
                 look(self, id, record)?;
             }
@@ -228,28 +256,9 @@ impl Inspection<'_> {
     ) -> Result<(), ReadError> {
         for entry in self.table(definition)?.iter().map_err(storage_error)? {
             let (id, row) = entry.map_err(storage_error)?;
-            if let Ok(record) = codec::decode(definition.name(), id.value(), row.value()) {
+            if let Ok(record) = records::decode(id.value(), row.value()) {
                 look(self, id.value(), record)?;
             }
-        }
-        Ok(())
-    }
-
-    /// An index that should have `implied` entries and was found to have those. If it has
-    /// others, each entry is shown, to be found wrong.
-    fn no_more<K: Key + 'static, V: Value + 'static>(
-        &mut self,
-        definition: TableDefinition<'static, K, V>,
-        implied: u64,
-        mut look: impl FnMut(&mut Self, K::SelfType<'_>, V::SelfType<'_>) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
-        let table = self.table(definition)?;
-        if table.len().map_err(storage_error)? == implied {
-            return Ok(());
-        }
-        for entry in table.iter().map_err(storage_error)? {
-            let (key, value) = entry.map_err(storage_error)?;
-            look(self, key.value(), value.value())?;
         }
         Ok(())
     }
@@ -257,24 +266,11 @@ impl Inspection<'_> {
 
 /// A record that another one names; `None` if it is missing or damaged, which is found when
 /// its own table is looked through.
-fn lookup<T: Record>(
-    table: &Rows,
-    definition: RowsDefinition,
-    id: u128,
-) -> Result<Option<T>, ReadError> {
-    match reads::record(table, definition, id) {
+fn lookup<T: Record>(table: &Rows, id: u128) -> Result<Option<T>, ReadError> {
+    match reads::record(table, id) {
         Err(ReadError::Corrupt(_)) => Ok(None),
         found => found,
     }
-}
-
-/// The value under a key.
-fn value<'k, K: Key + 'static, V: Value + 'static, T>(
-    table: &ReadOnlyTable<K, V>,
-    key: K::SelfType<'k>,
-    take: impl FnOnce(V::SelfType<'_>) -> T,
-) -> Result<Option<T>, ReadError> {
-    Ok(table.get(key).map_err(storage_error)?.map(|found| take(found.value())))
 }
 
 /// One of several passes over the store, each for its share of the ids.

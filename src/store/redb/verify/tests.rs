@@ -4,15 +4,18 @@ use redb::{ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use tempfile::TempDir;
 
 use crate::domain::{
-    Charge, ChargePhase, Order, OrderId, OrderState, Ticket, TicketId, TicketState,
+    Charge, ChargePhase, Order, OrderId, OrderState, Ticket, TicketId, TicketState, User,
 };
-use crate::store::records::codec::{self, TicketRow};
+use crate::store::records::entries::MARKET;
+use crate::store::records::state::{BLOCK, holding, holding_row, ids_row, names};
+use crate::store::records::{self, Record, TicketRow};
 use crate::store::redb::tables::{
     CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY,
-    LINGERING, LISTS, LISTS_BY_PRICE, MARKET, ORDERS, ROUND, TICKETS, UNSETTLED, USERS, WORDS,
+    LINGERING, LISTS, LISTS_BY_PRICE, ORDERS, STATE, TICKETS, UNSETTLED, USERS, WORDS,
 };
 use crate::store::redb::verify::{VerifyReport, verify};
 use crate::store::search::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_of};
+use crate::store::search::lingering::Round;
 use crate::store::testing::{World, database};
 use crate::store::{RedbStore, StoreSettings};
 
@@ -63,11 +66,11 @@ fn change_ticket(
     let mut changed = None;
     for entry in table.iter()? {
         let (id, row) = entry?;
-        let row: TicketRow = codec::decode("tickets", id.value(), row.value()).expect("a row");
+        let row: TicketRow = records::decode(id.value(), row.value()).expect("a row");
         if let TicketRow::Listed(mut ticket) = row
             && change(&mut ticket)
         {
-            changed = Some((id.value(), codec::encode(&TicketRow::Listed(ticket)).expect("bytes")));
+            changed = Some((id.value(), records::encode(id.value(), &ticket).expect("bytes")));
             break;
         }
     }
@@ -84,9 +87,9 @@ fn change_order(
     let mut changed = None;
     for entry in table.iter()? {
         let (id, row) = entry?;
-        let mut order: Order = codec::decode("orders", id.value(), row.value()).expect("a row");
+        let mut order: Order = records::decode(id.value(), row.value()).expect("a row");
         if change(&mut order) {
-            changed = Some((id.value(), codec::encode(&order).expect("bytes")));
+            changed = Some((id.value(), records::encode(id.value(), &order).expect("bytes")));
             break;
         }
     }
@@ -103,9 +106,9 @@ fn change_charge(
     let mut changed = None;
     for entry in table.iter()? {
         let (id, row) = entry?;
-        let mut charge: Charge = codec::decode("charges", id.value(), row.value()).expect("a row");
+        let mut charge: Charge = records::decode(id.value(), row.value()).expect("a row");
         if change(&mut charge) {
-            changed = Some((id.value(), codec::encode(&charge).expect("bytes")));
+            changed = Some((id.value(), records::encode(id.value(), &charge).expect("bytes")));
             break;
         }
     }
@@ -117,8 +120,9 @@ fn change_charge(
 /// The first open order to run out, and the ticket it holds.
 fn a_lock(txn: &WriteTransaction) -> Result<(OrderId, TicketId), redb::Error> {
     let deadlines = txn.open_table(DEADLINES)?;
-    let (deadline, holding) = deadlines.first()?.expect("an open order");
-    Ok((OrderId::from_u128(deadline.value().1), TicketId::from_u128(holding.value().1)))
+    let (deadline, row) = deadlines.first()?.expect("an open order");
+    let (_, ticket) = holding(deadline.value(), row.value()).expect("a row");
+    Ok((OrderId::from_u128(deadline.value().1), TicketId::from_u128(ticket)))
 }
 
 /// The first block of several postings.
@@ -140,13 +144,14 @@ fn change_block(
 ) -> Result<(), redb::Error> {
     let ((word, first), mut postings) = a_block(txn)?;
     change(&mut postings);
-    txn.open_table(WORDS)?.insert((word.as_str(), first), postings.as_flattened())?;
+    let block = blocks::block((&word, first), &postings);
+    txn.open_table(WORDS)?.insert((word.as_str(), first), block.as_slice())?;
     Ok(())
 }
 
 /// Each kind of damage, with words that its findings must contain.
 const DAMAGE: &[(&str, &str, Damage)] = &[
-    ("the row of a ticket tells of a lock", "out of bounds", |txn| {
+    ("the row of a ticket tells of a lock", "the state of a row can't be", |txn| {
         let (order, held) = a_lock(txn)?;
         change_ticket(txn, |ticket| {
             let until = ticket.created_at;
@@ -162,13 +167,13 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
             is_other
         })
     }),
-    ("an order holds another ticket than its deadline says", "its ticket", |txn| {
+    ("an order holds another ticket than its deadline says", "there is another entry", |txn| {
         let mut deadlines = txn.open_table(DEADLINES)?;
         let (deadline, (buyer, ticket)) = {
-            let (deadline, holding) = deadlines.first()?.expect("an open order");
-            (deadline.value(), holding.value())
+            let (deadline, row) = deadlines.first()?.expect("an open order");
+            (deadline.value(), holding(deadline.value(), row.value()).expect("a row"))
         };
-        deadlines.insert(deadline, (buyer, ticket + 1))?;
+        deadlines.insert(deadline, holding_row(deadline, buyer, ticket + 1).as_slice())?;
         Ok(())
     }),
     ("a ticket was sold to another than who holds it", "orders order_", |txn| {
@@ -184,7 +189,7 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
             true
         })
     }),
-    ("a price changed without its lists", "its price is", |txn| {
+    ("a price changed without its lists", "there is another entry", |txn| {
         change_ticket(txn, |ticket| {
             ticket.price = crate::store::testing::usd(77);
             true
@@ -204,25 +209,27 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
     ("a record is of a later release", "reads up to", |txn| {
         let mut table = txn.open_table(USERS)?;
         let id = table.first()?.expect("an account").0.value();
-        table.insert(id, [9, 9].as_slice())?;
+        let later = records::envelope::Kind { version: 9, ..<User as Record>::KIND };
+        table.insert(id, records::seal(later, id, &[9]).as_slice())?;
         Ok(())
     }),
-    ("a market entry is missing", "the ticket is not in it", |txn| {
+    ("a market entry is missing", "the entry is missing", |txn| {
         let mut table = txn.open_table(LISTS)?;
         let key = table.first()?.expect("an entry").0.value();
         table.remove(key)?;
         Ok(())
     }),
-    ("a market entry is too many", "it does not belong there", |txn| {
+    ("a market entry is too many", "lists market ticket_", |txn| {
         txn.open_table(LISTS)?.insert((MARKET, 5), 7)?;
         Ok(())
     }),
-    ("a price entry is too many", "it does not belong there at", |txn| {
+    ("a price entry is too many", "no record has this entry", |txn| {
         txn.open_table(LISTS_BY_PRICE)?.insert((MARKET, 7, 5), ())?;
         Ok(())
     }),
     ("a word is too many", "must not be found by", |txn| {
-        txn.open_table(WORDS)?.insert(("surplus", 5), posting(5, 0).as_slice())?;
+        txn.open_table(WORDS)?
+            .insert(("surplus", 5), blocks::block(("surplus", 5), &[posting(5, 0)]).as_slice())?;
         Ok(())
     }),
     ("a note of a sold ticket is missing", "must not be found by", |txn| {
@@ -231,8 +238,8 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
     }),
     ("a note is of a ticket that is not sold", "it is not sold", |txn| {
         let (_, ticket) = a_lock(txn)?;
-        let id = ticket.as_u128().to_be_bytes();
-        txn.open_table(LINGERING)?.insert(1, id.as_slice())?;
+        let note = ids_row(1_u64, &[ticket.as_u128()]);
+        txn.open_table(LINGERING)?.insert(1, note.as_slice())?;
         Ok(())
     }),
     ("a note is cut off", "it has 3 bytes", |txn| {
@@ -240,7 +247,9 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         Ok(())
     }),
     ("a round of the sweep is of later batches", "it can't have come to", |txn| {
-        txn.open_table(ROUND)?.insert((), (u64::MAX, "", 0, false))?;
+        let round = Round { through: u64::MAX, ..Round::default() };
+        let row = records::encode(names::ROUND, &round).expect("bytes");
+        txn.open_table(STATE)?.insert(names::ROUND, row.as_slice())?;
         Ok(())
     }),
     ("a signature is wrong", "its signature at", |txn| {
@@ -264,23 +273,26 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
     ("a part of a posting is missing", "bytes", |txn| {
         let ((word, first), block) = a_block(txn)?;
         let cut = block.as_flattened().split_last().expect("bytes").1;
-        txn.open_table(WORDS)?.insert((word.as_str(), first), cut)?;
+        let row = records::seal(BLOCK, (word.as_str(), first), cut);
+        txn.open_table(WORDS)?.insert((word.as_str(), first), row.as_slice())?;
         Ok(())
     }),
     ("a block's bound is too high", "below its bound", |txn| {
         let ((word, first), block) = a_block(txn)?;
         let mut table = txn.open_table(WORDS)?;
         table.remove((word.as_str(), first))?;
-        table.insert((word.as_str(), id_of(&block[0]) + 1), block.as_flattened())?;
+        let key = (word.as_str(), id_of(&block[0]) + 1);
+        table.insert(key, blocks::block(key, &block).as_slice())?;
         Ok(())
     }),
     ("a block lies within another", "begins within the one before", |txn| {
         let ((word, _), block) = a_block(txn)?;
         let (last, mut table) = (&block[1], txn.open_table(WORDS)?);
-        table.insert((word.as_str(), id_of(last)), last.as_slice())?;
+        let key = (word.as_str(), id_of(last));
+        table.insert(key, blocks::block(key, &[*last]).as_slice())?;
         Ok(())
     }),
-    ("an open order is cancelled", "no open order has that deadline", |txn| {
+    ("an open order is cancelled", "no record has this entry", |txn| {
         change_order(txn, |order| {
             let is = order.state == OrderState::Created;
             order.state = OrderState::Cancelled(crate::domain::CancelReason::Buyer);
@@ -302,21 +314,21 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
     ("an order names another charge", "its latest charge is", |txn| {
         change_order(txn, |order| order.charge.take().is_some())
     }),
-    ("a deadline is missing", "its deadline is not listed", |txn| {
+    ("a deadline is missing", "the entry is missing", |txn| {
         txn.open_table(DEADLINES)?.pop_first()?;
         Ok(())
     }),
-    ("a deadline is too many", "no open order has that deadline", |txn| {
-        txn.open_table(DEADLINES)?.insert((5, 6), (7, 8))?;
+    ("a deadline is too many", "no record has this entry", |txn| {
+        txn.open_table(DEADLINES)?.insert((5, 6), holding_row((5, 6), 7, 8).as_slice())?;
         Ok(())
     }),
-    ("an order has another status in its buyer's list", "not listed under its status", |txn| {
+    ("an order has another status in its buyer's list", "the entry is missing", |txn| {
         let mut table = txn.open_table(ENDED_ORDERS)?;
         let (buyer, status, order) = table.pop_first()?.expect("an order").0.value();
         table.insert((buyer, status + 9, order), ())?;
         Ok(())
     }),
-    ("a buyer's list has an order too many", "has no such order", |txn| {
+    ("a buyer's list has an order too many", "no record has this entry", |txn| {
         txn.open_table(ENDED_ORDERS)?.insert((1, 2, 3), ())?;
         Ok(())
     }),
@@ -345,35 +357,35 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
             _ => false,
         })
     }),
-    ("an intent is not listed", "is not listed", |txn| {
+    ("an intent is not listed", "the entry is missing", |txn| {
         txn.open_table(CHARGES_BY_INTENT)?.pop_first()?;
         Ok(())
     }),
-    ("an unsettled charge is not listed", "it is not listed and is", |txn| {
+    ("an unsettled charge is not listed", "the entry is missing", |txn| {
         txn.open_table(UNSETTLED)?.pop_first()?;
         Ok(())
     }),
-    ("a settled charge is listed", "it owes nothing", |txn| {
+    ("a settled charge is listed", "no record has this entry", |txn| {
         txn.open_table(UNSETTLED)?.insert(5, ())?;
         Ok(())
     }),
-    ("an address is another's", "is the one of", |txn| {
+    ("an address is another's", "there is another entry", |txn| {
         txn.open_table(EMAILS)?.insert("ana@example.com", 5)?;
         Ok(())
     }),
-    ("an address is too many", "has no such address", |txn| {
+    ("an address is too many", "no record has this entry", |txn| {
         txn.open_table(EMAILS)?.insert("eve@example.com", 5)?;
         Ok(())
     }),
-    ("a key never expires", "it never expires", |txn| {
+    ("a key never expires", "the entry is missing", |txn| {
         txn.open_table(IDEMPOTENCY_EXPIRY)?.pop_first()?;
         Ok(())
     }),
-    ("a key that is gone expires", "no such key", |txn| {
+    ("a key that is gone expires", "no record has this entry", |txn| {
         txn.open_table(IDEMPOTENCY_EXPIRY)?.insert((5, 6, "gone"), ())?;
         Ok(())
     }),
-    ("an address is not listed", "not in the index of addresses", |txn| {
+    ("an address is not listed", "the entry is missing", |txn| {
         txn.open_table(EMAILS)?.pop_first()?;
         Ok(())
     }),
@@ -432,7 +444,8 @@ async fn findings_are_capped() {
         let mut table = txn.open_table(WORDS).expect("a table");
         for first in (0..1000_u128).step_by(100) {
             let block: Vec<Posting> = (first..first + 100).map(|id| posting(id, 0)).collect();
-            table.insert(("surplus", first), block.as_flattened()).expect("a block");
+            let row = blocks::block(("surplus", first), &block);
+            table.insert(("surplus", first), row.as_slice()).expect("a block");
         }
     }
     txn.commit().expect("a commit");

@@ -3,7 +3,7 @@
 use redb::{ReadOnlyTable, ReadableTable as _};
 
 use crate::domain::{Ticket, TicketId};
-use crate::store::records::index;
+use crate::store::records::ticket::words;
 use crate::store::redb::tables::WORDS;
 use crate::store::redb::verify::Inspection;
 use crate::store::search::blocks::{self, BLOCK_MAX, Posting, id_of};
@@ -29,7 +29,7 @@ impl Words {
         id: u128,
         ticket: &Ticket,
     ) -> Result<(), ReadError> {
-        let words = index::words(ticket);
+        let words = words(ticket);
         let implied = signature(&words);
         self.implied += words.len();
         let id_text = TicketId::from_u128(id);

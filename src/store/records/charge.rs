@@ -1,0 +1,327 @@
+//! Charges.
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::{
+    Charge, ChargeId, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus,
+    FailureCode, IntentId, OrderId, PaymentToken, RefundId, UserId, Version,
+};
+use crate::store::records::entries::{Entry, Indexed};
+use crate::store::records::envelope::{Fault, Kind, Record, body};
+use crate::store::records::parts::{Id, StoredPrice, millis, time};
+
+/// A charge as it is stored.
+#[derive(Debug, Encode, Decode)]
+pub struct StoredCharge<'a> {
+    #[n(0)]
+    id: Id,
+    #[n(1)]
+    order: Id,
+    #[n(2)]
+    buyer: Id,
+    #[b(3)]
+    amount: StoredPrice<'a>,
+    #[b(4)]
+    token: &'a str,
+    #[b(5)]
+    phase: StoredPhase<'a>,
+    #[n(6)]
+    version: u64,
+    #[n(7)]
+    created_at: i64,
+    #[n(8)]
+    updated_at: i64,
+}
+
+/// How far a charge has come.
+#[derive(Debug, Encode, Decode)]
+#[cbor(flat)]
+enum StoredPhase<'a> {
+    #[n(0)]
+    Intent,
+    #[n(1)]
+    Created {
+        #[b(0)]
+        intent: &'a str,
+    },
+    #[n(2)]
+    Confirming {
+        #[b(0)]
+        intent: &'a str,
+        #[b(1)]
+        client_secret: &'a str,
+    },
+    #[n(3)]
+    Capturing {
+        #[b(0)]
+        intent: &'a str,
+    },
+    #[n(4)]
+    Voiding {
+        #[b(0)]
+        intent: &'a str,
+        #[b(1)]
+        code: &'a str,
+    },
+    #[n(5)]
+    Refunding {
+        #[b(0)]
+        intent: &'a str,
+    },
+    #[n(6)]
+    Completed {
+        #[b(0)]
+        intent: &'a str,
+    },
+    #[n(7)]
+    Refunded {
+        #[b(0)]
+        intent: &'a str,
+        #[b(1)]
+        refund: &'a str,
+    },
+    #[n(8)]
+    Failed {
+        #[b(0)]
+        intent: Option<&'a str>,
+        #[b(1)]
+        code: &'a str,
+    },
+    #[n(9)]
+    Disputed {
+        #[b(0)]
+        intent: &'a str,
+        #[n(1)]
+        status: StoredDispute,
+    },
+}
+
+/// How a dispute stands.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(index_only)]
+enum StoredDispute {
+    #[n(0)]
+    Open,
+    #[n(1)]
+    Won,
+    #[n(2)]
+    Lost,
+}
+
+impl From<DisputeStatus> for StoredDispute {
+    fn from(status: DisputeStatus) -> Self {
+        match status {
+            DisputeStatus::Open => Self::Open,
+            DisputeStatus::Won => Self::Won,
+            DisputeStatus::Lost => Self::Lost,
+        }
+    }
+}
+
+impl From<StoredDispute> for DisputeStatus {
+    fn from(stored: StoredDispute) -> Self {
+        match stored {
+            StoredDispute::Open => Self::Open,
+            StoredDispute::Won => Self::Won,
+            StoredDispute::Lost => Self::Lost,
+        }
+    }
+}
+
+impl<'a> From<&'a ChargePhase> for StoredPhase<'a> {
+    fn from(phase: &'a ChargePhase) -> Self {
+        use ChargePhase as Phase;
+        match phase {
+            Phase::Intent => Self::Intent,
+            Phase::Created { intent } => Self::Created { intent: &intent.0 },
+            Phase::Confirming { intent, client_secret } => {
+                Self::Confirming { intent: &intent.0, client_secret: &client_secret.0 }
+            }
+            Phase::Capturing { intent } => Self::Capturing { intent: &intent.0 },
+            Phase::Voiding { intent, code } => {
+                Self::Voiding { intent: &intent.0, code: code.as_str() }
+            }
+            Phase::Refunding { intent } => Self::Refunding { intent: &intent.0 },
+            Phase::Completed { intent } => Self::Completed { intent: &intent.0 },
+            Phase::Refunded { intent, refund } => {
+                Self::Refunded { intent: &intent.0, refund: &refund.0 }
+            }
+            Phase::Failed { intent, code } => {
+                let intent = intent.as_ref().map(|intent| intent.0.as_str());
+                Self::Failed { intent, code: code.as_str() }
+            }
+            Phase::Disputed { intent, status } => {
+                Self::Disputed { intent: &intent.0, status: (*status).into() }
+            }
+        }
+    }
+}
+
+fn intent(text: &str) -> IntentId {
+    IntentId(text.to_owned())
+}
+
+impl From<StoredPhase<'_>> for ChargePhase {
+    fn from(stored: StoredPhase<'_>) -> Self {
+        use StoredPhase as Stored;
+        let code = FailureCode::from_gateway;
+        match stored {
+            Stored::Intent => Self::Intent,
+            Stored::Created { intent: id } => Self::Created { intent: intent(id) },
+            Stored::Confirming { intent: id, client_secret } => {
+                let client_secret = ClientSecret(client_secret.to_owned());
+                Self::Confirming { intent: intent(id), client_secret }
+            }
+            Stored::Capturing { intent: id } => Self::Capturing { intent: intent(id) },
+            Stored::Voiding { intent: id, code: text } => {
+                Self::Voiding { intent: intent(id), code: code(text) }
+            }
+            Stored::Refunding { intent: id } => Self::Refunding { intent: intent(id) },
+            Stored::Completed { intent: id } => Self::Completed { intent: intent(id) },
+            Stored::Refunded { intent: id, refund } => {
+                Self::Refunded { intent: intent(id), refund: RefundId(refund.to_owned()) }
+            }
+            Stored::Failed { intent: id, code: text } => {
+                Self::Failed { intent: id.map(intent), code: code(text) }
+            }
+            Stored::Disputed { intent: id, status } => {
+                Self::Disputed { intent: intent(id), status: status.into() }
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a Charge> for StoredCharge<'a> {
+    fn from(charge: &'a Charge) -> Self {
+        Self {
+            id: Id(charge.id.as_u128()),
+            order: Id(charge.order.as_u128()),
+            buyer: Id(charge.buyer.as_u128()),
+            amount: (&charge.amount).into(),
+            token: charge.token.expose(),
+            phase: (&charge.phase).into(),
+            version: charge.version.number(),
+            created_at: millis(charge.created_at),
+            updated_at: millis(charge.updated_at),
+        }
+    }
+}
+
+impl TryFrom<StoredCharge<'_>> for Charge {
+    type Error = Fault;
+
+    fn try_from(stored: StoredCharge<'_>) -> Result<Self, Fault> {
+        let token = PaymentToken::parse(stored.token);
+        Ok(Self {
+            id: ChargeId::from_u128(stored.id.0),
+            order: OrderId::from_u128(stored.order.0),
+            buyer: UserId::from_u128(stored.buyer.0),
+            amount: stored.amount.price()?,
+            token: token.ok_or_else(|| Fault::value("the payment token", stored.token.len()))?,
+            phase: stored.phase.into(),
+            version: Version::from_number(stored.version),
+            created_at: time(stored.created_at),
+            updated_at: time(stored.updated_at),
+        })
+    }
+}
+
+impl Record for Charge {
+    const KIND: Kind = Kind { table: "charges", tag: 5, version: 1 };
+    type Stored<'a> = StoredCharge<'a>;
+
+    fn read(_: u8, bytes: &[u8]) -> Result<Self, Fault> {
+        body::<StoredCharge<'_>>(bytes)?.try_into()
+    }
+}
+
+impl Indexed for Charge {
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let charge = self.id.as_u128();
+        let intent =
+            self.intent().map(|intent| Entry::Intent { intent: intent.0.as_str().into(), charge });
+        let unsettled = self.is_unsettled().then_some(Entry::Unsettled { charge });
+        intent.into_iter().chain(unsettled).collect()
+    }
+}
+
+/// What a buyer sees of a charge, in answers and events.
+#[derive(Debug, Encode, Decode)]
+pub struct StoredChargeView<'a> {
+    #[n(0)]
+    id: Id,
+    #[n(1)]
+    order: Id,
+    #[n(2)]
+    buyer: Id,
+    #[n(3)]
+    status: StoredStatus,
+    #[b(4)]
+    amount: StoredPrice<'a>,
+    #[b(5)]
+    intent: Option<&'a str>,
+    #[b(6)]
+    refund: Option<&'a str>,
+    #[b(7)]
+    failure_code: Option<&'a str>,
+    #[n(8)]
+    created_at: i64,
+    #[n(9)]
+    dispute: Option<StoredDispute>,
+}
+
+/// What a buyer is told of a charge's phase.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(index_only)]
+enum StoredStatus {
+    #[n(0)]
+    Created,
+    #[n(1)]
+    Failed,
+    #[n(2)]
+    Completed,
+}
+
+impl<'a> From<&'a ChargeView> for StoredChargeView<'a> {
+    fn from(view: &'a ChargeView) -> Self {
+        Self {
+            id: Id(view.id.as_u128()),
+            order: Id(view.order.as_u128()),
+            buyer: Id(view.buyer.as_u128()),
+            status: match view.status {
+                ChargeStatus::Created => StoredStatus::Created,
+                ChargeStatus::Failed => StoredStatus::Failed,
+                ChargeStatus::Completed => StoredStatus::Completed,
+            },
+            amount: (&view.amount).into(),
+            intent: view.intent.as_ref().map(|intent| intent.0.as_str()),
+            refund: view.refund.as_ref().map(|refund| refund.0.as_str()),
+            failure_code: view.failure_code.as_ref().map(FailureCode::as_str),
+            created_at: millis(view.created_at),
+            dispute: view.dispute.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<StoredChargeView<'_>> for ChargeView {
+    type Error = Fault;
+
+    fn try_from(stored: StoredChargeView<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            id: ChargeId::from_u128(stored.id.0),
+            order: OrderId::from_u128(stored.order.0),
+            buyer: UserId::from_u128(stored.buyer.0),
+            status: match stored.status {
+                StoredStatus::Created => ChargeStatus::Created,
+                StoredStatus::Failed => ChargeStatus::Failed,
+                StoredStatus::Completed => ChargeStatus::Completed,
+            },
+            amount: stored.amount.price()?,
+            intent: stored.intent.map(intent),
+            refund: stored.refund.map(|refund| RefundId(refund.to_owned())),
+            failure_code: stored.failure_code.map(FailureCode::from_gateway),
+            created_at: time(stored.created_at),
+            dispute: stored.dispute.map(Into::into),
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! Tickets, and the marks of those that were withdrawn.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::{OrderId, Ticket, TicketId, TicketState, UserId, Version};
+use crate::store::records::entries::{Entry, Indexed, MARKET};
+use crate::store::records::envelope::{Fault, Kind, Record, body};
+use crate::store::records::parts::{Id, StoredPrice, millis, time, title};
+use crate::store::search::words::title_words;
+
+/// A ticket as it is stored.
+#[derive(Debug, Encode, Decode)]
+pub struct StoredTicket<'a> {
+    #[n(0)]
+    id: Id,
+    #[n(1)]
+    seller: Id,
+    #[b(2)]
+    title: &'a str,
+    #[b(3)]
+    price: StoredPrice<'a>,
+    #[n(4)]
+    state: StoredState,
+    #[n(5)]
+    version: u64,
+    #[n(6)]
+    created_at: i64,
+    #[n(7)]
+    updated_at: i64,
+}
+
+/// How a ticket stands.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(flat)]
+enum StoredState {
+    #[n(0)]
+    Available,
+    /// In answers, events and the journal; not in a row.
+    #[n(1)]
+    Locked {
+        #[n(0)]
+        order: Id,
+        #[n(1)]
+        until: i64,
+    },
+    #[n(2)]
+    Sold {
+        #[n(0)]
+        order: Id,
+    },
+}
+
+impl From<TicketState> for StoredState {
+    fn from(state: TicketState) -> Self {
+        match state {
+            TicketState::Available => Self::Available,
+            TicketState::Locked { order, until } => {
+                Self::Locked { order: Id(order.as_u128()), until: millis(until) }
+            }
+            TicketState::Sold { order } => Self::Sold { order: Id(order.as_u128()) },
+        }
+    }
+}
+
+impl From<StoredState> for TicketState {
+    fn from(stored: StoredState) -> Self {
+        match stored {
+            StoredState::Available => Self::Available,
+            StoredState::Locked { order, until } => {
+                Self::Locked { order: OrderId::from_u128(order.0), until: time(until) }
+            }
+            StoredState::Sold { order } => Self::Sold { order: OrderId::from_u128(order.0) },
+        }
+    }
+}
+
+impl<'a> From<&'a Ticket> for StoredTicket<'a> {
+    fn from(ticket: &'a Ticket) -> Self {
+        Self {
+            id: Id(ticket.id.as_u128()),
+            seller: Id(ticket.seller.as_u128()),
+            title: ticket.title.as_str(),
+            price: (&ticket.price).into(),
+            state: ticket.state.into(),
+            version: ticket.version.number(),
+            created_at: millis(ticket.created_at),
+            updated_at: millis(ticket.updated_at),
+        }
+    }
+}
+
+impl TryFrom<StoredTicket<'_>> for Ticket {
+    type Error = Fault;
+
+    fn try_from(stored: StoredTicket<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            id: TicketId::from_u128(stored.id.0),
+            seller: UserId::from_u128(stored.seller.0),
+            title: title(stored.title),
+            price: stored.price.price()?,
+            state: stored.state.into(),
+            version: Version::from_number(stored.version),
+            created_at: time(stored.created_at),
+            updated_at: time(stored.updated_at),
+        })
+    }
+}
+
+/// What stands under a ticket's id. A ticket that is locked stands there as it was before: see
+/// [`crate::store::redb::open_orders`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketRow {
+    /// The ticket.
+    Listed(Ticket),
+    /// It was withdrawn. The mark stays, for an id never comes back.
+    Withdrawn {
+        /// The version it ended with.
+        last: Version,
+    },
+}
+
+impl TicketRow {
+    /// The ticket, if it was not withdrawn.
+    pub fn listed(self) -> Option<Ticket> {
+        match self {
+            Self::Listed(ticket) => Some(ticket),
+            Self::Withdrawn { .. } => None,
+        }
+    }
+}
+
+/// [`TicketRow`] as it is stored.
+#[derive(Debug, Encode, Decode)]
+#[cbor(flat)]
+pub enum StoredRow<'a> {
+    #[n(0)]
+    Listed(#[b(0)] StoredTicket<'a>),
+    #[n(1)]
+    Withdrawn {
+        #[n(0)]
+        last: u64,
+    },
+}
+
+impl<'a> From<&'a TicketRow> for StoredRow<'a> {
+    fn from(row: &'a TicketRow) -> Self {
+        match row {
+            TicketRow::Listed(ticket) => Self::Listed(ticket.into()),
+            TicketRow::Withdrawn { last } => Self::Withdrawn { last: last.number() },
+        }
+    }
+}
+
+impl<'a> From<&'a Ticket> for StoredRow<'a> {
+    fn from(ticket: &'a Ticket) -> Self {
+        Self::Listed(ticket.into())
+    }
+}
+
+/// What tickets and their marks share: they are rows of one table.
+const KIND: Kind = Kind { table: "tickets", tag: 3, version: 1 };
+
+impl Record for TicketRow {
+    const KIND: Kind = KIND;
+    type Stored<'a> = StoredRow<'a>;
+
+    fn read(_: u8, bytes: &[u8]) -> Result<Self, Fault> {
+        match body(bytes)? {
+            StoredRow::Listed(stored) if matches!(stored.state, StoredState::Locked { .. }) => {
+                Err(Fault::value("the state of a row", stored.state))
+            }
+            StoredRow::Listed(stored) => Ok(Self::Listed(stored.try_into()?)),
+            StoredRow::Withdrawn { last } => {
+                Ok(Self::Withdrawn { last: Version::from_number(last) })
+            }
+        }
+    }
+}
+
+/// For writing, and for the journal, which tells of locks too.
+impl Record for Ticket {
+    const KIND: Kind = KIND;
+    type Stored<'a> = StoredRow<'a>;
+
+    fn read(_: u8, bytes: &[u8]) -> Result<Self, Fault> {
+        match body(bytes)? {
+            StoredRow::Listed(stored) => stored.try_into(),
+            StoredRow::Withdrawn { last } => Err(Fault::value("a listed ticket", last)),
+        }
+    }
+}
+
+impl Indexed for Ticket {
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let (id, price) = (self.id.as_u128(), self.price.minor());
+        let mut entries = Vec::with_capacity(4);
+        for list in lists(self) {
+            entries.push(Entry::List { list, ticket: id, price });
+            entries.push(Entry::Price { list, price, ticket: id });
+        }
+        entries
+    }
+}
+
+impl Indexed for TicketRow {
+    fn entries(&self) -> Vec<Entry<'_>> {
+        match self {
+            Self::Listed(ticket) => ticket.entries(),
+            Self::Withdrawn { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The lists a ticket is in, by [`crate::store::redb::tables::LISTS`]'s first key.
+pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
+    let market = is_on_market(ticket).then_some(MARKET);
+    [ticket.seller.as_u128()].into_iter().chain(market)
+}
+
+/// Whether the ticket is in the market's list, and is found by the words of its title: until it is
+/// sold. A locked one is passed over by readers (see [`crate::store::redb::open_orders`]), so that
+/// locking and releasing, the most frequent changes, change no index of tickets. A sold one may have
+/// [postings left](crate::store::search::lingering), which are passed over too.
+pub fn is_on_market(ticket: &Ticket) -> bool {
+    match ticket.state {
+        TicketState::Available | TicketState::Locked { .. } => true,
+        TicketState::Sold { .. } => false,
+    }
+}
+
+/// Whether a ticket is sold by a change and keeps its postings for a while: see
+/// [`crate::store::search::lingering`].
+pub fn lingers(before: &Ticket, after: &Ticket) -> bool {
+    is_on_market(before) && !is_on_market(after) && before.title == after.title
+}
+
+/// The words a ticket can be found by.
+pub fn words(ticket: &Ticket) -> BTreeSet<String> {
+    if is_on_market(ticket) { title_words(&ticket.title) } else { BTreeSet::new() }
+}
