@@ -26,8 +26,18 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What the domain may use of other crates: values, and Unicode's tables.
-const DOMAIN_CRATES: [&str; 8] =
-    ["std", "serde", "thiserror", "jiff", "icu_properties", "super", "crate", "self"];
+const DOMAIN_CRATES: [&str; 10] = [
+    "std",
+    "serde",
+    "thiserror",
+    "jiff",
+    "icu_properties",
+    "idna",
+    "unicode_normalization",
+    "super",
+    "crate",
+    "self",
+];
 
 /// Where a panic is the documented answer: there is no randomness, so no secret may be made.
 const MAY_PANIC: [(&str, &str); 1] =

@@ -10,6 +10,7 @@
 mod ascii;
 pub mod charge;
 pub mod commit;
+pub mod email;
 pub mod event;
 pub mod ids;
 pub mod money;
@@ -28,6 +29,7 @@ pub use charge::{
     GatewayStep, IntentId, PaymentToken, RefundId,
 };
 pub use commit::{Answer, Commit, Precondition, Remembered, Write};
+pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent};
 pub use ids::{ChargeId, InvalidId, OrderId, SessionId, TicketId, UserId};
 pub use money::{Currency, Price, PriceError};
@@ -36,7 +38,7 @@ pub use purchase::{
     IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
     PurchaseRejection, TicketDemand,
 };
-pub use text::{Email, EmailKey, InvalidEmail, Title, TitleError};
+pub use text::{Title, TitleError};
 pub use ticket::{
     ExpectedVersion, Ticket, TicketCommand, TicketDecision, TicketRejection, TicketState,
 };
