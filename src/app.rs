@@ -8,7 +8,9 @@ use axum::Router;
 use thiserror::Error;
 
 use crate::actors::{MarketSettings, Marketplace, StartError};
-use crate::auth::{Passwords, SessionCookie, SigningKey, Throttle, ThrottleSettings, Tokens};
+use crate::auth::{
+    Devices, Passwords, SessionCookie, SigningKeys, Throttle, ThrottleSettings, Tokens,
+};
 use crate::domain::Currency;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
 use crate::http::edge::metrics::Metrics;
@@ -85,7 +87,7 @@ impl App {
         settings: AppSettings,
         seams: Seams,
         passwords: Passwords,
-        key: &SigningKey,
+        keys: &SigningKeys,
         metrics: Metrics,
     ) -> Result<Self, AppError> {
         let Seams { clock, entropy, store, gateway } = seams;
@@ -112,7 +114,8 @@ impl App {
             storefront,
             entropy: entropy.clone(),
             passwords,
-            tokens: Tokens::new(key, settings.session),
+            tokens: Tokens::new(keys, settings.session),
+            devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie { max_age: settings.session, secure: settings.edge.https },
             throttle: Throttle::new(settings.throttle),
             currency: settings.currency,

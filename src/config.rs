@@ -49,6 +49,8 @@ pub struct HttpSettings {
     pub admin_listen: SocketAddr,
     /// The address that clients reach the API under.
     pub public_url: PublicUrl,
+    /// Whether it was given, and is not merely what follows from `listen`.
+    pub public_url_is_given: bool,
     /// The largest request body, in bytes.
     pub body_limit_bytes: usize,
     /// How long one request may take, body included.
@@ -87,10 +89,12 @@ pub struct AuthSettings {
     pub session: Duration,
     /// Whether sign-in and sign-up are throttled at all.
     pub throttle: bool,
-    /// How many failed attempts one account may make at once.
+    /// How many failed attempts one client address may make on one account at once.
     pub throttle_account_burst: u32,
-    /// How many failed attempts one account gets back per minute.
+    /// How many of them it gets back per minute.
     pub throttle_account_per_minute: u32,
+    /// How many failed attempts one account takes in any hour, from all addresses.
+    pub throttle_account_per_hour: u32,
     /// How many attempts one client address may make at once.
     pub throttle_address_burst: u32,
     /// How many attempts one client address gets back per minute.
@@ -259,18 +263,20 @@ impl HttpSettings {
             || PublicUrl::of_listener(listen),
             |name| PublicUrl::of_name(&name, listen.port()),
         );
+        let public_url = from.read(
+            "http.public_url",
+            None,
+            "an http or https URL without a path, such as https://tickets.example.com",
+            |given| match values::text(given)? {
+                "" => Some(None),
+                text => PublicUrl::parse(text).map(Some),
+            },
+        );
         Self {
             listen,
             admin_listen: address(from, "http.admin_listen", 3001).0,
-            public_url: from.read(
-                "http.public_url",
-                own_url.clone(),
-                "an http or https URL without a path, such as https://tickets.example.com",
-                |given| match values::text(given)? {
-                    "" => Some(own_url),
-                    text => PublicUrl::parse(text),
-                },
-            ),
+            public_url_is_given: public_url.is_some(),
+            public_url: public_url.unwrap_or(own_url),
             body_limit_bytes: number(from, "http.body_limit_bytes", 65_536, 1024..=16_777_216),
             request_timeout: seconds(from, "http.request_timeout_seconds", 30, 1..=600),
             max_connections: number(from, "http.max_connections", 10_000, 1..=1_000_000),
@@ -316,6 +322,12 @@ impl AuthSettings {
                 "auth.throttle_account_per_minute",
                 3,
                 rates.clone(),
+            ),
+            throttle_account_per_hour: number(
+                from,
+                "auth.throttle_account_per_hour",
+                100,
+                10..=1_000_000,
             ),
             throttle_address_burst: number(from, "auth.throttle_address_burst", 600, rates.clone()),
             throttle_address_per_minute: number(

@@ -1,5 +1,7 @@
 //! `gittix serve --demo`: what a visitor expects to see in a marketplace.
 
+use std::net::Ipv4Addr;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -57,7 +59,7 @@ pub async fn fill(state: &ApiState, format: LogFormat) -> anyhow::Result<()> {
 }
 
 async fn sign_up(state: &ApiState, email: &str, password: &SecretString) -> anyhow::Result<UserId> {
-    let hash = state.passwords.hash(password.clone()).await?;
+    let hash = state.passwords.hash(password.clone(), Ipv4Addr::LOCALHOST.into()).await?;
     let session = SessionId(new_session_id(&*state.entropy));
     // Nobody gets the token of this session, so it may as well be over.
     let user =

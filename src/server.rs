@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
 use crate::auth::{
-    PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings, load_or_create_key,
+    PasswordSettings, Passwords, Rate, SigningKeys, ThrottleSettings, load_or_create_keys,
 };
 use crate::banner::Banner;
 use crate::config::{Provider, PublicUrl, Settings, StripeSettings};
@@ -103,13 +103,13 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let passwords = Passwords::start(password_settings(settings), entropy.clone())?;
     let key_file = &*settings.auth.secret_file;
     // One that can't be used is told of before a store is made.
-    let had_key = key_file.exists() && load_or_create_key(key_file, &*entropy).map(|_| true)?;
+    let had_key = key_file.exists() && load_or_create_keys(key_file, &*entropy).map(|_| true)?;
     let metrics = Metrics::default();
     let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
     let store = open_store(settings, cache_bytes, &metrics)?;
-    let (key, missing_key) = session_key(key_file, had_key, &*store)?;
+    let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
     let seams = Seams { clock: Arc::new(SystemClock), entropy, store: store.clone(), gateway };
-    let app = App::start(app_settings, seams, passwords, &key, metrics).await?;
+    let app = App::start(app_settings, seams, passwords, &keys, metrics).await?;
     if with_demo {
         demo::fill(&app.state, settings.log.format).await?;
     }
@@ -135,8 +135,8 @@ fn session_key(
     file: &Path,
     was_there: bool,
     store: &dyn Store,
-) -> anyhow::Result<(SigningKey, Option<String>)> {
-    let key = load_or_create_key(file, &SystemEntropy)?;
+) -> anyhow::Result<(SigningKeys, Option<String>)> {
+    let keys = load_or_create_keys(file, &SystemEntropy)?;
     let is_missed = !was_there && store.stats().last_seq > 0;
     let missing = is_missed.then(|| file.display().to_string());
     if let Some(file) = &missing {
@@ -146,7 +146,7 @@ fn session_key(
              everyone is signed out; put the old one back if you have it"
         );
     }
-    Ok((key, missing))
+    Ok((keys, missing))
 }
 
 /// Where people open the storefront. The port may only be known now.
@@ -249,7 +249,10 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             ..MarketSettings::default()
         },
         edge: EdgeSettings {
-            public_origin: Some(settings.http.public_url.as_str().to_owned()),
+            public_origin: settings
+                .http
+                .public_url_is_given
+                .then(|| settings.http.public_url.as_str().to_owned()),
             https: settings.http.public_url.is_https(),
             body_limit_bytes: settings.http.body_limit_bytes,
             request_timeout: settings.http.request_timeout,
@@ -262,6 +265,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
                 burst: auth.throttle_account_burst,
                 per_minute: auth.throttle_account_per_minute,
             },
+            account_per_hour: auth.throttle_account_per_hour,
             address: Rate {
                 burst: auth.throttle_address_burst,
                 per_minute: auth.throttle_address_per_minute,

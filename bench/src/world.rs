@@ -9,7 +9,7 @@ pub mod titles;
 
 use std::time::Duration;
 
-use gittix::auth::{SigningKey, Tokens};
+use gittix::auth::{SigningKey, SigningKeys, Tokens};
 use gittix::domain::{Currency, Price, SessionId, Ticket, TicketId, Timestamp, Title, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,7 @@ impl World {
     /// The session tokens of all buyers.
     pub fn buyer_tokens(&self) -> Vec<String> {
         let key = SigningKey::from_bytes(&KEY).expect("a key of 32 bytes");
-        let tokens = Tokens::new(&key, SESSION);
+        let tokens = Tokens::new(&SigningKeys::only(key), SESSION);
         let issue = |number| {
             let buyer = self.buyer(number);
             let issued = tokens.issue(&buyer.id.to_string(), buyer.session.0, self.begins_at());

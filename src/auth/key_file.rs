@@ -1,9 +1,19 @@
-//! The file that holds the key that signs sessions. Whoever can read it can be any user.
+//! The file that holds the keys that sign sessions. Whoever can read it can be any user.
+//!
+//! It holds 32 to 4096 bytes, which are the key. Once the key was rolled it is text instead:
+//!
+//! ```text
+//! gittix session keys
+//! <the key that signs, in base64url>
+//! <the key before it, which is accepted still>
+//! ```
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::seams::Entropy;
@@ -11,8 +21,14 @@ use crate::seams::Entropy;
 /// HS256 wants a key at least as long as its hash (RFC 7518, section 3.2).
 const MIN_KEY_BYTES: usize = 32;
 
-/// Far more than any key; a larger file is something else.
+/// Far more than any key; a larger one is something else.
 const MAX_KEY_BYTES: usize = 4096;
+
+/// The first line of a file that holds keys as text.
+const TEXT_HEADER: &str = "gittix session keys\n";
+
+/// Two of the largest keys as text, and some more.
+const MAX_FILE_BYTES: usize = 4 * MAX_KEY_BYTES;
 
 /// The key that signs sessions. It is never shown.
 #[derive(Debug, Clone)]
@@ -28,6 +44,65 @@ impl SigningKey {
     pub(super) fn expose(&self) -> &[u8] {
         self.0.expose_secret()
     }
+
+    fn random(entropy: &dyn Entropy) -> Self {
+        let mut key = [0_u8; MIN_KEY_BYTES];
+        entropy.fill(&mut key);
+        Self(key.to_vec().into())
+    }
+}
+
+/// The key that signs, and the one before it while what it signed is accepted still.
+#[derive(Debug, Clone)]
+pub struct SigningKeys {
+    current: SigningKey,
+    previous: Option<SigningKey>,
+}
+
+impl SigningKeys {
+    /// One key.
+    pub fn only(key: SigningKey) -> Self {
+        Self { current: key, previous: None }
+    }
+
+    /// The keys after `next` took over. What the key before the current one signed ends.
+    #[must_use]
+    pub fn rolled(&self, next: SigningKey) -> Self {
+        Self { current: next, previous: Some(self.current.clone()) }
+    }
+
+    /// The key that signs.
+    pub fn current(&self) -> &SigningKey {
+        &self.current
+    }
+
+    /// Every key whose signature is accepted.
+    pub fn all(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let Some(text) = bytes.strip_prefix(TEXT_HEADER.as_bytes()) else {
+            return parse_key(bytes).map(Self::only);
+        };
+        let mut lines = std::str::from_utf8(text).ok()?.lines();
+        let key = |line: &str| parse_key(&URL_SAFE_NO_PAD.decode(line).ok()?);
+        let current = lines.next().and_then(key)?;
+        let previous = match lines.next() {
+            Some(line) => Some(key(line)?),
+            None => None,
+        };
+        lines.next().is_none().then_some(Self { current, previous })
+    }
+
+    fn to_text(&self) -> String {
+        let lines = self.all().map(|key| URL_SAFE_NO_PAD.encode(key.expose()) + "\n");
+        TEXT_HEADER.to_owned() + &lines.collect::<String>()
+    }
+}
+
+fn parse_key(bytes: &[u8]) -> Option<SigningKey> {
+    SigningKey::from_bytes(bytes).filter(|key| key.expose().len() <= MAX_KEY_BYTES)
 }
 
 /// Why there is no key to sign with.
@@ -57,17 +132,68 @@ pub enum KeyFileError {
     },
     /// It holds too few bytes to be safe, or too many to be a key.
     #[error(
-        "the session key {} must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes: \
-         delete it and a new one is made, which ends every session",
+        "the session key {} must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes, or the text that \
+         `gittix rotate-key` writes: delete it and a new one is made, which ends every session",
         path.display()
     )]
     Length {
         /// The file.
         path: PathBuf,
     },
+    /// There is nothing to roll.
+    #[error("there is no session key {}: the first start of the server makes it", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
-/// The key in the file, made first if there is none.
+/// What becomes of the key that signed until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldKey {
+    /// What it signed is good until it expires: nobody notices.
+    Accept,
+    /// What it signed is worthless: every session ends.
+    Drop,
+}
+
+/// Puts a new key into the file, whole or not at all.
+///
+/// # Errors
+///
+/// If there is no file yet, or it can't be read or replaced.
+pub fn rotate_keys(path: &Path, old: OldKey, entropy: &dyn Entropy) -> Result<(), KeyFileError> {
+    let keys = load_keys(path)?;
+    let next = SigningKey::random(entropy);
+    let keys = match old {
+        OldKey::Accept => keys.rolled(next),
+        OldKey::Drop => SigningKeys::only(next),
+    };
+    replace(path, keys.to_text().as_bytes(), entropy)
+        .map_err(|source| failure(path, "replaced", source))
+}
+
+fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+    let aside = beside(path, entropy);
+    let replaced = write_new(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+    if replaced.is_err() {
+        // It is of no use, and its removal may fail for the same reason.
+        let _ = fs::remove_file(&aside);
+    }
+    replaced?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The keys in the file, which must be there.
+///
+/// # Errors
+///
+/// If it is not, is exposed to others, holds no keys, or can't be read.
+pub fn load_keys(path: &Path) -> Result<SigningKeys, KeyFileError> {
+    load(path)?.ok_or_else(|| KeyFileError::Missing { path: path.to_owned() })
+}
+
+/// The keys in the file, made first if there are none.
 ///
 /// A new key appears whole or not at all, and never replaces one: of several processes that start at
 /// once, all end up with the key of the first.
@@ -75,7 +201,10 @@ pub enum KeyFileError {
 /// # Errors
 ///
 /// If the file is exposed to others, has the wrong length, or cannot be read or made.
-pub fn load_or_create_key(path: &Path, entropy: &dyn Entropy) -> Result<SigningKey, KeyFileError> {
+pub fn load_or_create_keys(
+    path: &Path,
+    entropy: &dyn Entropy,
+) -> Result<SigningKeys, KeyFileError> {
     if let Some(key) = load(path)? {
         return Ok(key);
     }
@@ -87,7 +216,7 @@ fn failure(path: &Path, verb: &'static str, source: io::Error) -> KeyFileError {
     KeyFileError::Io { path: path.to_owned(), verb, source }
 }
 
-fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
+fn load(path: &Path) -> Result<Option<SigningKeys>, KeyFileError> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -98,11 +227,11 @@ fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
         return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
     // One byte more than allowed tells a file that is too long, however long it is.
-    let mut bytes = [0_u8; MAX_KEY_BYTES + 1];
+    let mut bytes = [0_u8; MAX_FILE_BYTES + 1];
     let length = read_up_to(&mut file, &mut bytes).map_err(|error| failure(path, "read", error))?;
-    let key = bytes.get(..length).filter(|key| key.len() <= MAX_KEY_BYTES);
-    match key.and_then(SigningKey::from_bytes) {
-        Some(key) => Ok(Some(key)),
+    let file = bytes.get(..length).filter(|file| file.len() <= MAX_FILE_BYTES);
+    match file.and_then(SigningKeys::parse) {
+        Some(keys) => Ok(Some(keys)),
         None => Err(KeyFileError::Length { path: path.to_owned() }),
     }
 }
@@ -121,19 +250,11 @@ fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
 }
 
 fn create(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     private_folder(folder)?;
-
-    let mut suffix = [0_u8; 8];
-    entropy.fill(&mut suffix);
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{:016x}.tmp", u64::from_be_bytes(suffix)));
-    let aside = PathBuf::from(aside);
-
-    let placed = write_new_key(&aside, entropy).and_then(|()| match fs::hard_link(&aside, path) {
+    let aside = beside(path, entropy);
+    let key = SigningKey::random(entropy);
+    let placed = write_new(&aside, key.expose()).and_then(|()| match fs::hard_link(&aside, path) {
         // Another process was faster, and its key is the one that counts.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // A link, unlike a rename, does not replace what is there.
@@ -145,15 +266,29 @@ fn create(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_new_key(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    let mut key = [0_u8; MIN_KEY_BYTES];
-    entropy.fill(&mut key);
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A name in the same folder that nobody else uses.
+fn beside(path: &Path, entropy: &dyn Entropy) -> PathBuf {
+    let mut suffix = [0_u8; 8];
+    entropy.fill(&mut suffix);
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{:016x}.tmp", u64::from_be_bytes(suffix)));
+    PathBuf::from(aside)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    file.write_all(&key)?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
@@ -201,8 +336,8 @@ mod tests {
     fn the_first_start_makes_a_private_key_and_the_next_one_finds_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er/session.key");
-        let made = load_or_create_key(&path, &SystemEntropy).unwrap();
-        assert_eq!(made.expose().len(), 32);
+        let made = load_or_create_keys(&path, &SystemEntropy).unwrap();
+        assert_eq!(made.current().expose().len(), 32);
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         assert_eq!(
@@ -210,8 +345,8 @@ mod tests {
             1,
             "nothing is left over"
         );
-        let found = load_or_create_key(&path, &SystemEntropy).unwrap();
-        assert_eq!(made.expose(), found.expose());
+        let found = load_or_create_keys(&path, &SystemEntropy).unwrap();
+        assert_eq!(made.current().expose(), found.current().expose());
     }
 
     #[test]
@@ -222,7 +357,7 @@ mod tests {
         let keys: Vec<Vec<u8>> = std::thread::scope(|scope| {
             let start = || {
                 barrier.wait();
-                load_or_create_key(&path, &SystemEntropy).unwrap().expose().to_vec()
+                load_or_create_keys(&path, &SystemEntropy).unwrap().current().expose().to_vec()
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -237,12 +372,12 @@ mod tests {
         let path = folder.path().join("session.key");
         for mode in [0o640, 0o604, 0o660, 0o644] {
             write(&path, &[7; 32], mode);
-            let error = load_or_create_key(&path, &SystemEntropy).unwrap_err();
+            let error = load_or_create_keys(&path, &SystemEntropy).unwrap_err();
             assert!(matches!(error, KeyFileError::Exposed { .. }), "{mode:o}");
             assert!(error.to_string().contains("chmod 600"), "{error}");
         }
         write(&path, &[7; 32], 0o400);
-        load_or_create_key(&path, &SystemEntropy).unwrap();
+        load_or_create_keys(&path, &SystemEntropy).unwrap();
     }
 
     #[test]
@@ -251,27 +386,86 @@ mod tests {
         let path = folder.path().join("session.key");
         for length in [0, 31, 4097, 100_000] {
             write(&path, &vec![7; length], 0o600);
-            let error = load_or_create_key(&path, &SystemEntropy).unwrap_err();
+            let error = load_or_create_keys(&path, &SystemEntropy).unwrap_err();
             assert!(matches!(error, KeyFileError::Length { .. }), "{length}");
             assert_eq!(fs::read(&path).unwrap().len(), length);
         }
         for length in [32, 4096] {
             write(&path, &vec![7; length], 0o600);
-            assert_eq!(load_or_create_key(&path, &SystemEntropy).unwrap().expose().len(), length);
+            assert_eq!(
+                load_or_create_keys(&path, &SystemEntropy).unwrap().current().expose().len(),
+                length
+            );
         }
+    }
+
+    #[test]
+    fn a_rolled_key_is_followed_by_a_new_one_and_accepted_until_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.key");
+        let bytes = |keys: &SigningKeys| -> Vec<_> {
+            keys.all().map(|key| key.expose().to_vec()).collect()
+        };
+        let first = bytes(&load_or_create_keys(&path, &SystemEntropy).unwrap());
+        let mut before = first[0].clone();
+        for _ in 0..3 {
+            rotate_keys(&path, OldKey::Accept, &SystemEntropy).unwrap();
+            let keys = bytes(&load_keys(&path).unwrap());
+            assert_eq!(keys.len(), 2);
+            assert_ne!(keys[0], before);
+            assert_eq!(keys[1], before);
+            before.clone_from(&keys[0]);
+        }
+        rotate_keys(&path, OldKey::Drop, &SystemEntropy).unwrap();
+        let keys = bytes(&load_or_create_keys(&path, &SystemEntropy).unwrap());
+        assert_eq!(keys.len(), 1);
+        assert_ne!(keys[0], before);
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn only_a_key_that_is_there_can_be_rolled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.key");
+        let error = rotate_keys(&path, OldKey::Accept, &SystemEntropy).unwrap_err();
+        assert!(matches!(error, KeyFileError::Missing { .. }), "{error}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_of_keys_that_is_damaged_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.key");
+        let key = URL_SAFE_NO_PAD.encode([7; 32]);
+        let short = URL_SAFE_NO_PAD.encode([7; 31]);
+        for rest in [
+            String::new(),
+            "?\n".to_owned(),
+            format!("{short}\n"),
+            format!("{key}\n{short}\n"),
+            format!("{key}\n{key}\n{key}\n"),
+            format!("{key}\n\n"),
+        ] {
+            write(&path, format!("{TEXT_HEADER}{rest}").as_bytes(), 0o600);
+            let error = load_or_create_keys(&path, &SystemEntropy).unwrap_err();
+            assert!(matches!(error, KeyFileError::Length { .. }), "{rest}");
+        }
+        write(&path, format!("{TEXT_HEADER}{key}\n").as_bytes(), 0o600);
+        load_keys(&path).unwrap();
     }
 
     #[test]
     fn a_folder_in_the_files_place_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let error = load_or_create_key(folder.path(), &SystemEntropy).unwrap_err();
+        let error = load_or_create_keys(folder.path(), &SystemEntropy).unwrap_err();
         assert!(matches!(error, KeyFileError::Io { .. }), "{error}");
     }
 
     #[test]
     fn the_key_is_not_shown() {
-        let key = SigningKey::from_bytes(&[77; 32]).unwrap();
+        let key = SigningKeys::only(SigningKey::from_bytes(&[77; 32]).unwrap());
         assert!(!format!("{key:?}").contains("77"));
     }
 }

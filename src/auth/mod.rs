@@ -3,16 +3,21 @@
 //! This room holds mechanisms. What is stored about users and sessions is the store's, and which
 //! request asks for what is the HTTP edge's.
 
+mod devices;
 mod key_file;
+mod networks;
 mod new_password;
 mod passwords;
 mod session;
 mod throttle;
 mod tokens;
 
-pub use key_file::{KeyFileError, SigningKey, load_or_create_key};
+pub use devices::{Device, Devices};
+pub use key_file::{
+    KeyFileError, OldKey, SigningKey, SigningKeys, load_keys, load_or_create_keys, rotate_keys,
+};
 pub use new_password::{NewPassword, PasswordRule};
 pub use passwords::{PasswordError, PasswordSettings, Passwords, StartError, Verdict};
-pub use session::{Credential, SessionCookie, credential};
-pub use throttle::{Attempt, Rate, RetryAfter, Throttle, ThrottleSettings};
+pub use session::{SESSION_COOKIE_NAMES, SessionCookie};
+pub use throttle::{Attempt, Rate, RetryAfter, Standing, Throttle, ThrottleSettings};
 pub use tokens::{Claims, IssuedToken, TokenError, Tokens, new_session_id};

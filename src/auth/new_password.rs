@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use secrecy::{ExposeSecret, SecretString};
+use unicode_normalization::UnicodeNormalization;
 
 /// How long a password may be, in Unicode scalar values. The upper bound is there so that nobody is
 /// silently cut off by a field of some client; hashing itself does not need it.
@@ -50,10 +51,14 @@ impl NewPassword {
     /// The first part of the rule that it breaks.
     pub fn parse(password: SecretString, email: &str) -> Result<Self, PasswordRule> {
         let text = password.expose_secret();
-        if !LENGTH.contains(&text.chars().count()) {
+        // What is compared is the composed form. Whichever has fewer characters counts, so that
+        // nobody's keyboard makes a password too long, and none becomes a short one.
+        let composed = SecretString::from(text.nfkc().collect::<String>());
+        let composed = composed.expose_secret();
+        if !LENGTH.contains(&text.chars().count().min(composed.chars().count())) {
             return Err(PasswordRule::Length);
         }
-        let lower = SecretString::from(text.to_lowercase());
+        let lower = SecretString::from(composed.to_lowercase());
         let lower = lower.expose_secret();
         if lower.trim() == email.trim().to_lowercase() {
             return Err(PasswordRule::SameAsEmail);
@@ -110,6 +115,18 @@ mod tests {
         for bad in ["", "short77", "🐎🔋📎🗼🐎🔋📎", &"xyz".repeat(43)] {
             assert_eq!(parse(bad).unwrap_err(), PasswordRule::Length, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_composed_form_is_what_the_rule_is_about() {
+        assert!(
+            parse(&"e\u{301}—x".repeat(42)).is_ok(),
+            "126 characters, however they are written"
+        );
+        assert_eq!(parse("e\u{301}o\u{301}i\u{301}a\u{301}").unwrap_err(), PasswordRule::Length);
+        assert_eq!(parse("ﷺﷺ").unwrap_err(), PasswordRule::Length);
+        assert_eq!(parse("ｐａｓｓｗｏｒｄ").unwrap_err(), PasswordRule::Common);
+        assert_eq!(parse("ａｎａ@example.com").unwrap_err(), PasswordRule::SameAsEmail);
     }
 
     #[test]

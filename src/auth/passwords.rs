@@ -2,13 +2,21 @@
 //!
 //! One hash takes 15 to 20 ms of a core and 19 MiB. On the runtime's threads, or on its pool for
 //! blocking work, a burst of sign-ins would stall every other request; so hashing has threads of its
-//! own, each with one block of memory that it reuses, behind a queue with a bound. When the queue is
-//! full the caller learns so at once. A caller that has gone away by its turn is skipped.
+//! own, each with one block of memory that it reuses, behind a queue with a bound that is fair to
+//! every network (see [`queue`]). Whoever finds no room there learns so at once. A caller that has
+//! gone away by its turn is skipped.
+//!
+//! What is hashed is the password's compatibility composition (NFKC), as RFC 8265 asks for: the same
+//! keys give other characters on another keyboard or system. Older hashes may have been made from
+//! the characters as they came, so these are tried as well if they differ.
+
+mod queue;
 
 use std::any::Any;
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -16,7 +24,9 @@ use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization;
 
+use self::queue::FairQueue;
 use crate::seams::Entropy;
 
 /// The most memory that a stored hash may ask for, so that a damaged row cannot exhaust it.
@@ -56,7 +66,8 @@ impl PasswordSettings {
 pub struct Verdict {
     /// Whether the password is right.
     pub ok: bool,
-    /// Whether it is right and its hash was made with other parameters than today's: hash it anew.
+    /// Whether it is right and its hash was made with other parameters than today's, or from other
+    /// characters: hash it anew.
     pub needs_rehash: bool,
 }
 
@@ -92,6 +103,7 @@ pub struct Passwords {
     decoy: Stored,
     entropy: Arc<dyn Entropy>,
     place: Place,
+    computed: Arc<AtomicU64>,
 }
 
 /// Where the work is done.
@@ -144,21 +156,26 @@ impl Passwords {
             salt: random_salt(&*entropy),
             output: output.to_vec(),
         };
-        Ok(Self { params, decoy, entropy, place })
+        Ok(Self { params, decoy, entropy, place, computed: Arc::default() })
     }
 
-    /// A new hash, in the PHC string format.
+    /// A new hash, in the PHC string format. `from` is the client that has it made.
     ///
     /// # Errors
     ///
     /// [`PasswordError::Busy`] if too many are waiting already.
-    pub async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
+    pub async fn hash(
+        &self,
+        password: SecretString,
+        from: IpAddr,
+    ) -> Result<String, PasswordError> {
         let params = self.params.clone();
         let salt = random_salt(&*self.entropy);
-        self.run(move |memory| {
+        let password = normalized(&password);
+        self.run(from, move |desk| {
             let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
             let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
-            memory.hash(&argon2, &password, &salt, &mut output)?;
+            desk.hash(&argon2, &password, &salt, &mut output)?;
             phc_string(argon2.params(), &salt, &output)
         })
         .await
@@ -175,6 +192,7 @@ impl Passwords {
         &self,
         password: SecretString,
         phc: Option<String>,
+        from: IpAddr,
     ) -> Result<Verdict, PasswordError> {
         let is_known = phc.is_some();
         let stored = match phc {
@@ -182,23 +200,46 @@ impl Passwords {
             None => self.decoy.clone(),
         };
         let is_current = stored.is_current(&self.params);
-        self.run(move |memory| {
-            let ok = black_box(stored.is_made_from(&password, memory)?) && is_known;
-            Ok(Verdict { ok, needs_rehash: ok && !is_current })
+        let composed = normalized(&password);
+        self.run(from, move |desk| {
+            let is_composed = composed.expose_secret() == password.expose_secret();
+            let ok = black_box(stored.is_made_from(&composed, desk)?);
+            let ok_as_given =
+                !ok && !is_composed && black_box(stored.is_made_from(&password, desk)?);
+            let ok = (ok || ok_as_given) && is_known;
+            Ok(Verdict { ok, needs_rehash: ok && (ok_as_given || !is_current) })
         })
         .await
     }
 
+    /// How many hashes have been computed, whatever for.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Memory) -> Result<T, PasswordError> + Send + 'static,
+        from: IpAddr,
+        work: impl FnOnce(&mut Desk<'_>) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
+        let computed = Arc::clone(&self.computed);
+        let work = move |memory: &mut Memory| work(&mut Desk { memory, computed: &computed });
         match &self.place {
             Place::Inline(memory) => {
                 work(&mut memory.lock().unwrap_or_else(PoisonError::into_inner))
             }
-            Place::Threads(pool) => pool.run(work).await,
+            Place::Threads(pool) => pool.run(from, work).await,
         }
+    }
+}
+
+/// The password as it is compared.
+fn normalized(password: &SecretString) -> SecretString {
+    let text = password.expose_secret();
+    if unicode_normalization::is_nfkc(text) {
+        password.clone()
+    } else {
+        SecretString::from(text.nfkc().collect::<String>())
     }
 }
 
@@ -265,14 +306,33 @@ impl Stored {
     fn is_made_from(
         &self,
         password: &SecretString,
-        memory: &mut Memory,
+        desk: &mut Desk<'_>,
     ) -> Result<bool, PasswordError> {
         let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
         let mut output = vec![0_u8; self.output.len()];
-        memory.hash(&argon2, password, &self.salt, &mut output)?;
+        desk.hash(&argon2, password, &self.salt, &mut output)?;
         let [ours, theirs] = [&output, &self.output].map(|bytes| Output::new(bytes));
         // Equality of `Output` takes the same time wherever the two differ.
         Ok(ours.map_err(|_| PasswordError::Failed)? == theirs.map_err(|_| PasswordError::Failed)?)
+    }
+}
+
+/// Where one hash is computed, and counted.
+struct Desk<'a> {
+    memory: &'a mut Memory,
+    computed: &'a AtomicU64,
+}
+
+impl Desk<'_> {
+    fn hash(
+        &mut self,
+        argon2: &Argon2<'_>,
+        password: &SecretString,
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), PasswordError> {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        self.memory.hash(argon2, password, salt, output)
     }
 }
 
@@ -304,51 +364,57 @@ impl Memory {
     }
 }
 
-type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+type Job = Box<dyn FnOnce(Turn<'_>) + Send>;
+
+/// What becomes of a job.
+enum Turn<'a> {
+    /// It is done.
+    Work(&'a mut Memory),
+    /// It had to make room for somebody else's.
+    GiveWay,
+}
 
 /// Threads that take jobs from one bounded queue.
 struct Pool {
-    /// Taken when the pool is dropped, which tells the threads to end.
-    queue: Option<SyncSender<Job>>,
+    queue: Arc<FairQueue<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
     fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(queue.max(1));
-        let receiver = Arc::new(Mutex::new(receiver));
-        let mut pool = Self { queue: Some(sender), threads: Vec::new() };
+        let mut pool = Self { queue: Arc::new(FairQueue::new(queue)), threads: Vec::new() };
         for _ in 0..threads.max(1) {
-            let receiver = Arc::clone(&receiver);
+            let queue = Arc::clone(&pool.queue);
             let thread = std::thread::Builder::new().name("gittix-password".to_owned());
-            pool.threads.push(thread.spawn(move || work_off(&receiver))?);
+            pool.threads.push(thread.spawn(move || work_off(&queue))?);
         }
         Ok(pool)
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        from: IpAddr,
         work: impl FnOnce(&mut Memory) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |memory| {
-            if !reply.is_closed() {
-                // A caller that leaves while its hash is made no longer wants it.
-                let _ = reply.send(work(memory));
-            }
+        let job: Job = Box::new(move |turn| match turn {
+            // A caller that leaves while its hash is made no longer wants it.
+            Turn::Work(memory) if !reply.is_closed() => drop(reply.send(work(memory))),
+            Turn::Work(_) => {}
+            Turn::GiveWay => drop(reply.send(Err(PasswordError::Busy))),
         });
-        let queue = self.queue.as_ref().ok_or(PasswordError::Failed)?;
-        queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => PasswordError::Busy,
-            TrySendError::Disconnected(_) => PasswordError::Failed,
-        })?;
+        match self.queue.push(job, from) {
+            Ok(None) => {}
+            Ok(Some(removed)) => removed(Turn::GiveWay),
+            Err(queue::Closed) => return Err(PasswordError::Failed),
+        }
         answer.await.unwrap_or(Err(PasswordError::Failed))
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         // Callers borrow the pool, so the jobs still queued have none left and are skipped: the wait
         // is for one hash at most.
         for thread in self.threads.drain(..) {
@@ -359,13 +425,11 @@ impl Drop for Pool {
     }
 }
 
-fn work_off(queue: &Mutex<Receiver<Job>>) {
+fn work_off(queue: &FairQueue<Job>) {
     let mut memory = Memory::default();
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
+    while let Some(job) = queue.pop() {
         // A panic costs its caller an answer; the thread and the others in the queue go on.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(&mut memory))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(Turn::Work(&mut memory)))) {
             memory = Memory::default();
             report(&*panic);
         }

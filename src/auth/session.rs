@@ -1,12 +1,22 @@
 //! How a session token travels: in a cookie to browsers, in `Authorization` from other clients.
+//!
+//! Where users come by https the cookie is called `__Host-session`. With that name a browser takes it
+//! from this very host alone and over TLS alone, so neither another host of the domain nor a plain
+//! connection can plant one. A cookie called `session` counts for nothing then, also one that was set
+//! before the server had https: who has such a one signs in again, which takes it away.
 
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 
-/// The cookie's name.
-const NAME: &str = "session";
+/// The cookie's name where users come by http.
+const PLAIN_NAME: &str = "session";
+/// And where they come by https.
+const SECURE_NAME: &str = "__Host-session";
+
+/// Every name that a session cookie may have.
+pub const SESSION_COOKIE_NAMES: [&str; 2] = [PLAIN_NAME, SECURE_NAME];
 
 /// How the session cookie is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,89 +28,77 @@ pub struct SessionCookie {
 }
 
 impl SessionCookie {
+    /// The cookie's name.
+    pub fn name(&self) -> &'static str {
+        if self.secure { SECURE_NAME } else { PLAIN_NAME }
+    }
+
     /// The value of the `set-cookie` header that signs a browser in.
     pub fn set(&self, token: &str) -> String {
-        self.write(token, self.max_age)
+        write(self.name(), token, self.max_age, self.secure)
     }
 
     /// The value of the `set-cookie` header that signs it out.
     pub fn clear(&self) -> String {
-        self.write("", Duration::ZERO)
+        write(self.name(), "", Duration::ZERO, self.secure)
     }
 
-    fn write(&self, value: &str, max_age: Duration) -> String {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let seconds = max_age.as_secs();
-        format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+    /// The value of the `set-cookie` header that takes away a cookie from before there was https.
+    pub fn clear_plain(&self) -> Option<String> {
+        self.secure.then(|| write(PLAIN_NAME, "", Duration::ZERO, true))
     }
-}
 
-/// A session token as a request presents it, not yet verified.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Credential<'a> {
-    /// From `Authorization: Bearer`, which a browser never sends by itself.
-    Bearer(&'a str),
-    /// From the cookie, which a browser sends along with requests that other sites make.
-    Cookie(&'a str),
-}
-
-impl<'a> Credential<'a> {
-    /// The token.
-    pub fn token(self) -> &'a str {
-        match self {
-            Self::Bearer(token) | Self::Cookie(token) => token,
-        }
+    /// The session tokens that a request presents, not yet verified.
+    ///
+    /// A bearer token stands alone: if it is wrong the cookie does not count either, so a client that
+    /// says who it is never acts as somebody else. A request with several `Authorization` headers
+    /// contradicts itself and presents nothing. Of cookies there may be several, for another program on
+    /// the same host, or another host of the domain, can set one of the same name.
+    pub fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
+        let bearer = bearer(headers);
+        let name = self.name();
+        let cookies = matches!(bearer, Bearer::None).then(|| cookies(headers, name));
+        let bearer = if let Bearer::Token(token) = bearer { Some(token) } else { None };
+        bearer.into_iter().chain(cookies.into_iter().flatten())
     }
 }
 
-impl std::fmt::Debug for Credential<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Bearer(_) => "Bearer(…)",
-            Self::Cookie(_) => "Cookie(…)",
-        })
-    }
+fn write(name: &str, value: &str, max_age: Duration, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    let seconds = max_age.as_secs();
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
-/// The session token that a request presents.
-///
-/// A bearer token stands alone: if it is wrong the cookie does not count either, so a client that
-/// says who it is never acts as somebody else. A request that contradicts itself, with several
-/// `Authorization` headers or several different session cookies, presents nothing. We set the cookie
-/// in one way only, so a second one was put there by somebody else, for instance another host of the
-/// same domain, and picking either could sign a browser in as the one who put it there.
-pub fn credential(headers: &HeaderMap) -> Option<Credential<'_>> {
+/// What `Authorization` says.
+enum Bearer<'a> {
+    /// Nothing, or something that is meant for a proxy in front.
+    None,
+    Token(&'a str),
+    Contradiction,
+}
+
+fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut authorizations = headers.get_all(AUTHORIZATION).iter();
-    match (authorizations.next(), authorizations.next()) {
-        (None, _) => cookie(headers).map(Credential::Cookie),
-        (Some(only), None) => {
-            let text = only.to_str().ok()?;
-            let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-            if scheme.eq_ignore_ascii_case("bearer") {
-                Some(Credential::Bearer(rest.trim()))
-            } else {
-                // Another scheme is meant for a proxy in front, not for us.
-                cookie(headers).map(Credential::Cookie)
-            }
-        }
-        (Some(_), Some(_)) => None,
-    }
+    let Some(only) = authorizations.next() else { return Bearer::None };
+    let Some(text) = only.to_str().ok().filter(|_| authorizations.next().is_none()) else {
+        return Bearer::Contradiction;
+    };
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if scheme.eq_ignore_ascii_case("bearer") { Bearer::Token(rest.trim()) } else { Bearer::None }
 }
 
-/// Works on bytes: the cookies of other programs on the same host may hold any.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(is_end));
-    let mut values = pairs.filter_map(|pair| {
-        let value = pair.trim_ascii().strip_prefix(NAME.as_bytes())?.strip_prefix(b"=")?;
-        (!value.is_empty()).then_some(value)
-    });
-    let first = values.next()?;
-    let is_unanimous = values.all(|value| value == first);
-    if is_unanimous { std::str::from_utf8(first).ok() } else { None }
-}
-
-fn is_end(byte: &u8) -> bool {
-    *byte == b';'
+/// The values of the cookies of that name. Works on bytes: the cookies of other programs on the same
+/// host may hold any.
+pub(super) fn cookies<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let lines = headers.get_all(COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        std::str::from_utf8(value).ok().filter(|value| !value.is_empty())
+    })
 }
 
 #[cfg(test)]
@@ -110,52 +108,62 @@ mod tests {
 
     use super::*;
 
+    const PLAIN: SessionCookie =
+        SessionCookie { max_age: Duration::from_secs(3600), secure: false };
+    const SECURE: SessionCookie = SessionCookie { secure: true, ..PLAIN };
+
     fn headers(pairs: &[(HeaderName, &[u8])]) -> HeaderMap {
         let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
         pairs.iter().map(|(name, bytes)| (name.clone(), value(bytes))).collect()
     }
 
-    fn from_cookies(cookies: &[&str]) -> Option<String> {
+    fn presented(cookie: SessionCookie, pairs: &[(HeaderName, &[u8])]) -> Vec<String> {
+        cookie.tokens(&headers(pairs)).map(str::to_owned).collect()
+    }
+
+    fn from_cookies(cookies: &[&str]) -> Vec<String> {
         let pairs: Vec<_> = cookies.iter().map(|text| (COOKIE, text.as_bytes())).collect();
-        credential(&headers(&pairs)).map(|credential| credential.token().to_owned())
+        presented(PLAIN, &pairs)
     }
 
     #[test]
     fn the_cookie_is_written_for_this_host_and_out_of_reach_of_scripts() {
-        let cookie = SessionCookie { max_age: Duration::from_secs(3600), secure: false };
-        let set = "session=a.b.c; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600";
-        assert_eq!(cookie.set("a.b.c"), set);
-        assert_eq!(cookie.clear(), "session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
-        let secure = SessionCookie { secure: true, ..cookie };
-        assert_eq!(secure.set("a.b.c"), format!("{set}; Secure"));
-        assert!(secure.clear().ends_with("; Secure"));
+        let rest = "; Path=/; HttpOnly; SameSite=Lax; Max-Age=";
+        assert_eq!(PLAIN.set("a.b.c"), format!("session=a.b.c{rest}3600"));
+        assert_eq!(PLAIN.clear(), format!("session={rest}0"));
+        assert_eq!(PLAIN.clear_plain(), None);
+        assert_eq!(SECURE.set("a.b.c"), format!("__Host-session=a.b.c{rest}3600; Secure"));
+        assert_eq!(SECURE.clear(), format!("__Host-session={rest}0; Secure"));
+        assert_eq!(SECURE.clear_plain(), Some(format!("session={rest}0; Secure")));
     }
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        assert_eq!(from_cookies(&["a=1; session=t; b=2"]).unwrap(), "t");
-        assert_eq!(from_cookies(&["a=1;session=t"]).unwrap(), "t");
-        assert_eq!(from_cookies(&["a=1", "session=t"]).unwrap(), "t");
+        assert_eq!(from_cookies(&["a=1; session=t; b=2"]), ["t"]);
+        assert_eq!(from_cookies(&["a=1;session=t"]), ["t"]);
+        assert_eq!(from_cookies(&["a=1", "session=t"]), ["t"]);
         for none in
             ["", "session", "session=", "Session=t", "xsession=t", "session2=t", "a=session=t"]
         {
-            assert_eq!(from_cookies(&[none]), None, "{none}");
+            assert!(from_cookies(&[none]).is_empty(), "{none}");
         }
     }
 
     #[test]
-    fn another_cookie_of_any_bytes_does_no_harm() {
-        let found = headers(&[(COOKIE, b"a=\xff\xfe; session=t")]);
-        assert_eq!(credential(&found), Some(Credential::Cookie("t")));
-        assert_eq!(credential(&headers(&[(COOKIE, b"session=\xff")])), None);
+    fn every_cookie_of_the_name_is_presented() {
+        assert_eq!(from_cookies(&["session=t; session=u", "session=v"]), ["t", "u", "v"]);
     }
 
     #[test]
-    fn several_session_cookies_count_only_if_they_agree() {
-        assert_eq!(from_cookies(&["session=t; session=t"]).unwrap(), "t");
-        assert_eq!(from_cookies(&["session=; session=t"]).unwrap(), "t");
-        assert_eq!(from_cookies(&["session=t; session=u"]), None);
-        assert_eq!(from_cookies(&["session=t", "session=u"]), None);
+    fn with_https_only_the_hosts_own_cookie_counts() {
+        let both = [(COOKIE, b"session=planted; __Host-session=own".as_slice())];
+        assert_eq!(presented(SECURE, &both), ["own"]);
+        assert_eq!(presented(PLAIN, &both), ["planted"]);
+    }
+
+    #[test]
+    fn another_cookie_of_any_bytes_does_no_harm() {
+        assert_eq!(presented(PLAIN, &[(COOKIE, b"a=\xff\xfe; session=\xff; session=t")]), ["t"]);
     }
 
     #[test]
@@ -168,32 +176,23 @@ mod tests {
             ("Bearer ", ""),
         ] {
             let both =
-                headers(&[(AUTHORIZATION, authorization.as_bytes()), (COOKIE, b"session=c")]);
-            assert_eq!(credential(&both), Some(Credential::Bearer(token)), "{authorization}");
+                [(AUTHORIZATION, authorization.as_bytes()), (COOKIE, b"session=c".as_slice())];
+            assert_eq!(presented(PLAIN, &both), [token], "{authorization}");
         }
     }
 
     #[test]
     fn another_scheme_leaves_the_cookie_in_place() {
-        let both = headers(&[(AUTHORIZATION, b"Basic dTpw"), (COOKIE, b"session=c")]);
-        assert_eq!(credential(&both), Some(Credential::Cookie("c")));
-        assert_eq!(credential(&headers(&[(AUTHORIZATION, b"Bearertoken")])), None);
+        let cookie = (COOKIE, b"session=c".as_slice());
+        assert_eq!(presented(PLAIN, &[(AUTHORIZATION, b"Basic dTpw"), cookie]), ["c"]);
+        assert!(presented(PLAIN, &[(AUTHORIZATION, b"Bearertoken")]).is_empty());
     }
 
     #[test]
     fn several_authorizations_present_nothing() {
-        let twice = headers(&[
-            (AUTHORIZATION, b"Bearer t"),
-            (AUTHORIZATION, b"Bearer t"),
-            (COOKIE, b"session=c"),
-        ]);
-        assert_eq!(credential(&twice), None);
-        assert_eq!(credential(&headers(&[(AUTHORIZATION, b"Bearer \xff")])), None);
-    }
-
-    #[test]
-    fn a_token_is_not_shown() {
-        assert!(!format!("{:?}", Credential::Bearer("hidden")).contains("hidden"));
+        let bearer = (AUTHORIZATION, b"Bearer t".as_slice());
+        assert!(presented(PLAIN, &[bearer.clone(), bearer, (COOKIE, b"session=c")]).is_empty());
+        assert!(presented(PLAIN, &[(AUTHORIZATION, b"Bearer \xff")]).is_empty());
     }
 
     proptest! {
@@ -204,7 +203,7 @@ mod tests {
         ) {
             let cookies = cookies.iter().map(|text| (COOKIE, text.as_bytes()));
             let authorizations = authorizations.iter().map(|text| (AUTHORIZATION, text.as_bytes()));
-            let _ = credential(&headers(&cookies.chain(authorizations).collect::<Vec<_>>()));
+            let _ = presented(PLAIN, &cookies.chain(authorizations).collect::<Vec<_>>());
         }
     }
 }

@@ -6,9 +6,10 @@
 //! so that check is off, and the time that the caller gives is compared, to the second.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
@@ -17,7 +18,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header,
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::SigningKey;
+use super::{SigningKey, SigningKeys};
 use crate::domain::Timestamp;
 use crate::seams::Entropy;
 
@@ -26,11 +27,28 @@ const MAX_TOKEN_BYTES: usize = 2048;
 
 /// Signs and verifies session tokens.
 pub struct Tokens {
-    signing: EncodingKey,
-    verifying: DecodingKey,
+    keys: ArcSwap<Keys>,
     validation: Validation,
     lifetime: Duration,
+}
+
+/// What is signed and verified with, and what was found to be good by it.
+struct Keys {
+    signing: EncodingKey,
+    /// The one that signs, and the one before it while it is rolled.
+    verifying: Vec<DecodingKey>,
     verified: Verified,
+}
+
+impl Keys {
+    fn new(keys: &SigningKeys) -> Self {
+        let verifying = |key: &SigningKey| DecodingKey::from_secret(key.expose());
+        Self {
+            signing: EncodingKey::from_secret(keys.current().expose()),
+            verifying: keys.all().map(verifying).collect(),
+            verified: Verified::new(Verified::SHELVES),
+        }
+    }
 }
 
 /// What a token says, once its signature and its time have been checked. Whether the session has
@@ -78,21 +96,21 @@ pub fn new_session_id(entropy: &dyn Entropy) -> u128 {
 }
 
 impl Tokens {
-    /// Tokens that are signed with `key` and last for `lifetime`.
-    pub fn new(key: &SigningKey, lifetime: Duration) -> Self {
+    /// Tokens that are signed with the current key and last for `lifetime`.
+    pub fn new(keys: &SigningKeys, lifetime: Duration) -> Self {
         // Only this module uses the process-wide provider, so a refusal means that it is in place.
         let _ = PROVIDER.install_default();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        Self {
-            signing: EncodingKey::from_secret(key.expose()),
-            verifying: DecodingKey::from_secret(key.expose()),
-            validation,
-            lifetime,
-            verified: Verified::new(Verified::SHELVES),
-        }
+        Self { keys: ArcSwap::from_pointee(Keys::new(keys)), validation, lifetime }
+    }
+
+    /// Signs and verifies with other keys from now on. What only a key verified that is gone counts
+    /// for nothing any more.
+    pub fn replace_keys(&self, keys: &SigningKeys) {
+        self.keys.store(Arc::new(Keys::new(keys)));
     }
 
     /// A token for the user's session, valid from `now` on.
@@ -113,7 +131,11 @@ impl Tokens {
             iat: now.as_seconds(),
             exp: expires,
         };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)?;
+        let token = jsonwebtoken::encode(
+            &Header::new(Algorithm::HS256),
+            &claims,
+            &self.keys.load().signing,
+        )?;
         Ok(IssuedToken { token, expires_at: from_seconds(expires) })
     }
 
@@ -122,14 +144,15 @@ impl Tokens {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let claims = self.verified.of(token, || self.read(token))?;
+        let keys = self.keys.load();
+        let claims = keys.verified.of(token, || self.read(token, &keys.verifying))?;
         (now < claims.expires_at).then_some(claims)
     }
 
     /// What a token says that is ours, whether or not it has expired.
-    fn read(&self, token: &str) -> Option<Claims> {
-        let decoded =
-            jsonwebtoken::decode::<WireClaims>(token, &self.verifying, &self.validation).ok()?;
+    fn read(&self, token: &str, keys: &[DecodingKey]) -> Option<Claims> {
+        let decode = |key| jsonwebtoken::decode::<WireClaims>(token, key, &self.validation).ok();
+        let decoded = keys.iter().find_map(decode)?;
         let WireClaims { sub, sid, iat, exp } = decoded.claims;
         Some(Claims {
             user: sub,
@@ -267,8 +290,12 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_319_640_768);
     const HOUR: Duration = Duration::from_secs(3600);
 
+    fn key(byte: u8) -> SigningKey {
+        SigningKey::from_bytes(&[byte; 32]).unwrap()
+    }
+
     fn tokens() -> Tokens {
-        Tokens::new(&SigningKey::from_bytes(&[7; 32]).unwrap(), HOUR)
+        Tokens::new(&SigningKeys::only(key(7)), HOUR)
     }
 
     fn token() -> String {
@@ -371,9 +398,24 @@ mod tests {
     }
 
     #[test]
+    fn tokens_go_on_working_while_the_key_is_rolled_and_end_when_it_is_rolled_again() {
+        let tokens = tokens();
+        let old = tokens.issue("user_1", 1, NOW).unwrap().token;
+        let rolled = SigningKeys::only(key(7)).rolled(key(8));
+        tokens.replace_keys(&rolled);
+        let new = tokens.issue("user_1", 1, NOW).unwrap().token;
+        assert_ne!(old, new);
+        assert!(tokens.verify(&old, NOW).is_some());
+        assert!(tokens.verify(&new, NOW).is_some());
+        tokens.replace_keys(&rolled.rolled(key(9)));
+        assert!(tokens.verify(&old, NOW).is_none(), "not even one that was seen before");
+        assert!(tokens.verify(&new, NOW).is_some());
+    }
+
+    #[test]
     fn a_forged_signature_is_refused() {
         assert!(tokens().verify(&forge(HS256, PAYLOAD), NOW).is_some(), "the forgery works");
-        let other = Tokens::new(&SigningKey::from_bytes(&[8; 32]).unwrap(), HOUR);
+        let other = Tokens::new(&SigningKeys::only(key(8)), HOUR);
         assert!(other.verify(&token(), NOW).is_none());
         let unsigned = token().rsplit_once('.').unwrap().0.to_owned();
         for bad in [format!("{unsigned}."), format!("{unsigned}.AAAA"), unsigned] {

@@ -1,11 +1,14 @@
 //! `/api/users`: signing up, in and out, and changing one's account.
 
+use std::net::IpAddr;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tracing::warn;
+use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,7 +24,7 @@ use super::edge::request_id::CurrentRequest;
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
 use crate::actors::MarketError;
-use crate::auth::{IssuedToken, NewPassword, new_session_id};
+use crate::auth::{Device, IssuedToken, NewPassword, Standing, new_session_id};
 use crate::domain::{Email, InvalidEmail, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -90,6 +93,7 @@ struct AccountChanges {
 async fn sign_up(
     State(state): State<ApiState>,
     ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<NewAccount>,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
@@ -100,22 +104,36 @@ async fn sign_up(
     let (Some(email), Some(password)) = (email, password) else {
         return Err(faults.into_problem());
     };
-    let attempt = state.throttle.attempt(email.key().as_str(), address, state.market.now())?;
-    let taken = state.store.user_by_email(&email.key()).await?.is_some();
+    let now = state.market.now();
+    let attempt = state.throttle.attempt(email.key().as_str(), address, Standing::Stranger, now)?;
+    let taken = account_of(&state, &email).await?.is_some();
     if taken {
         // Asking which addresses have accounts counts as a failed attempt.
         drop(attempt);
         let refusal = MarketError::Refused(crate::store::Refusal::EmailInUse);
-        return Err(problem(refusal, state.market.now()));
+        return Err(problem(refusal, now));
     }
     attempt.give_back();
-    let hash = state.passwords.hash(password.into()).await?;
+    let hash = state.passwords.hash(password.into(), address).await?;
     let session = SessionId(new_session_id(&*state.entropy));
     let expires_at = state.market.now().plus(state.cookie.max_age);
     let signed_up = state.market.sign_up(email, hash, session, expires_at).await;
     let user = signed_up.map_err(|error| problem(error, state.market.now()))?;
     CurrentRequest::is_by(user.id.as_u128());
-    signed_in(&state, StatusCode::CREATED, user.view(), session)
+    let device = state.devices.read(&headers, now);
+    signed_in(&state, StatusCode::CREATED, user.view(), session, &device)
+}
+
+/// The account with that address. One that was made when addresses were compared to the letter may be
+/// known by its spelling, and whoever enters that spelling means this one.
+async fn account_of(state: &ApiState, email: &Email) -> Result<Option<User>, Problem> {
+    if let Some(spelled) = email.key_as_spelled() {
+        let user = state.store.user_by_email(&spelled).await?;
+        if user.is_some() {
+            return Ok(user);
+        }
+    }
+    Ok(state.store.user_by_email(&email.key()).await?)
 }
 
 impl FieldValue for Email {
@@ -148,7 +166,9 @@ impl FieldValue for GivenPassword {
     fn read(given: Given<'_>) -> Result<Self, Refused> {
         let text = given.text().filter(|text| !text.is_empty());
         let text = text.ok_or("You must supply a password")?;
-        if text.len() > PASSWORD_MAX_BYTES {
+        // However its letters were composed: see `NewPassword`.
+        let composed = || text.nfkc().map(char::len_utf8).sum::<usize>();
+        if text.len() > PASSWORD_MAX_BYTES && composed() > PASSWORD_MAX_BYTES {
             return Err("Password must be at most 128 characters".into());
         }
         Ok(Self(SecretString::from(text)))
@@ -163,6 +183,7 @@ impl FieldValue for GivenPassword {
 async fn sign_in(
     State(state): State<ApiState>,
     ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Credentials>,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
@@ -171,14 +192,18 @@ async fn sign_in(
     let (Some(email), Some(GivenPassword(password))) = (email, password) else {
         return Err(faults.into_problem());
     };
-    let attempt = state.throttle.attempt(email.key().as_str(), address, state.market.now())?;
-    let user = state.store.user_by_email(&email.key()).await?;
+    let user = account_of(&state, &email).await?;
     if let Some(user) = &user {
         CurrentRequest::is_by(user.id.as_u128());
     }
+    let now = state.market.now();
+    let device = state.devices.read(&headers, now);
+    let is_known = user.as_ref().is_some_and(|user| device.knows(user.id));
+    let standing = if is_known { Standing::Known } else { Standing::Stranger };
+    let attempt = state.throttle.attempt(email.key().as_str(), address, standing, now)?;
     // An unknown address costs the same work as a wrong password and is answered the same.
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let verdict = match state.passwords.verify(password.clone(), hash).await {
+    let verdict = match state.passwords.verify(password.clone(), hash, address).await {
         Ok(verdict) => verdict,
         Err(error) => {
             attempt.give_back();
@@ -190,12 +215,12 @@ async fn sign_in(
     };
     attempt.give_back();
     if verdict.needs_rehash {
-        user = upgrade_hash(&state, user, password).await;
+        user = upgrade_hash(&state, user, password, address).await;
     }
     let session = SessionId(new_session_id(&*state.entropy));
     let expires_at = state.market.now().plus(state.cookie.max_age);
     match state.market.open_session(&user, session, expires_at).await {
-        Ok(()) => signed_in(&state, StatusCode::OK, user.view(), session),
+        Ok(()) => signed_in(&state, StatusCode::OK, user.view(), session, &device),
         // The account was looked up under an address or with a password that it no longer has.
         Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),
         Err(error) => Err(problem(error, state.market.now())),
@@ -207,8 +232,8 @@ fn invalid_credentials() -> Problem {
 }
 
 /// Sign-in goes on if this fails: the next one tries again.
-async fn upgrade_hash(state: &ApiState, user: User, password: SecretString) -> User {
-    let upgraded = match state.passwords.hash(password).await {
+async fn upgrade_hash(state: &ApiState, user: User, password: SecretString, from: IpAddr) -> User {
+    let upgraded = match state.passwords.hash(password, from).await {
         Ok(hash) => state.market.upgrade_hash(&user, hash).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
@@ -223,22 +248,29 @@ fn signed_in(
     status: StatusCode,
     user: UserView,
     session: SessionId,
+    device: &Device,
 ) -> Result<Response, Problem> {
-    let issued = state.tokens.issue(&user.id.to_string(), session.0, state.market.now());
+    let now = state.market.now();
+    let issued = state.tokens.issue(&user.id.to_string(), session.0, now);
     let IssuedToken { token, .. } = issued.map_err(|error| {
         tracing::error!(%error, "a session token could not be made");
         Problem::internal()
     })?;
-    Ok(with_cookie(status, &state.cookie.set(&token), Json(UserJson::from(user))))
+    let known = state.devices.remember(device, user.id, now);
+    let cookies = [Some(state.cookie.set(&token)), Some(known), state.cookie.clear_plain()];
+    Ok(with_cookies(status, cookies, Json(UserJson::from(user))))
 }
 
-fn with_cookie(status: StatusCode, cookie: &str, body: impl IntoResponse) -> Response {
-    let mut response = (status, [(header::CACHE_CONTROL, NO_STORE)], body).into_response();
-    // A token is made of characters that every header may hold.
-    if let Ok(cookie) = HeaderValue::from_str(cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
+fn with_cookies(
+    status: StatusCode,
+    cookies: impl IntoIterator<Item = Option<String>>,
+    body: impl IntoResponse,
+) -> Response {
+    // They are made of characters that every header may hold.
+    let cookies = cookies.into_iter().flatten().filter_map(|cookie| cookie.try_into().ok());
+    let cookies: Vec<(_, HeaderValue)> =
+        cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect();
+    (status, [(header::CACHE_CONTROL, NO_STORE)], AppendHeaders(cookies), body).into_response()
 }
 
 /// Signs out: the session ends, here and for whoever else has its token.
@@ -255,7 +287,8 @@ async fn sign_out(
         let ended = state.market.end_session(user, session).await;
         ended.map_err(|error| problem(error, state.market.now()))?;
     }
-    Ok(with_cookie(StatusCode::OK, &state.cookie.clear(), Json(serde_json::json!({}))))
+    let cookies = [Some(state.cookie.clear()), state.cookie.clear_plain()];
+    Ok(with_cookies(StatusCode::OK, cookies, Json(serde_json::json!({}))))
 }
 
 /// Says who is signed in.
@@ -309,15 +342,17 @@ async fn change(
         (None, Some(_)) => "password",
         (Some(_), Some(_)) => "email and password",
     });
-    let attempt = state.throttle.attempt(user.email.key().as_str(), address, state.market.now())?;
-    let verdict = state.passwords.verify(current, Some(user.password_hash.clone())).await;
+    let account = user.email.key();
+    let now = state.market.now();
+    let attempt = state.throttle.attempt(account.as_str(), address, Standing::Known, now)?;
+    let verdict = state.passwords.verify(current, Some(user.password_hash.clone()), address).await;
     if verdict.as_ref().is_ok_and(|verdict| !verdict.ok) {
         return Err(wrong_password());
     }
     attempt.give_back();
     verdict?;
     let hash = match password {
-        Some(password) => Some(state.passwords.hash(password.into()).await?),
+        Some(password) => Some(state.passwords.hash(password.into(), address).await?),
         None => None,
     };
     let changed = state.market.change_account(&user, who.session, email, hash).await;

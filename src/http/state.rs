@@ -15,7 +15,7 @@ use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
 use super::storefront::Storefront;
 use crate::actors::Marketplace;
-use crate::auth::{Credential, Passwords, SessionCookie, Throttle, Tokens, credential};
+use crate::auth::{Devices, Passwords, SessionCookie, Throttle, Tokens};
 use crate::domain::{Currency, SessionId, UserId};
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
@@ -41,6 +41,8 @@ pub struct ApiParts {
     pub passwords: Passwords,
     /// Signs and verifies session tokens.
     pub tokens: Tokens,
+    /// Knows browsers again on which somebody signed in.
+    pub devices: Devices,
     /// How the session cookie is written.
     pub cookie: SessionCookie,
     /// Bounds attempts to sign in and up.
@@ -100,21 +102,30 @@ impl FromRequestParts<ApiState> for SignedIn {
     }
 }
 
+/// Whoever the request's token names. Of several session cookies those that are none of ours, or of
+/// sessions that have ended, are passed over: another program on the host may have set them. Two
+/// that are good contradict each other, and picking either could sign a browser in as whoever put it
+/// there.
 async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<SignedIn>, Problem> {
     let now = state.market.now();
-    let token = credential(headers).map(Credential::token);
-    let Some(claims) = token.and_then(|token| state.tokens.verify(token, now)) else {
-        return Ok(None);
-    };
-    let Ok(user) = claims.user.parse() else { return Ok(None) };
-    let session = SessionId(claims.session);
-    // The token only says that there was such a session; the store knows whether there still is.
-    let who = SignedIn { user, session };
-    let is_signed_in = is_still_signed_in(who, state).await?;
-    if is_signed_in {
-        CurrentRequest::is_by(user.as_u128());
+    let mut found = None;
+    for token in state.cookie.tokens(headers) {
+        let Some(claims) = state.tokens.verify(token, now) else { continue };
+        let Ok(user) = claims.user.parse() else { continue };
+        let who = SignedIn { user, session: SessionId(claims.session) };
+        // The token only says that there was such a session; the store knows whether there still is.
+        if found == Some(who) || !is_still_signed_in(who, state).await? {
+            continue;
+        }
+        if found.is_some() {
+            return Ok(None);
+        }
+        found = Some(who);
     }
-    Ok(is_signed_in.then_some(who))
+    if let Some(who) = found {
+        CurrentRequest::is_by(who.user.as_u128());
+    }
+    Ok(found)
 }
 
 /// Whether a session that was good when its request came still is.

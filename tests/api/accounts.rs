@@ -36,10 +36,17 @@ async fn an_https_server_sets_secure_cookies_and_says_so_for_a_year() {
     let world = Setup { https: true, ..Setup::default() }.start().await;
     let body = json!({"email": "ana@example.com", "password": PASSWORD});
     let answer = world.anyone().post(SIGN_UP, &body).await.is(201);
+    assert!(answer.header("set-cookie").starts_with("__Host-session=ey"));
     assert!(answer.header("set-cookie").ends_with("; Secure"));
+    let device = answer.cookie("__Host-device").unwrap();
+    assert!(device.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000; Secure"));
+    // A cookie from before there was https would be of no use.
+    assert!(answer.cookie("session").unwrap().contains("session=; "));
     assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
     let out = world.anyone().post("/api/users/signout", &json!({})).await.is(200);
+    assert!(out.header("set-cookie").starts_with("__Host-session=; "));
     assert!(out.header("set-cookie").ends_with("; Max-Age=0; Secure"));
+    assert!(out.cookie("session").unwrap().contains("Max-Age=0"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,6 +64,47 @@ async fn an_email_is_taken_whatever_its_case() {
         assert_eq!(answer.value()["errors"][0]["field"], "email");
         assert_eq!(answer.header("set-cookie"), "");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_email_is_one_however_its_domain_and_letters_are_written() {
+    let world = World::new().await;
+    let same = ["jürgen@müller.example", "JU\u{308}RGEN@xn--mller-kva.example"];
+    let body = |email: &str| json!({"email": email, "password": PASSWORD});
+    let user = world.anyone().post(SIGN_UP, &body(same[0])).await.created();
+    assert_eq!(user["email"], same[0]);
+    world.anyone().post(SIGN_UP, &body(same[1])).await.refused(409, "email_in_use");
+    let back = world.anyone().post(SIGN_IN, &body(same[1])).await.ok();
+    assert_eq!(back, user, "and is shown as it was entered");
+    for email in ["हिन्दी@उदाहरण.भारत", "தமிழ்@எடுத்துக்காட்டு.இந்தியா", "বাংলা@উদাহরণ.বাংলা"]
+    {
+        world.anyone().post(SIGN_UP, &body(email)).await.is(201);
+        world.anyone().post(SIGN_IN, &body(email)).await.is(200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_one_however_its_letters_are_composed() {
+    let world = World::new().await;
+    let body = |password: &str| json!({"email": "ana@example.com", "password": password});
+    world.anyone().post(SIGN_UP, &body("crème brûlée")).await.is(201);
+    let decomposed = body("cre\u{300}me bru\u{302}le\u{301}e");
+    world.anyone().post(SIGN_IN, &decomposed).await.is(200);
+    world.anyone().post(SIGN_IN, &body("creme brulee")).await.is(401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_email_costs_as_much_work_as_a_wrong_password() {
+    let world = World::new().await;
+    world.person("ana").await;
+    let mut costs = Vec::new();
+    for email in ["ana@example.com", "nobody@example.com"] {
+        let before = world.app.state.passwords.computed();
+        let body = json!({"email": email, "password": "wrong password"});
+        world.anyone().post(SIGN_IN, &body).await.is(401);
+        costs.push(world.app.state.passwords.computed() - before);
+    }
+    assert_eq!(costs, [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]

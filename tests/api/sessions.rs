@@ -5,12 +5,15 @@ use std::time::Duration;
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gittix::domain::{Commit, Session, SessionId, Write};
 use hmac::{Hmac, KeyInit, Mac};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tower::ServiceExt;
 
 use crate::support::world::{KEY, seconds, wait};
-use crate::support::{Client, Person, World};
+use crate::support::{Client, Person, Setup, World};
 
 const ORDERS: &str = "/api/orders";
 
@@ -27,6 +30,23 @@ const CLOSED: [(Method, &str); 10] = [
     (Method::POST, "/api/payments"),
     (Method::GET, "/api/payments/x"),
 ];
+
+/// Somebody who listens to events.
+struct Listener(axum::body::Body);
+
+impl Listener {
+    async fn connect(client: &Client) -> Self {
+        let request = client.request(Method::GET, "/api/events").body(axum::body::Body::empty());
+        let response = client.router.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        Self(response.into_body())
+    }
+
+    async fn ends_within(&mut self, span: Duration) -> bool {
+        let ended = async { while self.0.frame().await.is_some() {} };
+        tokio::time::timeout(span, ended).await.is_ok()
+    }
+}
 
 fn with_token(world: &World, token: impl Into<String>) -> Client {
     Client { token: Some(token.into()), ..world.anyone() }
@@ -141,7 +161,7 @@ async fn a_forged_token_is_nobodys_and_never_a_500() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_different_session_cookies_are_nobody() {
+async fn two_different_sessions_at_once_are_nobody() {
     let world = World::new().await;
     let (ana, ben) = (world.person("ana").await, world.person("ben").await);
     let cookie = |person: &Person| format!("session={}", person.client.token.clone().unwrap());
@@ -151,6 +171,94 @@ async fn two_different_session_cookies_are_nobody() {
     let among_others = format!("theme=dark; {}; lang=en", cookie(&ana));
     let headers = [("cookie", among_others.as_str())];
     world.anyone().bare(Method::GET, ORDERS, &headers).await.is(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cookies_of_the_name_that_are_no_session_are_passed_over() {
+    let world = World::new().await;
+    let (ana, ben) = (world.person("ana").await, world.person("ben").await);
+    let token = |person: &Person| person.client.token.clone().unwrap();
+    let (own, ended) = (token(&ana), token(&ben));
+    ben.client.post("/api/users/signout", &json!({})).await.is(200);
+    let hs256 = json!({"alg": "HS256", "typ": "JWT"});
+    let foreign = signed(&hs256, &claims(&ana), &[8; 32]);
+    let mut past = claims(&ana);
+    past["exp"] = json!(world.now().as_seconds());
+    let expired = signed(&hs256, &past, &KEY);
+    for other in ["junk", "s%3Aconnect.sid", "\"quoted\"", &foreign, &expired, &ended, &own] {
+        for cookies in [
+            format!("session={other}; session={own}"),
+            format!("session={own}; theme=dark; session={other}"),
+            format!("session={other}; session={other}; session={own}; session="),
+        ] {
+            let headers = [("cookie", cookies.as_str())];
+            world.anyone().bare(Method::GET, ORDERS, &headers).await.is(200);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_https_only_the_cookie_that_belongs_to_the_host_counts() {
+    let world = Setup { https: true, ..Setup::default() }.start().await;
+    let body = json!({"email": "ana@example.com", "password": crate::support::world::PASSWORD});
+    let answer = world.anyone().post("/api/users/signup", &body).await.is(201);
+    let cookie = answer.cookie("__Host-session").unwrap();
+    let (cookie, _) = cookie.split_once(';').unwrap();
+    let token = cookie.strip_prefix("__Host-session=").unwrap();
+    let get = |cookies: String| {
+        let anyone = world.anyone();
+        async move { anyone.bare(Method::GET, ORDERS, &[("cookie", cookies.as_str())]).await }
+    };
+    get(cookie.to_owned()).await.is(200);
+    get(format!("session=planted; {cookie}")).await.is(200);
+    get(format!("session={token}")).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_counts_no_longer_than_it_is_stored_whatever_its_token_says() {
+    let world = World::new().await;
+    let ana = world.person("ana").await;
+    let claims = claims(&ana);
+    let session = Session {
+        user: ana.id.parse().unwrap(),
+        id: SessionId(u128::from_str_radix(claims["sid"].as_str().unwrap(), 16).unwrap()),
+        expires_at: world.now().plus(seconds(60)),
+    };
+    let commit = Commit::at(world.now()).write(Write::OpenSession(session));
+    world.store.commit(commit).await.unwrap();
+    let mut stream = Listener::connect(&ana.client).await;
+    wait(Duration::from_millis(59_999)).await;
+    ana.client.get(ORDERS).await.is(200);
+    wait(Duration::from_millis(1)).await;
+    ana.client.get(ORDERS).await.refused(401, "unauthenticated");
+    // An open stream looks at its session with every comment that keeps it alive.
+    assert!(stream.ends_within(seconds(16)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_while_its_session_does() {
+    let world = World::new().await;
+    let ana = world.person("ana").await;
+    let mut stream = Listener::connect(&ana.client).await;
+    assert!(!stream.ends_within(seconds(120)).await);
+    ana.client.post("/api/users/signout", &json!({})).await.is(200);
+    assert!(stream.ends_within(seconds(16)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signing_in_again_ends_no_session_that_has_not_expired() {
+    let world = World::new().await;
+    let ana = world.person("ana").await;
+    let body = json!({"email": ana.email, "password": crate::support::world::PASSWORD});
+    let mut sessions = vec![ana.client.clone()];
+    for _ in 0..10 {
+        wait(seconds(60)).await;
+        let answer = world.anyone().post("/api/users/signin", &body).await;
+        sessions.push(with_token(&world, crate::support::world::token_of(&answer)));
+    }
+    for session in &sessions {
+        session.get(ORDERS).await.is(200);
+    }
 }
 
 #[tokio::test(start_paused = true)]

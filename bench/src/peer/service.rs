@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
-use gittix::auth::{Credential, SigningKey, Tokens, credential};
+use gittix::auth::{SessionCookie, SigningKey, SigningKeys, Tokens};
 use gittix::domain::{OrderId, TicketId, UserId};
 use gittix::http::edge::serve::listen;
 use gittix::seams::{Clock as _, IdMint, SystemClock, SystemEntropy};
@@ -68,7 +68,10 @@ pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .await?;
     let service = Service {
         pool,
-        tokens: Tokens::new(&SigningKey::from_bytes(&KEY).expect("a key"), Duration::from_secs(60)),
+        tokens: Tokens::new(
+            &SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key")),
+            Duration::from_secs(60),
+        ),
         ids: IdMint::new(Arc::new(SystemClock), Arc::new(SystemEntropy)),
         variant: arguments.variant,
         page_sql: page_statements(),
@@ -195,9 +198,11 @@ const PAY: &str = "
     )
     SELECT price_minor FROM paid";
 
+const COOKIE: SessionCookie = SessionCookie { max_age: Duration::from_secs(60), secure: false };
+
 impl Service {
     fn signed_in(&self, headers: &HeaderMap) -> Result<UserId, Failure> {
-        let token = credential(headers).map(Credential::token);
+        let token = COOKIE.tokens(headers).next();
         let claims = token.and_then(|token| self.tokens.verify(token, SystemClock.now()));
         let user = claims.and_then(|claims| claims.user.parse().ok());
         user.ok_or(Failure::Status(StatusCode::UNAUTHORIZED))

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use gittix::auth::{Credential, SigningKey, Tokens, credential};
+use gittix::auth::{SessionCookie, SigningKey, SigningKeys, Tokens};
 use gittix::domain::{
     Commit, Event, Order, OrderId, Precondition, Purchase, SessionId, TicketCommand,
     TicketDecision, TicketId, UserId, Write,
@@ -47,7 +47,7 @@ pub async fn serve(address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
     };
     let market = Arc::new(Marketplace {
         store: RedbStore::open(&folder.join("gittix.redb"), settings)?,
-        tokens: Tokens::new(&SigningKey::from_bytes(&KEY).expect("a key"), HOLD),
+        tokens: Tokens::new(&SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key")), HOLD),
         ids: IdMint::new(Arc::new(SystemClock), Arc::new(SystemEntropy)),
     });
     let router = Router::new()
@@ -90,10 +90,12 @@ async fn create(
     }
 }
 
+const COOKIE: SessionCookie = SessionCookie { max_age: HOLD, secure: false };
+
 impl Marketplace {
     async fn signed_in(&self, headers: &HeaderMap) -> Option<UserId> {
         let now = SystemClock.now();
-        let claims = self.tokens.verify(credential(headers).map(Credential::token)?, now)?;
+        let claims = self.tokens.verify(COOKIE.tokens(headers).next()?, now)?;
         let user = claims.user.parse().ok()?;
         let session = self.store.session(user, SessionId(claims.session)).await.ok()??;
         (session.expires_at > now).then_some(user)

@@ -13,9 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::codes::Code;
 use super::problem::Problem;
-
-/// The name of the session cookie.
-const SESSION_COOKIE: &str = "session";
+use crate::auth::SESSION_COOKIE_NAMES;
 
 /// The origin that users see, such as `https://tickets.example`, if it is configured.
 pub type PublicOrigin = Option<Arc<str>>;
@@ -53,7 +51,7 @@ fn has_session_cookie(headers: &HeaderMap) -> bool {
         .iter()
         .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
         .filter_map(|pair| pair.split(|&byte| byte == b'=').next())
-        .any(|name| name.trim_ascii() == SESSION_COOKIE.as_bytes())
+        .any(|name| SESSION_COOKIE_NAMES.iter().any(|own| name.trim_ascii() == own.as_bytes()))
 }
 
 fn comes_from_elsewhere(headers: &HeaderMap, public_origin: Option<&str>) -> bool {
@@ -68,9 +66,11 @@ fn comes_from_elsewhere(headers: &HeaderMap, public_origin: Option<&str>) -> boo
     is_foreign_site || is_foreign_origin
 }
 
-/// Whether an origin is the configured one, or the host the request was sent
-/// to. The scheme is not compared with the latter, for behind a proxy that ends
-/// TLS this server does not know it.
+/// Whether an origin is the configured one, with its scheme: a page that came
+/// by http is another origin than one that came by https, and may be anybody's.
+/// Where none is configured it is the host the request was sent to, and the
+/// scheme is not compared, for behind a proxy that ends TLS this server does not
+/// know it.
 fn is_own_origin(
     origin: &HeaderValue,
     public_origin: Option<&str>,
@@ -78,8 +78,8 @@ fn is_own_origin(
 ) -> bool {
     // This includes `null`, which has no host.
     let Ok(origin) = origin.to_str() else { return false };
-    if public_origin.is_some_and(|own| own.eq_ignore_ascii_case(origin)) {
-        return true;
+    if let Some(own) = public_origin {
+        return own.eq_ignore_ascii_case(origin);
     }
     let (origin_host, default_port) = match origin.split_once("://") {
         Some(("https", origin_host)) => (origin_host, ":443"),
@@ -101,13 +101,19 @@ mod tests {
 
     const COOKIE: (&str, &str) = ("cookie", "theme=dark; session=token");
 
+    const PUBLIC: Option<&str> = Some("https://tickets.example");
+
     fn is_refused(method: Method, headers: &[(&str, &str)]) -> bool {
+        is_refused_at(None, method, headers)
+    }
+
+    fn is_refused_at(public: Option<&str>, method: Method, headers: &[(&str, &str)]) -> bool {
         let mut request = Request::builder().method(method).header("host", "Localhost:3000");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let refused = refuse_cross_origin(Some("https://tickets.example"), &request).err();
+        let refused = refuse_cross_origin(public, &request).err();
         refused.is_some_and(|problem| {
             assert_eq!(problem.status(), StatusCode::FORBIDDEN);
             true
@@ -144,11 +150,32 @@ mod tests {
             ("sec-fetch-site", "none"),
             ("origin", "http://localhost:3000"),
             ("origin", "https://localhost:3000"),
-            ("origin", "https://tickets.example"),
             ("accept", "*/*"),
         ] {
             assert!(!is_refused(Method::POST, &[COOKIE, sign]), "{sign:?}");
         }
+    }
+
+    #[test]
+    fn with_a_public_url_that_origin_alone_is_our_own() {
+        let is_refused =
+            |origin| is_refused_at(PUBLIC, Method::POST, &[COOKIE, ("origin", origin)]);
+        assert!(!is_refused("https://tickets.example"));
+        for foreign in [
+            "http://tickets.example",
+            "https://tickets.example:8443",
+            "http://localhost:3000",
+            "https://localhost:3000",
+        ] {
+            assert!(is_refused(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_of_https_is_guarded_too() {
+        let cookie = ("cookie", "__Host-session=token");
+        let foreign = ("origin", "https://evil.example");
+        assert!(is_refused_at(PUBLIC, Method::POST, &[cookie, foreign]));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
-use crate::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings};
+use crate::auth::{PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings};
 use crate::domain::ExpectedVersion;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
@@ -40,7 +40,12 @@ async fn app_on(store: RedbStore, max_event_streams: usize) -> App {
         },
         currency: "usd".parse().unwrap(),
         session: Duration::from_secs(3600),
-        throttle: ThrottleSettings { enabled: false, account: rate, address: rate },
+        throttle: ThrottleSettings {
+            enabled: false,
+            account: rate,
+            account_per_hour: 100,
+            address: rate,
+        },
         client_address_header: None,
         max_event_streams,
         card_form: CardForm::Sandbox,
@@ -52,7 +57,7 @@ async fn app_on(store: RedbStore, max_event_streams: usize) -> App {
         gateway: Arc::new(Sandbox::default()),
     };
     let passwords = Passwords::start(PasswordSettings::weakest(), entropy).unwrap();
-    let key = SigningKey::from_bytes(&[7; 64]).unwrap();
+    let key = SigningKeys::only(SigningKey::from_bytes(&[7; 64]).unwrap());
     App::start(settings, seams, passwords, &key, Metrics::default()).await.unwrap()
 }
 

@@ -293,6 +293,7 @@ async fn sessions_begin_and_end() {
         assert!(is_open(&first).await && is_open(&third).await && is_open(&bobs).await);
         let fourth = world.session(ana, hour).await;
         assert!(!is_open(&third).await, "expired ones are tidied away");
+        assert!(is_open(&first).await && is_open(&second).await, "and only those");
         let at = world.now();
         let end = Write::EndSession { user: ana, session: first.id };
         world.commit(Commit::at(at).write(end)).await;

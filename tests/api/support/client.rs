@@ -141,6 +141,13 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The `set-cookie` header of that name.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies = self.headers.get_all("set-cookie").iter().map(|value| value.to_str());
+        let named = |cookie: &&str| cookie.split('=').next() == Some(name);
+        cookies.filter_map(Result::ok).find(named)
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gittix::actors::MarketSettings;
 use gittix::app::{App, AppSettings, Seams};
-use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings};
+use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings};
 use gittix::domain::Timestamp;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
@@ -54,7 +54,12 @@ impl Default for Setup {
             currency: "usd",
             https: false,
             public_origin: None,
-            throttle: ThrottleSettings { enabled: false, account: wide, address: wide },
+            throttle: ThrottleSettings {
+                enabled: false,
+                account: wide,
+                account_per_hour: 100,
+                address: wide,
+            },
             client_address_header: None,
             queue: 4096,
             sandbox: false,
@@ -124,7 +129,7 @@ impl Setup {
         let seams = Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway };
         let work = PasswordSettings { passes: self.password_passes, ..PasswordSettings::weakest() };
         let passwords = Passwords::inline(work, entropy).expect("settings");
-        let key = SigningKey::from_bytes(&KEY).expect("a key");
+        let key = SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key"));
         let app = App::start(self.app_settings(), seams, passwords, &key, Metrics::default());
         World {
             app: app.await.expect("a marketplace"),

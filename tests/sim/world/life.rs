@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gittix::actors::MarketSettings;
 use gittix::app::{App, AppSettings, Seams};
-use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, ThrottleSettings};
+use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings};
 use gittix::domain::{Event, OrderId, Timestamp};
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
@@ -153,7 +153,8 @@ impl Life {
         let (Ok(passwords), Some(key)) = (passwords, SigningKey::from_bytes(&[7; 32])) else {
             return None;
         };
-        let app = App::start(settings_of(world), seams, passwords, &key, Metrics::default()).await;
+        let keys = SigningKeys::only(key);
+        let app = App::start(settings_of(world), seams, passwords, &keys, Metrics::default()).await;
         match app {
             Ok(app) => {
                 Some(Arc::new(Self { world: world.clone(), power, store, file, watched, app }))
@@ -303,7 +304,12 @@ fn settings_of(world: &World) -> AppSettings {
         },
         currency: world.currency,
         session: Duration::from_secs(400_000_000),
-        throttle: ThrottleSettings { enabled: false, account: rate, address: rate },
+        throttle: ThrottleSettings {
+            enabled: false,
+            account: rate,
+            account_per_hour: 100,
+            address: rate,
+        },
         client_address_header: None,
         card_form: gittix::http::storefront::CardForm::Sandbox,
         max_event_streams: 16,
