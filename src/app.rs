@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::actors::{MarketSettings, Marketplace, StartError};
 use crate::auth::{
-    Devices, Passwords, SessionCookie, SigningKeys, Throttle, ThrottleSettings, Tokens,
+    Devices, LimitSettings, Limits, Passwords, SessionCookie, SigningKeys, Throttle,
+    ThrottleSettings, Tokens,
 };
 use crate::domain::Currency;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
@@ -47,6 +48,8 @@ pub struct AppSettings {
     pub session: Duration,
     /// The throttle of sign-ins and sign-ups.
     pub throttle: ThrottleSettings,
+    /// How much one user may do.
+    pub limits: LimitSettings,
     /// The header in which a trusted proxy tells the client's address, in lower case.
     pub client_address_header: Option<String>,
     /// How many may listen to events at once.
@@ -118,6 +121,7 @@ impl App {
             devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie { max_age: settings.session, secure: settings.edge.https },
             throttle: Throttle::new(settings.throttle),
+            limits: Limits::new(settings.limits),
             currency: settings.currency,
             client_address_header: settings.client_address_header,
             readiness: readiness.clone(),

@@ -30,6 +30,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Sessions, passwords and the throttle of sign-ins.
     pub auth: AuthSettings,
+    /// How much one user may do.
+    pub limits: LimitSettings,
     /// How long and how much buyers may hold.
     pub orders: OrderSettings,
     /// The memory that live actors may take.
@@ -103,6 +105,19 @@ pub struct AuthSettings {
     pub hash_threads: usize,
     /// How many passwords may wait to be hashed before requests are answered 503.
     pub hash_queue: usize,
+}
+
+/// How much one user may do. Off where the throttle is.
+#[derive(Debug, Clone)]
+pub struct LimitSettings {
+    /// How many tickets a user may list in an hour.
+    pub listings_per_hour: u32,
+    /// How many edits of listings a user may make in an hour.
+    pub edits_per_hour: u32,
+    /// How many tickets a user may lock in a minute.
+    pub locks_per_minute: u32,
+    /// How many idempotency keys a user may use in a day.
+    pub keys_per_day: u32,
 }
 
 /// How long and how much buyers may hold.
@@ -219,6 +234,7 @@ impl Settings {
             http: HttpSettings::read(from),
             store: StoreSettings::read(from),
             auth: AuthSettings::read(from),
+            limits: LimitSettings::read(from),
             orders: OrderSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),
@@ -338,6 +354,18 @@ impl AuthSettings {
             ),
             hash_threads: number(from, "auth.hash_threads", 1, 1..=64),
             hash_queue: number(from, "auth.hash_queue", 256, 1..=100_000),
+        }
+    }
+}
+
+impl LimitSettings {
+    fn read(from: &mut Reader) -> Self {
+        let mut limit = |key, default| number(from, key, default, 1..=1_000_000_000);
+        Self {
+            listings_per_hour: limit("limits.listings_per_hour", 200),
+            edits_per_hour: limit("limits.edits_per_hour", 600),
+            locks_per_minute: limit("limits.locks_per_minute", 60),
+            keys_per_day: limit("limits.keys_per_day", 5000),
         }
     }
 }

@@ -13,7 +13,8 @@ use tracing::{error, info, warn};
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
 use crate::auth::{
-    PasswordSettings, Passwords, Rate, SigningKeys, ThrottleSettings, load_or_create_keys,
+    LimitSettings, PasswordSettings, Passwords, Rate, SigningKeys, ThrottleSettings,
+    load_or_create_keys,
 };
 use crate::banner::Banner;
 use crate::config::{Provider, PublicUrl, Settings, StripeSettings};
@@ -270,6 +271,13 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
                 burst: auth.throttle_address_burst,
                 per_minute: auth.throttle_address_per_minute,
             },
+        },
+        limits: LimitSettings {
+            enabled: auth.throttle,
+            listings_per_hour: settings.limits.listings_per_hour,
+            edits_per_hour: settings.limits.edits_per_hour,
+            locks_per_minute: settings.limits.locks_per_minute,
+            keys_per_day: settings.limits.keys_per_day,
         },
         client_address_header: settings.http.client_address_header.clone(),
         max_event_streams: settings.http.max_event_streams,

@@ -5,6 +5,7 @@
 
 mod devices;
 mod key_file;
+mod limits;
 mod networks;
 mod new_password;
 mod passwords;
@@ -16,6 +17,7 @@ pub use devices::{Device, Devices};
 pub use key_file::{
     KeyFileError, OldKey, SigningKey, SigningKeys, load_keys, load_or_create_keys, rotate_keys,
 };
+pub use limits::{Limit, LimitSettings, Limits};
 pub use new_password::{NewPassword, PasswordRule};
 pub use passwords::{PasswordError, PasswordSettings, Passwords, StartError, Verdict};
 pub use session::{SESSION_COOKIE_NAMES, SessionCookie};

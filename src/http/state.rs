@@ -15,7 +15,7 @@ use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
 use super::storefront::Storefront;
 use crate::actors::Marketplace;
-use crate::auth::{Devices, Passwords, SessionCookie, Throttle, Tokens};
+use crate::auth::{Devices, Limits, Passwords, SessionCookie, Throttle, Tokens};
 use crate::domain::{Currency, SessionId, UserId};
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
@@ -47,6 +47,8 @@ pub struct ApiParts {
     pub cookie: SessionCookie,
     /// Bounds attempts to sign in and up.
     pub throttle: Throttle,
+    /// Bounds what one user may do.
+    pub limits: Limits,
     /// The currency of every new price.
     pub currency: Currency,
     /// The header in which a trusted proxy tells the client's address.

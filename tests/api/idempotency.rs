@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use gittix::actors::MarketSettings;
+use gittix::auth::LimitSettings;
 use gittix::domain::GatewayStep;
 use serde_json::{Value, json};
 
@@ -204,16 +205,15 @@ async fn what_failed_for_a_while_is_not_remembered() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_can_not_be_kept_is_not_given() {
     let world = World::new().await;
-    let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);
-    let ticket = ana.lists("Rock", 40).await;
-    let held = world.buyer("cleo").await.locks(&ticket).await;
-    assert!(held.starts_with("order_"));
-    let order = json!({"ticketId": ticket});
+    let ben = world.buyer("ben").await;
+    let order = ben.locks(&world.ticket().await).await;
+    let payment = json!({"orderId": order, "token": "tok_chargeDeclined"});
     world.mishaps.next(Target::KeptAnswer, Mishap::IsFull);
-    let refused = post(&ben, "/api/orders", "k1", &order).await.refused(503, "unavailable");
+    let refused = post(&ben, "/api/payments", "k1", &payment).await.refused(503, "unavailable");
     assert_eq!(refused.header("idempotency-replayed"), "");
-    let first = post(&ben, "/api/orders", "k1", &order).await.refused(409, "ticket_locked");
-    replays(&post(&ben, "/api/orders", "k1", &order).await, &first);
+    let first = post(&ben, "/api/payments", "k1", &payment).await.refused(402, "payment_failed");
+    let second = post(&ben, "/api/payments", "k1", &payment).await;
+    assert_eq!((second.status, &second.body), (first.status, &first.body));
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,12 +239,14 @@ fn a_key_is_remembered_across_a_restart() {
         let listing = post(&ben, "/api/tickets", "k1", &json!({"title": "R", "price": 1})).await;
         let ticket = json!({"ticketId": world.ticket().await});
         let order = post(&ben, "/api/orders", "k2", &ticket).await;
-        let refused = post(&ben, "/api/orders", "k3", &ticket).await.is(409);
         let order_id = id(&order.value());
         let paid = post(&ben, "/api/payments", "k4", &payment(&order_id)).await.is(201);
-        (world.killed(), ben, (order_id, ticket), [listing, order, refused, paid])
+        let other = ben.locks(&world.ticket().await).await;
+        let declined = json!({"orderId": other, "token": "tok_chargeDeclined"});
+        let refused = post(&ben, "/api/payments", "k5", &declined).await.is(402);
+        (world.killed(), ben, (order_id, ticket, declined), [listing, order, refused, paid])
     });
-    let (order, ticket) = order;
+    let (order, ticket, declined) = order;
     live(async {
         let world = next.start().await;
         let ben = world.again(&ben);
@@ -252,11 +254,64 @@ fn a_key_is_remembered_across_a_restart() {
         let ticket_body = json!({"title": "R", "price": 1});
         replays(&post(&ben, "/api/tickets", "k1", &ticket_body).await, listing);
         replays(&post(&ben, "/api/orders", "k2", &ticket).await, ordered);
-        replays(&post(&ben, "/api/orders", "k3", &ticket).await, refused);
+        replays(&post(&ben, "/api/payments", "k5", &declined).await, refused);
         replays(&post(&ben, "/api/payments", "k4", &payment(&order)).await, paid);
         post(&ben, "/api/payments", "k1", &payment(&order)).await.is(422);
         assert_eq!(world.gateway.captures_and_refunds(), (1, 0));
     });
+}
+
+#[test]
+fn a_refusal_is_decided_again_after_a_restart() {
+    let (next, ben, ticket) = live(async {
+        let world = World::new().await;
+        let ben = world.person("ben").await;
+        let listing = world.ticket().await;
+        world.buyer("cleo").await.locks(&listing).await;
+        let ticket = json!({"ticketId": listing});
+        post(&ben, "/api/orders", "k1", &ticket).await.refused(409, "ticket_locked");
+        (world.killed(), ben, ticket)
+    });
+    live(async {
+        let world = next.start().await;
+        let ben = world.again(&ben);
+        wait(seconds(1000)).await;
+        let first = post(&ben, "/api/orders", "k1", &ticket).await.is(201);
+        assert_eq!(first.header("idempotency-replayed"), "");
+        replays(&post(&ben, "/api/orders", "k1", &ticket).await, &first);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_requests_write_nothing_down() {
+    let world = World::new().await;
+    let ana = world.seller("ana").await;
+    let before = world.disk.bytes();
+    for number in 0..300 {
+        let body = json!({"title": "", "price": number});
+        let answer = post(&ana, "/api/tickets", &format!("k{number}"), &body).await;
+        answer.refused(400, "validation_failed");
+    }
+    assert!(world.disk.bytes() == before, "not a byte of the disk has changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_may_use_so_many_keys_a_day() {
+    let limits = LimitSettings { keys_per_day: 3, ..LimitSettings::default() };
+    let world = Setup { limits, ..Setup::default() }.start().await;
+    let (ana, ben) = (world.seller("ana").await, world.seller("ben").await);
+    let body = json!({"title": "Rock", "price": 19.99});
+    let first = post(&ana, "/api/tickets", "k1", &body).await.is(201);
+    post(&ana, "/api/tickets", "k2", &json!({"title": "", "price": 1})).await.is(400);
+    post(&ana, "/api/tickets", "k3", &body).await.is(201);
+    let refused = post(&ana, "/api/tickets", "k4", &body).await.refused(429, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), DAY.to_string());
+    // What was answered is answered again, and without a key nothing is in the way.
+    replays(&post(&ana, "/api/tickets", "k1", &body).await, &first);
+    ana.client.post("/api/tickets", &body).await.is(201);
+    post(&ben, "/api/tickets", "k1", &body).await.is(201);
+    wait(seconds(DAY)).await;
+    post(&ana, "/api/tickets", "k4", &body).await.is(201);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! `Idempotency-Key`: a request that is repeated is answered again, not done again.
 //!
 //! What a key led to is written in the same transaction as the change itself, so no crash can
-//! part the two. Answers without a change, such as a refusal, are written right after. While
-//! the first request is being answered its key is held in memory; should its client go away
-//! meanwhile, the request is still brought to its end.
+//! part the two. An answer that says how it went on, such as that of a payment, is written right
+//! after. A refusal of a request that changed nothing is kept in memory for a while (see
+//! [`refusals`]); once it is forgotten, the request is decided again. While the first request is
+//! being answered its key is held in memory; should its client go away meanwhile, the request is
+//! still brought to its end.
+
+mod refusals;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +19,15 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
+use self::refusals::Refusals;
 use super::codes::Code;
 use super::errors::problem;
 use super::problem::Problem;
 use super::request_id::CurrentRequest;
 use crate::actors::{IdempotencyKey, MarketError};
+use crate::auth::Limit;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Answer, UserId};
+use crate::domain::{Answer, Timestamp, UserId};
 use crate::http::state::{ApiState, SignedIn};
 use crate::http::{orders, payments, tickets};
 use crate::store::Refusal;
@@ -43,9 +49,9 @@ const REMEMBERED_HEADERS: [HeaderName; 5] = [
     header::CACHE_CONTROL,
 ];
 
-/// Keys whose first request is being answered, with its fingerprint.
+/// Keys whose first request is being answered, with its fingerprint, and the latest refusals.
 #[derive(Debug, Clone, Default)]
-pub struct KeysInFlight(Arc<Mutex<Fingerprints>>);
+pub struct KeysInFlight(Arc<Mutex<Fingerprints>>, Arc<Refusals>);
 
 type Fingerprints = HashMap<(UserId, String), [u8; 16]>;
 
@@ -108,6 +114,7 @@ where
     if let Some(replay) = replay(state, &key).await? {
         return Ok(replay);
     }
+    state.limits.count(Limit::Keys, who.user, state.market.now())?;
     // In a task of its own the request is brought to its end even if its client goes away,
     // and the key is held until then.
     let state = state.clone();
@@ -164,7 +171,7 @@ fn fingerprint(request: &str, body: &[u8]) -> [u8; 16] {
 async fn replay(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Response>, Problem> {
     let now = state.market.now();
     let Some(remembered) = state.store.remembered(key.user, &key.key, now).await? else {
-        return Ok(None);
+        return replay_refusal(state, key, now);
     };
     if remembered.fingerprint != key.fingerprint {
         return Err(reused());
@@ -181,6 +188,21 @@ async fn replay(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Respons
         }
         Answer::Verbatim { status, headers, body } => verbatim(status, headers, body),
     };
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(Some(response))
+}
+
+fn replay_refusal(
+    state: &ApiState,
+    key: &IdempotencyKey,
+    now: Timestamp,
+) -> Result<Option<Response>, Problem> {
+    let Some(refusal) = state.keys_in_flight.1.of(key.user, &key.key, now) else { return Ok(None) };
+    if refusal.fingerprint != key.fingerprint {
+        return Err(reused());
+    }
+    let Answer::Verbatim { status, headers, body } = refusal.answer else { return Ok(None) };
+    let mut response = verbatim(status, headers, body);
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(Some(response))
 }
@@ -226,6 +248,14 @@ async fn finish(
         headers: REMEMBERED_HEADERS.iter().filter_map(kept).collect(),
         body: body.to_vec(),
     };
+    let changed_nothing = async || -> Result<bool, Problem> {
+        let now = state.market.now();
+        Ok(state.store.remembered(key.user, &key.key, now).await?.is_none())
+    };
+    if parts.status.is_client_error() && changed_nothing().await? {
+        state.keys_in_flight.1.keep(key, &answer);
+        return Ok(Response::from_parts(parts, Body::from(body)));
+    }
     match state.market.remember(key, answer).await {
         Ok(()) => Ok(Response::from_parts(parts, Body::from(body))),
         // What is not remembered may be answered otherwise the next time, so it is not told:

@@ -13,7 +13,9 @@ use tower::ServiceExt;
 use super::*;
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
-use crate::auth::{PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings};
+use crate::auth::{
+    LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
+};
 use crate::domain::ExpectedVersion;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
@@ -46,6 +48,7 @@ async fn app_on(store: RedbStore, max_event_streams: usize) -> App {
             account_per_hour: 100,
             address: rate,
         },
+        limits: LimitSettings::default(),
         client_address_header: None,
         max_event_streams,
         card_form: CardForm::Sandbox,

@@ -22,6 +22,11 @@ impl Disk {
         Self(Arc::new(Inner { bytes, broken: AtomicBool::new(false) }))
     }
 
+    /// All that is on it.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.bytes.lock().unwrap().clone()
+    }
+
     /// From now on nothing can be written.
     pub fn breaks(&self) {
         self.0.broken.store(true, Ordering::SeqCst);

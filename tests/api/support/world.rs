@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gittix::actors::MarketSettings;
 use gittix::app::{App, AppSettings, Seams};
-use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings};
+use gittix::auth::{
+    LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
+};
 use gittix::domain::Timestamp;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
@@ -36,6 +38,7 @@ pub struct Setup {
     pub https: bool,
     pub public_origin: Option<String>,
     pub throttle: ThrottleSettings,
+    pub limits: LimitSettings,
     pub client_address_header: Option<String>,
     pub queue: usize,
     pub sandbox: bool,
@@ -60,6 +63,7 @@ impl Default for Setup {
                 account_per_hour: 100,
                 address: wide,
             },
+            limits: LimitSettings { enabled: false, ..LimitSettings::default() },
             client_address_header: None,
             queue: 4096,
             sandbox: false,
@@ -154,6 +158,7 @@ impl Setup {
             currency: self.currency.parse().expect("a currency"),
             session: Duration::from_secs(168 * 3600),
             throttle: self.throttle,
+            limits: self.limits,
             client_address_header: self.client_address_header.clone(),
             max_event_streams: 100,
             card_form: CardForm::Sandbox,

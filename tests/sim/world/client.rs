@@ -400,6 +400,11 @@ impl Worker {
         if received.is_replay {
             world.record.count("idempotent replays");
         }
+        // A refusal of what changed nothing is only kept in memory, and decided again after that.
+        let is_refused = (400..500).contains(&received.status) && received.status != 402;
+        if is_refused && keyed.answer.is_none() {
+            return Ok(false);
+        }
         match &keyed.answer {
             None => keyed.answer = Some((received.status, received.body)),
             Some((status, body)) if *status == received.status && *body == received.body => {}
@@ -417,7 +422,7 @@ impl Worker {
                 ));
             }
         }
-        Ok(received.status != 401)
+        Ok(!is_refused)
     }
 
     /// Asks, waits and checks the answer. What repeats a request may be answered with what was

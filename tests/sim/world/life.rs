@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use gittix::actors::MarketSettings;
 use gittix::app::{App, AppSettings, Seams};
-use gittix::auth::{PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings};
+use gittix::auth::{
+    LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
+};
 use gittix::domain::{Event, OrderId, Timestamp};
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
@@ -310,6 +312,7 @@ fn settings_of(world: &World) -> AppSettings {
             account_per_hour: 100,
             address: rate,
         },
+        limits: LimitSettings { enabled: false, ..LimitSettings::default() },
         client_address_header: None,
         card_form: gittix::http::storefront::CardForm::Sandbox,
         max_event_streams: 16,
