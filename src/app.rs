@@ -1,6 +1,7 @@
 //! The composition root: puts the parts together in one place for the server, the tests and
 //! the benchmarks alike.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct AppSettings {
     pub edge: EdgeSettings,
     /// The currency of every new price.
     pub currency: Currency,
+    /// The file that holds the keys that sign sessions, to read it again when they are rolled.
+    pub key_file: Option<PathBuf>,
     /// How long a session lasts.
     pub session: Duration,
     /// The throttle of sign-ins and sign-ups.
@@ -118,6 +121,7 @@ impl App {
             entropy: entropy.clone(),
             passwords,
             tokens: Tokens::new(keys, settings.session),
+            key_file: settings.key_file,
             devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie { max_age: settings.session, secure: settings.edge.https },
             throttle: Throttle::new(settings.throttle),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::auth::OldKey;
 use crate::config::Overrides;
 
 /// What the command line asks for.
@@ -43,6 +44,11 @@ pub enum Command {
     UnsettledCharges,
     /// Print config.toml with every setting at its default.
     Config,
+    /// Sign sessions with a new key from now on.
+    RotateKey {
+        /// What becomes of the sessions that the old one signed.
+        old: OldKey,
+    },
 }
 
 impl Invocation {
@@ -72,6 +78,10 @@ impl Invocation {
             Some(Verb::Charges { unsettled: _ }) => Command::UnsettledCharges,
             Some(Verb::Restore { file }) => Command::Restore { file },
             Some(Verb::Config) => Command::Config,
+            Some(Verb::RotateKey { end_sessions }) => {
+                let old = if end_sessions { OldKey::Drop } else { OldKey::Accept };
+                Command::RotateKey { old }
+            }
             Some(Verb::Serve(_)) => Command::Serve { demo: serve.demo },
         };
         let mut overrides = overrides(serve.listen, line.data_dir);
@@ -134,6 +144,13 @@ enum Verb {
     Restore {
         /// The backup to read
         file: PathBuf,
+    },
+    /// Sign sessions with a new key from now on, also while the server runs. What the key before
+    /// signed is accepted until the next rotation, so nobody is signed out
+    RotateKey {
+        /// Accept nothing that the old key signed: everyone is signed out
+        #[arg(long)]
+        end_sessions: bool,
     },
     /// List the charges that still owe something to or by the payment provider, from the running
     /// server
@@ -231,6 +248,9 @@ mod tests {
         assert_eq!(parse("charges --unsettled").unwrap().command, Command::UnsettledCharges);
         assert_eq!(parse("charges").unwrap().command, Command::UnsettledCharges);
         assert_eq!(parse("config").unwrap().command, Command::Config);
+        let rotate = |line| parse(line).unwrap().command;
+        assert_eq!(rotate("rotate-key"), Command::RotateKey { old: OldKey::Accept });
+        assert_eq!(rotate("rotate-key --end-sessions"), Command::RotateKey { old: OldKey::Drop });
         assert_eq!(parse("verify --config a.toml").unwrap().command, Command::Verify);
         for line in ["--demo verify", "verify --demo", "--listen 127.0.0.1:80 restore a"] {
             assert!(parse(line).is_err(), "{line}");

@@ -14,8 +14,10 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::auth::{OldKey, rotate_keys};
 use crate::config::Settings;
 use crate::new_folders::NewFolders;
+use crate::seams::SystemEntropy;
 use crate::store::{self, BackupError};
 
 /// How long a running server may take to make a backup.
@@ -162,6 +164,50 @@ pub fn told(error: &anyhow::Error) -> String {
         text.push_str(news);
     }
     text
+}
+
+/// Puts a new key into the file of signing keys, and has a running server take it up.
+///
+/// # Errors
+///
+/// If there is no such file, or it can't be replaced, or the running server does not take it up.
+pub async fn rotate_key(settings: &Settings, old: OldKey) -> anyhow::Result<ExitCode> {
+    let path = &settings.auth.secret_file;
+    rotate_keys(path, old, &SystemEntropy)?;
+    let admin = settings.http.admin_listen;
+    let request = Request::post("/admin/keys/reload")
+        .header(header::HOST, admin.to_string())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from_static(b"{}")))?;
+    let taken_up = match exchange(admin, request, LIST_WITHIN).await {
+        Ok(_) => format!("the server on {admin} signs with it"),
+        Err(error) if is_refused_connection(&error) => {
+            format!("no server runs on {admin}: the next start signs with it")
+        }
+        Err(error) => {
+            let context = format!(
+                "{} holds a new key, but the running server on {admin} did not take it up: restart it",
+                path.display()
+            );
+            return Err(error.context(context));
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} holds a new key; {taken_up}", path.display())?;
+    writeln!(
+        out,
+        "{}",
+        match old {
+            OldKey::Accept => "what the key before signed is accepted until the next rotation",
+            OldKey::Drop => "every session has ended",
+        }
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_refused_connection(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 async fn ask_server(admin: SocketAddr, file: &Path) -> anyhow::Result<()> {

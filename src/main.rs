@@ -50,6 +50,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::Verify => commands::verify(&settings),
         Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
         Command::UnsettledCharges => runtime()?.block_on(commands::unsettled_charges(&settings)),
+        Command::RotateKey { old } => runtime()?.block_on(commands::rotate_key(&settings, old)),
         Command::Restore { file } => commands::restore(&settings, &file),
         Command::Config => commands::print_config(),
     }

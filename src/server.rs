@@ -259,6 +259,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             request_timeout: settings.http.request_timeout,
         },
         currency: settings.payments.currency.parse()?,
+        key_file: Some(auth.secret_file.clone()),
         session: auth.session,
         throttle: ThrottleSettings {
             enabled: auth.throttle,

@@ -23,6 +23,7 @@ use super::edge::json::JsonBody;
 use super::edge::metrics::{Metrics, Readings};
 use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
+use crate::auth::load_keys;
 use crate::store::BackupError;
 
 const TEXT: HeaderValue =
@@ -43,6 +44,7 @@ pub fn router(api: ApiState, metrics: Metrics) -> Router {
         .route("/metrics", get(show_metrics))
         .route("/admin/backup", post(back_up))
         .route("/admin/charges", get(unsettled_charges))
+        .route("/admin/keys/reload", post(reload_keys))
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(from_fn(tell_of_commands))
@@ -128,6 +130,27 @@ async fn unsettled_charges(State(admin): State<Admin>, uri: Uri) -> Result<Respo
         })
         .collect();
     Ok(Json(json!({ "charges": shown, "more": more })).into_response())
+}
+
+/// Nothing is to be said, but as JSON, which no page of another origin can send.
+#[derive(Deserialize)]
+struct Reload {}
+
+/// Reads the file of signing keys again.
+async fn reload_keys(
+    State(admin): State<Admin>,
+    JsonBody(Reload {}): JsonBody<Reload>,
+) -> Result<Response, Problem> {
+    let path = admin.api.key_file.clone().ok_or_else(Problem::not_found)?;
+    let loaded = tokio::task::spawn_blocking(move || load_keys(&path)).await;
+    let keys = loaded.map_err(|_| Problem::internal())?.map_err(|error| {
+        error!(%error, "the session keys were not taken up; those from before stay in use");
+        Problem::new(Code::Conflict, error.to_string())
+    })?;
+    admin.api.tokens.replace_keys(&keys);
+    admin.api.devices.replace_keys(&keys);
+    info!(accepted = keys.all().count(), "the session keys were read again");
+    Ok(Json(json!({ "accepted": keys.all().count() })).into_response())
 }
 
 /// Where to.

@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -41,6 +42,8 @@ pub struct ApiParts {
     pub passwords: Passwords,
     /// Signs and verifies session tokens.
     pub tokens: Tokens,
+    /// The file that holds the keys of both, if there is one.
+    pub key_file: Option<PathBuf>,
     /// Knows browsers again on which somebody signed in.
     pub devices: Devices,
     /// How the session cookie is written.

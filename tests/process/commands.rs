@@ -16,6 +16,30 @@ fn a_sound_store_is_verified() {
 }
 
 #[test]
+fn a_rotated_key_signs_nobody_out_unless_it_should() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port);
+    let server = place.start();
+    let ana = server.client().person("ana");
+    let (ok, said) = place.run(&["rotate-key"]);
+    assert!(ok && said.contains("signs with it"), "{said}");
+    let ben = server.client().person("ben");
+    for person in [&ana, &ben] {
+        person.get("/api/orders").is(200);
+    }
+    // A second time, and nothing is left of the first key. That the server is down is no hindrance.
+    server.kill();
+    let (ok, said) = place.run(&["rotate-key"]);
+    assert!(ok && said.contains("no server runs"), "{said}");
+    let server = place.start();
+    ana.at(&server).get("/api/orders").is(401);
+    ben.at(&server).get("/api/orders").is(200);
+    let (ok, said) = place.run(&["rotate-key", "--end-sessions"]);
+    assert!(ok && said.contains("every session has ended"), "{said}");
+    ben.at(&server).get("/api/orders").is(401);
+}
+
+#[test]
 fn what_is_not_a_store_is_refused() {
     let place = Place::new();
     let (ok, said) = place.run(&["verify"]);

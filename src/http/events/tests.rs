@@ -41,6 +41,7 @@ async fn app_on(store: RedbStore, max_event_streams: usize) -> App {
             request_timeout: Duration::from_secs(30),
         },
         currency: "usd".parse().unwrap(),
+        key_file: None,
         session: Duration::from_secs(3600),
         throttle: ThrottleSettings {
             enabled: false,

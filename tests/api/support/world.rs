@@ -156,6 +156,7 @@ impl Setup {
                 request_timeout: Duration::from_secs(365 * 24 * 3600),
             },
             currency: self.currency.parse().expect("a currency"),
+            key_file: None,
             session: Duration::from_secs(168 * 3600),
             throttle: self.throttle,
             limits: self.limits,

@@ -305,6 +305,7 @@ fn settings_of(world: &World) -> AppSettings {
             request_timeout: Duration::from_secs(600),
         },
         currency: world.currency,
+        key_file: None,
         session: Duration::from_secs(400_000_000),
         throttle: ThrottleSettings {
             enabled: false,
