@@ -19,8 +19,9 @@ use super::edge::json::StrictJson;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
-use super::state::{ApiState, SignedIn};
+use super::state::{ApiState, ClientAddress, SignedIn};
 use super::views::{OrderJson, OrderStatusJson};
+use crate::auth::Limit;
 use crate::domain::{OrderId, OrderStatus, OrderView, Purchase, TicketId};
 use crate::store::PurchaseQuery;
 
@@ -55,6 +56,7 @@ struct OrderDraft {
 async fn create(
     State(state): State<ApiState>,
     who: SignedIn,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     StrictJson(body): StrictJson,
 ) -> Result<Response, Problem> {
@@ -65,6 +67,7 @@ async fn create(
         let Some(Id(ticket)) = faults.note("ticketId", draft.ticket_id.required()) else {
             return Err(faults.into_problem());
         };
+        state.limits.count_from(Limit::Locks, who.user, address, state.market.now())?;
         let reserved = state.market.reserve(ticket, who.user, key).await;
         let purchase = reserved.map_err(|error| problem(error, state.market.now()))?;
         Ok(created(&purchase.view()))

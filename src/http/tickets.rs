@@ -22,6 +22,7 @@ use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::ticket_json;
 use super::views::TicketJson;
+use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
 use crate::domain::{Currency, Price, PriceError, Ticket, TicketId, Title, TitleError};
 use crate::store::{TicketPage, TicketPosition, TicketQuery, TicketSort, search_words};
@@ -114,6 +115,7 @@ async fn create(
     once(&state, who, "POST /api/tickets", &headers, &source, move |state, key| async move {
         let draft: TicketDraft = body.read()?;
         let (title, price) = draft.complete(&state)?;
+        state.limits.count(Limit::Listings, who.user, state.market.now())?;
         let listed = state.market.list_ticket(who.user, title, price, key).await;
         let ticket = listed.map_err(|error| problem(error, state.market.now()))?;
         Ok(created(&ticket))
@@ -385,7 +387,9 @@ async fn edit(
     (title, price): (Option<Title>, Option<Price>),
 ) -> Result<Response, Problem> {
     let expected = expected_version(headers);
-    let edited = state.market.edit_ticket(id.known()?, who.user, title, price, expected).await;
+    let id = id.known()?;
+    state.limits.count(Limit::Edits, who.user, state.market.now())?;
+    let edited = state.market.edit_ticket(id, who.user, title, price, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
     Ok(one(&ticket))
 }

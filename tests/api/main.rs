@@ -18,6 +18,7 @@ mod deadlines;
 mod edge;
 mod idempotency;
 mod inputs;
+mod limits;
 mod lists;
 mod logs;
 mod money;
