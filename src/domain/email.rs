@@ -125,6 +125,11 @@ impl fmt::Debug for Email {
 pub struct EmailKey(String);
 
 impl EmailKey {
+    /// A key as it was stored.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The text that is compared.
     pub fn as_str(&self) -> &str {
         &self.0
