@@ -176,6 +176,7 @@ fn open_store(
         StoreSettings {
             queue: settings.store.queue,
             cache_bytes,
+            currency: Some(settings.payments.currency.parse()?),
             writer: WriterMode::Thread,
             observer: Some(Arc::new(move |commits, took| metrics.observe_batch(commits, took))),
             ..StoreSettings::default()

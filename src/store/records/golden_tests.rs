@@ -359,3 +359,17 @@ fn no_record_makes_reading_panic() {
         }
     }
 }
+
+/// The test above has teeth: it finds a checksum that nobody looks at.
+#[cfg(feature = "deliberate-bugs")]
+#[test]
+fn a_checksum_that_is_not_looked_at_is_missed() {
+    use crate::bugs::{Bug, plant};
+    let mut damaged = encode(7_u128, &user()).expect("bytes");
+    *damaged.last_mut().expect("a byte") ^= 1;
+    assert!(decode::<User>(7_u128, &damaged).is_err());
+    plant(Some(Bug::UncheckedSum));
+    let read = decode::<User>(7_u128, &damaged);
+    plant(None);
+    assert!(read.is_ok());
+}

@@ -7,7 +7,7 @@ use redb::{Database, TableDefinition};
 
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{FORMAT_KEY, META, TICKETS};
-use crate::store::testing::{World, database, read};
+use crate::store::testing::{World, created, database, read};
 use crate::store::verify;
 use crate::store::{
     BackupError, CommitError, OpenError, RedbStore, Refusal, RestoreError, Store, StoreSettings,
@@ -221,4 +221,108 @@ async fn a_damaged_backup_is_not_restored() {
     std::fs::write(&copy, b"no store").expect("a file");
     assert!(matches!(restore(&copy, &back), Err(RestoreError::Unreadable(_))));
     assert!(!back.exists());
+}
+
+fn selling_in(path: &Path, currency: &str) -> Result<RedbStore, OpenError> {
+    let currency = Some(currency.parse().expect("a currency"));
+    RedbStore::open(path, StoreSettings { currency, ..StoreSettings::default() })
+}
+
+#[tokio::test]
+async fn a_store_keeps_its_currency_and_refuses_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gittix.redb");
+    drop(selling_in(&path, "usd").expect("a new store"));
+    let refused = selling_in(&path, "jpy").expect_err("another currency").to_string();
+    assert!(refused.contains("payments.currency is \"jpy\"") && refused.contains("\"usd\""));
+    drop(selling_in(&path, "usd").expect("the same"));
+    assert!(verify(&path).expect("a report").is_sound());
+    drop(a_busy_store(&path).await);
+    let copy = folder.path().join("copy.redb");
+    backup_file(&path, &copy).expect("a backup");
+    assert!(selling_in(&copy, "jpy").is_err(), "a backup keeps it, too");
+}
+
+#[tokio::test]
+async fn a_store_that_is_moved_away_is_written_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [path, moved] = ["gittix.redb", "moved.redb"].map(|name| folder.path().join(name));
+    let world = World::new(Arc::new(open(&path).expect("a new store")));
+    std::fs::rename(&path, &moved).expect("a file");
+    let email = crate::domain::Email::parse("ana@example.com").expect("an address");
+    let id = crate::domain::UserId::from_u128(1);
+    let ana = crate::domain::User::new(id, email, "hash".to_owned(), world.now());
+    let refused = world.store.commit(created(&ana)).await;
+    assert_eq!(refused, Err(CommitError::Unavailable));
+    assert!(world.store.failed().await.contains("was moved away"));
+}
+
+/// Flips every byte of some rows, wherever they are in the file.
+#[tokio::test]
+async fn a_row_that_has_changed_is_named_and_neither_answered_nor_copied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [path, damaged, copy] =
+        ["gittix.redb", "damaged.redb", "copy.redb"].map(|name| folder.path().join(name));
+    let world = World::new(Arc::new(open(&path).expect("a new store")));
+    let ana = world.user("ana").await;
+    let ticket = world.lists(ana, "Unmistakable Title", 4_200).await;
+    drop(world);
+    let bytes = std::fs::read(&path).expect("the file");
+    let places: Vec<usize> =
+        (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"Unmistakable Title")).collect();
+    assert!(!places.is_empty());
+    let mut bytes_damaged = bytes.clone();
+    for at in places {
+        bytes_damaged[at] ^= 0x20;
+    }
+    std::fs::write(&damaged, bytes_damaged).expect("a file");
+    let report = verify(&damaged);
+    let is_named = match &report {
+        Ok(report) => report.findings.iter().any(|finding| finding.contains("checksum")),
+        Err(error) => matches!(error, OpenError::Damaged(_)),
+    };
+    assert!(is_named, "{report:?}");
+    assert!(backup_file(&damaged, &copy).is_err() && !copy.exists());
+    if let Ok(store) = open(&damaged) {
+        let found = store.ticket(ticket).await;
+        assert!(matches!(found, Err(crate::store::ReadError::Corrupt(_))), "{found:?}");
+        assert!(store.backup(&copy).await.is_err() && !copy.exists());
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_only_looks_at_a_store_writes_nothing_to_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (crashed, store) = a_crashed_store(folder.path()).await;
+    let before = std::fs::read(&crashed).expect("the file");
+    let mode = std::fs::Permissions::from_mode(0o400);
+    std::fs::set_permissions(&crashed, mode).expect("a file");
+    assert_eq!(verify(&crashed).expect("a report"), store.verify().expect("a report"));
+    restore(&crashed, &folder.path().join("back.redb")).expect("a restored store");
+    assert!(std::fs::read(&crashed).expect("the file") == before);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_strangers_files_are_neither_removed_nor_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [path, copy] = ["gittix.redb", "copy.redb"].map(|name| folder.path().join(name));
+    let store = a_busy_store(&path).await;
+    let strangers = folder.path().join("copy.redb.new");
+    std::fs::write(&strangers, b"a stranger's").expect("a file");
+    store.backup(&copy).await.expect("a backup");
+    assert_eq!(std::fs::read(&strangers).expect("the file"), b"a stranger's");
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .expect("a pipe");
+    assert!(matches!(verify(&pipe), Err(OpenError::NotAStore(_))));
+    assert!(restore(&pipe, &folder.path().join("back.redb")).is_err());
 }

@@ -13,6 +13,9 @@ use redb::{
 };
 use thiserror::Error;
 
+use crate::domain::Currency;
+use crate::store::records;
+use crate::store::records::state::names;
 use crate::store::redb::engine::files::{self, Draft};
 use crate::store::redb::engine::latch::{Latch, Storage};
 use crate::store::redb::engine::overlay::{Lock, Overlay};
@@ -21,7 +24,7 @@ use crate::store::redb::log;
 use crate::store::redb::migrations;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
-use crate::store::redb::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, UNSETTLED};
+use crate::store::redb::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, STATE, UNSETTLED};
 use crate::store::redb::writer_state::WriterState;
 use crate::store::search::lingering::Sweep;
 use crate::store::{ReadError, storage_error};
@@ -53,6 +56,20 @@ pub enum OpenError {
         found: u64,
         /// The format of this release.
         supported: u64,
+    },
+    /// The prices in the file are in another currency than the server is to sell in.
+    #[error(
+        "payments.currency is {asked:?}, but the prices in {} are in {kept:?}: set payments.currency \
+         = {kept:?}, or store.path to a new file for a market in {asked:?}",
+        path.display()
+    )]
+    OtherCurrency {
+        /// The file.
+        path: PathBuf,
+        /// The currency it was begun with.
+        kept: String,
+        /// The currency that was asked for.
+        asked: String,
     },
     /// The file is something else.
     #[error("{} is not a gittix store", .0.display())]
@@ -281,6 +298,32 @@ pub fn read_format(db: &impl ReadableDatabase, path: &Path) -> Result<u64, OpenE
 /// Refuses what a later release wrote.
 pub fn check_format(found: u64, supported: u64) -> Result<(), OpenError> {
     if found > supported { Err(OpenError::Newer { found, supported }) } else { Ok(()) }
+}
+
+/// Keeps the currency of a store that is begun with it, and refuses another. A store of an earlier
+/// format has the one of its newest ticket.
+pub fn keep_currency(
+    volume: &Volume,
+    snapshot: &Snapshot,
+    currency: Currency,
+    path: &Path,
+) -> Result<(), OpenError> {
+    match snapshot.state::<Currency>(names::CURRENCY)? {
+        Some(kept) if kept == currency => return Ok(()),
+        Some(kept) => {
+            let (kept, asked) = (kept.to_string(), currency.to_string());
+            return Err(OpenError::OtherCurrency { path: path.to_owned(), kept, asked });
+        }
+        None => {}
+    }
+    let row = records::encode(names::CURRENCY, &currency)?;
+    let mut txn = volume.db.begin_write().map_err(storage_error)?;
+    txn.set_quick_repair(true);
+    let mut state = txn.open_table(STATE).map_err(storage_error)?;
+    state.insert(names::CURRENCY, row.as_slice()).map_err(storage_error)?;
+    drop(state);
+    txn.commit().map_err(storage_error)?;
+    Ok(())
 }
 
 /// Learns the state of the writer from the tables.

@@ -12,9 +12,10 @@ use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::{
-    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
+    Charge, ChargeId, Commit, Currency, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
+use crate::store::redb::engine::files::Home;
 use crate::store::redb::engine::latch::Storage;
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::engine::write_behind::WriteBehind;
@@ -62,6 +63,9 @@ pub struct StoreSettings {
     /// How many locked tickets in a row pages must have passed over before they note that for
     /// others, at least 1.
     pub gap_min: usize,
+    /// The currency of all prices, which the file keeps; another one than it was begun with is
+    /// refused.
+    pub currency: Option<Currency>,
     /// Who writes.
     pub writer: WriterMode,
     /// Who is told of every batch.
@@ -88,6 +92,7 @@ impl Default for StoreSettings {
             disk_lag: 0,
             postings_per_sale: POSTINGS_PER_SALE,
             gap_min: GAP_MIN,
+            currency: None,
             writer: WriterMode::Thread,
             observer: None,
         }
@@ -127,18 +132,27 @@ impl RedbStore {
     pub fn open(path: &Path, settings: StoreSettings) -> Result<Self, OpenError> {
         let cache_bytes = settings.database_cache_bytes();
         let volume = open::open_file(path, cache_bytes, settings.journal_bytes)?;
-        Self::start(volume, settings)
+        let home = Home::of(path).map_err(open::io_error(path))?;
+        Self::start(volume, settings, path, Some(home))
     }
 
     /// Opens the store on anything that it can be kept on, such as memory.
     pub fn open_backend(backend: impl Storage, settings: StoreSettings) -> Result<Self, OpenError> {
         let cache_bytes = settings.database_cache_bytes();
         let volume = open::open_backend(Arc::new(backend), cache_bytes, settings.journal_bytes)?;
-        Self::start(volume, settings)
+        Self::start(volume, settings, Path::new("(memory)"), None)
     }
 
-    fn start(mut volume: Volume, settings: StoreSettings) -> Result<Self, OpenError> {
+    fn start(
+        mut volume: Volume,
+        settings: StoreSettings,
+        path: &Path,
+        home: Option<Home>,
+    ) -> Result<Self, OpenError> {
         let (snapshot, mut state) = recover(&mut volume, settings.postings_per_sale)?;
+        if let Some(currency) = settings.currency {
+            open::keep_currency(&volume, &snapshot, currency, path)?;
+        }
         state.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), state.batch));
         state.gaps = Arc::new(Gaps::of_at_least(settings.gap_min));
         let snapshot = snapshot.keeping(state.keep());
@@ -153,6 +167,7 @@ impl RedbStore {
             shared.clone(),
             settings.batch_max.max(1),
             settings.observer,
+            home,
         );
         let failed = |error: &dyn fmt::Display| OpenError::Failed(error.to_string());
         let thread = match settings.writer {

@@ -31,6 +31,7 @@ use crate::domain::Commit;
 use crate::store::records::commit::BatchBytes;
 use crate::store::redb::batch::{Reach, commit, take_in};
 use crate::store::redb::check::Failed;
+use crate::store::redb::engine::files::Home;
 use crate::store::redb::engine::journal::{Journal, Place};
 use crate::store::redb::open_orders::OpenOrders;
 use crate::store::redb::reads::Snapshot;
@@ -43,6 +44,9 @@ const COMPANY: usize = 8;
 const COMPANY_ENOUGH: usize = 64;
 /// How long it waits. A batch costs about as much as twenty commits, whatever is in it.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long a file is taken to be where it was.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// A commit and who waits for it.
 pub struct Job {
@@ -117,6 +121,10 @@ pub struct Writer {
     observer: Option<BatchObserver>,
     /// What the journal is to keep of the current batch.
     bytes: BatchBytes,
+    /// Where the file is, if it is one.
+    home: Option<Home>,
+    /// When that was looked at.
+    looked_at: Option<Instant>,
     /// Whether the current batch has been handed over to be made durable.
     is_committing: bool,
 }
@@ -130,9 +138,20 @@ impl Writer {
         shared: Arc<Shared>,
         batch_max: usize,
         observer: Option<BatchObserver>,
+        home: Option<Home>,
     ) -> Self {
-        let (bytes, is_committing) = (BatchBytes::default(), false);
-        Self { db, journal, state, shared, batch_max, observer, bytes, is_committing }
+        Self {
+            db,
+            journal,
+            state,
+            shared,
+            batch_max,
+            observer,
+            bytes: BatchBytes::default(),
+            home,
+            looked_at: None,
+            is_committing: false,
+        }
     }
 
     /// Empties the queue on the calling thread until all senders are gone.
@@ -220,6 +239,7 @@ impl Writer {
         outcomes: &mut Vec<Result<(), CommitError>>,
     ) -> Result<(), Failed> {
         self.journal.must_work()?;
+        self.must_be_at_home()?;
         let txn = self.db.begin_write()?;
         let commits = jobs.iter().map(|job| &job.commit);
         let open_orders = self.shared.open_orders.clone();
@@ -239,6 +259,18 @@ impl Writer {
         }
         // Before anything tells of the commit: who is told of it finds it.
         self.shared.advance(snapshot);
+        Ok(())
+    }
+
+    /// Fails if the file was moved away: what is written to it then is not found where the next start
+    /// looks for it. It is looked at so rarely that it costs nothing.
+    fn must_be_at_home(&mut self) -> Result<(), Failed> {
+        let Some(home) = &self.home else { return Ok(()) };
+        let now = Instant::now();
+        if self.looked_at.is_none_or(|at| now.duration_since(at) >= LOOK_AFTER) {
+            home.must_be_there()?;
+            self.looked_at = Some(now);
+        }
         Ok(())
     }
 

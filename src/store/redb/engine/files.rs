@@ -125,6 +125,50 @@ pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Where a file was when it was opened.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    #[cfg(unix)]
+    identity: (u64, u64),
+}
+
+impl Home {
+    /// Where the file is now.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let identity = identity(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            #[cfg(unix)]
+            identity,
+        })
+    }
+
+    /// Fails if the file is not there any more, or another is: what is written to it is then lost to
+    /// whoever looks for it there. Where the system can't tell, it is taken to be there.
+    pub fn must_be_there(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        match identity(&self.path) {
+            Ok(found) if found == self.identity => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(_) | Err(_) => {
+                let path = self.path.display();
+                let why = format!("{path} was moved away or replaced while it was in use");
+                return Err(io::Error::other(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
 /// Keeps a file under another name as well, in place of any file of that name. Where there are no
 /// hard links it is copied.
 pub fn keep_as(file: &Path, other: &Path) -> io::Result<()> {
