@@ -1,5 +1,5 @@
-//! Accounts and sessions. They have no actor: those who change an account at the same time meet in
-//! the store, and one of them always gets through.
+//! Accounts and sessions. An account is changed too rarely to need an actor: those who change one at
+//! the same time meet in the store, and one of them always gets through.
 
 use tokio::time::Instant;
 
@@ -48,17 +48,31 @@ impl Marketplace {
         session: SessionId,
         expires_at: Timestamp,
     ) -> Result<(), MarketError> {
-        let mut user = verified.clone();
-        let mut retry = self.retry();
-        loop {
+        let open = |user: &User| {
             let opened = Session { user: user.id, id: session, expires_at };
-            let commit = Commit::at(self.now())
-                .write(Write::OpenSession(opened))
-                .require(Precondition::UserAt { user: user.id, version: user.version });
-            match self.parts.context.commit(commit).await? {
-                Committed::Durable => return Ok(()),
+            let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
+            let commit = Commit::at(self.now());
+            (commit.write(Write::OpenSession(opened)).require(is_as_compared), ())
+        };
+        self.decide_until_written(verified, open).await
+    }
+
+    /// Has `decide` decide about the account as it is, again whenever another was faster, as long as
+    /// it has the password that was compared.
+    async fn decide_until_written<T>(
+        &self,
+        verified: &User,
+        decide: impl Fn(&User) -> (Commit, T),
+    ) -> Result<T, MarketError> {
+        let context = &self.parts.context;
+        let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
+        let mut user = verified.clone();
+        loop {
+            let (commit, answer) = decide(&user);
+            match context.commit(commit).await? {
+                Committed::Durable => return Ok(answer),
                 Committed::Conflict => {
-                    retry.pause(&*self.parts.context.entropy).await?;
+                    retry.pause(&*context.entropy).await?;
                     user = self.same_password(verified).await?;
                 }
             }
@@ -95,9 +109,7 @@ impl Marketplace {
         email: Option<Email>,
         password_hash: Option<String>,
     ) -> Result<UserView, MarketError> {
-        let mut user = verified.clone();
-        let mut retry = self.retry();
-        loop {
+        let change = |user: &User| {
             let ends_sessions = password_hash
                 .is_some()
                 .then_some(Write::EndOtherSessions { user: user.id, except: session });
@@ -106,14 +118,9 @@ impl Marketplace {
                 .write(Write::User(after.clone()))
                 .write_if(ends_sessions)
                 .event(Event::UserUpdated(after.told()));
-            match self.parts.context.commit(commit).await? {
-                Committed::Durable => return Ok(after.view()),
-                Committed::Conflict => {
-                    retry.pause(&*self.parts.context.entropy).await?;
-                    user = self.same_password(verified).await?;
-                }
-            }
-        }
+            (commit, after.view())
+        };
+        self.decide_until_written(verified, change).await
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is
@@ -130,9 +137,5 @@ impl Marketplace {
             Committed::Durable => after,
             Committed::Conflict => user.clone(),
         })
-    }
-
-    fn retry(&self) -> Retry {
-        Retry::until(Instant::now() + self.parts.context.settings.request_timeout)
     }
 }
