@@ -127,6 +127,8 @@ pub struct OrderSettings {
     pub hold: Duration,
     /// How many unpaid orders one user may have at once.
     pub max_open_per_user: u32,
+    /// How many holds of one ticket a user may end without a purchase before they wait for it.
+    pub relock_free: u32,
 }
 
 /// The memory that live actors may take.
@@ -376,6 +378,7 @@ impl OrderSettings {
             // A card's authorisation lasts days, and the hold must end well before it.
             hold: seconds(from, "orders.hold_seconds", 900, 1..=31_536_000),
             max_open_per_user: number(from, "orders.max_open_per_user", 10, 1..=1_000_000_000),
+            relock_free: number(from, "orders.relock_free", 2, 0..=1_000_000_000),
         }
     }
 }

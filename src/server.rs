@@ -243,6 +243,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
         market: MarketSettings {
             hold: settings.orders.hold,
             max_open_per_user: settings.orders.max_open_per_user,
+            relock_free: settings.orders.relock_free,
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
             request_timeout: settings.http.request_timeout,

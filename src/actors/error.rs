@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::directory::AskError;
-use crate::domain::{PurchaseRejection, TicketRejection};
+use crate::domain::{OrderId, PurchaseRejection, TicketRejection, Timestamp};
 use crate::store::{CommitError, ReadError, Refusal};
 
 /// Every way a request to the marketplace can end without success.
@@ -18,6 +18,20 @@ pub enum MarketError {
     /// The order refuses.
     #[error(transparent)]
     Purchase(#[from] PurchaseRejection),
+    /// The ticket is held by another order of the buyer's own.
+    #[error("the buyer holds the ticket")]
+    OwnHold {
+        /// That order.
+        order: OrderId,
+        /// When the lock ends unless it is paid.
+        until: Timestamp,
+    },
+    /// The buyer has let go of the ticket too often to lock it again already.
+    #[error("the buyer has let go of the ticket too often")]
+    RelockTooSoon {
+        /// From when on they may.
+        not_before: Timestamp,
+    },
     /// A rule that spans the marketplace forbids it.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -22,6 +22,7 @@ use super::effects::{CallLimits, Effects};
 use super::error::MarketError;
 use super::idempotency::IdempotencyKey;
 use super::order::Orders;
+use super::relocks::Relocks;
 use super::settings::MarketSettings;
 use super::supervisor::{Supervisor, SupervisorMessage};
 use super::ticket::Tickets;
@@ -51,6 +52,7 @@ struct Parts {
     tickets: Arc<Actors<Tickets>>,
     orders: Arc<Actors<Orders>>,
     charges: Effects<Charges>,
+    relocks: Arc<Relocks>,
     supervisor: ActorRef<SupervisorMessage>,
     failures: Arc<AtomicU64>,
     sweeper: tokio::task::AbortHandle,
@@ -108,8 +110,13 @@ impl Marketplace {
         let tickets = Actors::new(tickets, context.clone(), parent.clone());
         let kind = Charges { gateway: gateway.clone(), store: store.clone() };
         let charges = Effects::new(kind, call_limits(&settings));
-        let orders =
-            Orders { context: context.clone(), tickets: tickets.clone(), charges: charges.clone() };
+        let relocks = Arc::new(Relocks::new(settings.relock_free, settings.hold));
+        let orders = Orders {
+            context: context.clone(),
+            tickets: tickets.clone(),
+            charges: charges.clone(),
+            relocks: relocks.clone(),
+        };
         let orders = Actors::new(orders, context.clone(), parent.clone());
         let expiry = OrderExpiry { store, orders: orders.clone() };
         let doorbell = context.timers.order_expiry.clone();
@@ -123,8 +130,17 @@ impl Marketplace {
             charges.sweep();
         }
         let sweeper = tokio::spawn(sweep(tickets.clone(), orders.clone())).abort_handle();
-        let parts =
-            Parts { context, gateway, tickets, orders, charges, supervisor, failures, sweeper };
+        let parts = Parts {
+            context,
+            gateway,
+            tickets,
+            orders,
+            charges,
+            relocks,
+            supervisor,
+            failures,
+            sweeper,
+        };
         Ok(Self { parts: Arc::new(parts) })
     }
 

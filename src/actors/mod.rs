@@ -20,6 +20,7 @@ mod error;
 mod idempotency;
 mod marketplace;
 pub mod order;
+mod relocks;
 mod retry;
 mod settings;
 mod supervisor;

@@ -18,13 +18,14 @@ use super::effects::kind::{Effect, Recipient, Told};
 use super::effects::{Effects, LONGEST_PAUSE};
 use super::error::MarketError;
 use super::idempotency::IdempotencyKey;
+use super::relocks::{HoldEnded, Relocks};
 use super::ticket::{Carried, TicketRequest, Tickets};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
-    GatewayStep, IntentFact, IntentId, IntentReport, OrderId, PaymentToken, Purchase,
-    PurchaseChange, PurchaseCommand, PurchaseDecision, TicketDemand, TicketId, Timestamp, UserId,
-    Write,
+    GatewayStep, IntentFact, IntentId, IntentReport, Order, OrderId, OrderState, PaymentToken,
+    Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision, TicketDemand, TicketId, Timestamp,
+    UserId, Write,
 };
 use crate::payments::GatewayError;
 
@@ -101,6 +102,21 @@ pub struct Carrier {
     demand: TicketDemand,
 }
 
+/// What follows from an order's decision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OrderEffect {
+    /// Something about a charge's calls.
+    Charge(Effect<ChargeCall>),
+    /// The order let go of its ticket.
+    HoldEnded(HoldEnded),
+}
+
+impl From<Effect<ChargeCall>> for OrderEffect {
+    fn from(effect: Effect<ChargeCall>) -> Self {
+        Self::Charge(effect)
+    }
+}
+
 /// The orders.
 pub struct Orders {
     /// Where they are.
@@ -109,6 +125,8 @@ pub struct Orders {
     pub tickets: Arc<Actors<Tickets>>,
     /// Who asks the gateway.
     pub charges: Effects<Charges>,
+    /// Who minds those that lock and let go.
+    pub relocks: Arc<Relocks>,
 }
 
 impl Aggregate for Orders {
@@ -116,7 +134,7 @@ impl Aggregate for Orders {
     type State = Known;
     type Command = OrderRequest;
     type Answer = Purchase;
-    type Effect = Effect<ChargeCall>;
+    type Effect = OrderEffect;
     type Carrier = Carrier;
 
     async fn load(
@@ -169,8 +187,11 @@ impl Aggregate for Orders {
         committed
     }
 
-    fn act(&self, effect: Effect<ChargeCall>) {
-        self.charges.act(effect);
+    fn act(&self, effect: OrderEffect) {
+        match effect {
+            OrderEffect::Charge(effect) => self.charges.act(effect),
+            OrderEffect::HoldEnded(ended) => self.relocks.note(ended),
+        }
     }
 
     /// Who pays waits until the charge is decided or the bank wants the buyer.
@@ -287,7 +308,7 @@ fn report(
     now: Timestamp,
 ) -> Decided {
     let before = known.with_charge_asked_about();
-    let returned = step.map(|_| Effect::Returned(charge));
+    let returned = step.map(|_| OrderEffect::from(Effect::Returned(charge)));
     let decision = Decision::unchanged(before.clone()).then(returned.clone());
     let result = match result {
         Err(_) if planted(Bug::UnknownIsDeclined) => Ok(IntentReport {
@@ -335,9 +356,14 @@ fn changed(before: &Purchase, change: PurchaseChange, now: Timestamp) -> Decisio
     let commit = Commit::at(now).write_if(order).write_if(charge.map(Write::Charge)).events(events);
     let carrier =
         ticket.map(|demand| Carrier { order: after.order.id, ticket: after.order.ticket, demand });
+    let is_let_go = before.order.is_open() && matches!(after.order.state, OrderState::Cancelled(_));
+    let ended = is_let_go.then(|| {
+        let Order { buyer, ticket, .. } = after.order;
+        OrderEffect::HoldEnded(HoldEnded { buyer, ticket, at: now })
+    });
     let is_latest = after.order.charge == after.charge.as_ref().map(|charge| charge.id);
     let known = is_latest.then(|| Known::latest(after.clone()));
-    Change { carrier, ..Change::new(commit, known) }.answered(after)
+    Change { carrier, ..Change::new(commit, known) }.answered(after).then(ended)
 }
 
 /// What follows from how the charge stands now that the gateway has spoken.
@@ -346,35 +372,36 @@ fn advance(
     charge: ChargeId,
     done: Option<GatewayStep>,
     reason: Option<String>,
-) -> Option<Effect<ChargeCall>> {
-    let Some(next) = purchase.next_step() else { return Some(Effect::Settled(charge)) };
+) -> Option<OrderEffect> {
+    let Some(next) = purchase.next_step() else { return Some(Effect::Settled(charge).into()) };
     // Looking again at once would find the buyer still before their bank.
     if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve {
         let waits_for_buyer = reason.is_none() && next == GatewayStep::Retrieve;
         let within = if waits_for_buyer { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE };
         let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
-        return Some(Effect::Later { key: charge, owner: purchase.order.id, reason, within });
+        let owner = purchase.order.id;
+        return Some(Effect::Later { key: charge, owner, reason, within }.into());
     }
     next_call(purchase.charge.as_ref())
 }
 
 /// The call that brings a charge forward; that it needs none any more is worth telling too.
-fn next_call(charge: Option<&Charge>) -> Option<Effect<ChargeCall>> {
+fn next_call(charge: Option<&Charge>) -> Option<OrderEffect> {
     let charge = charge?;
     match charge.next_step() {
-        None => Some(Effect::Settled(charge.id)),
+        None => Some(Effect::Settled(charge.id).into()),
         Some(GatewayStep::Refund) if planted(Bug::LostRefund) => None,
-        Some(step) => Some(Effect::Start(ChargeCall { step, charge: charge.clone() })),
+        Some(step) => Some(Effect::Start(ChargeCall { step, charge: charge.clone() }).into()),
     }
 }
 
 /// Cancels a payment intent that nobody needs. Losing this call costs nobody anything, so it is
 /// made once and not written down.
-fn tidy(purchase: &Purchase, intent: IntentId, now: Timestamp) -> Option<Effect<ChargeCall>> {
+fn tidy(purchase: &Purchase, intent: IntentId, now: Timestamp) -> Option<OrderEffect> {
     let charge = purchase.charge.as_ref()?;
     let code = FailureCode::order_cancelled();
     let charge = charge.moved(ChargePhase::Voiding { intent, code }, now);
-    Some(Effect::Once(ChargeCall { step: GatewayStep::Cancel, charge }))
+    Some(Effect::Once(ChargeCall { step: GatewayStep::Cancel, charge }).into())
 }
 
 #[async_trait]

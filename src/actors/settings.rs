@@ -11,6 +11,8 @@ pub struct MarketSettings {
     pub hold: Duration,
     /// How many orders one buyer may have open at a time.
     pub max_open_per_user: u32,
+    /// How many holds of a ticket a buyer may end without a sale before they have to wait for it.
+    pub relock_free: u32,
     /// How many charges one order may try.
     pub max_attempts: u32,
     /// How long a buyer waits for the gateway before being told that it goes on.
@@ -33,6 +35,7 @@ impl Default for MarketSettings {
         Self {
             hold: Duration::from_secs(15 * 60),
             max_open_per_user: 10,
+            relock_free: 2,
             max_attempts: 1,
             answer_within: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

@@ -11,7 +11,7 @@ use super::settings::MarketSettings;
 use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, Commit, Event, Order, OrderId, Precondition, Purchase, Ticket, TicketCommand,
+    Answer, Commit, Event, Order, OrderId, Precondition, Price, Purchase, Ticket, TicketCommand,
     TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Write,
 };
 
@@ -33,6 +33,10 @@ pub struct Reservation {
     pub order: OrderId,
     /// Who buys.
     pub buyer: UserId,
+    /// What the buyer was shown that it costs, if they say.
+    pub expected_price: Option<Price>,
+    /// From when on the buyer may lock this ticket again, if they have let go of it too often.
+    pub not_before: Option<Timestamp>,
     /// The buyer's idempotency key, if one came with the request.
     pub key: Option<IdempotencyKey>,
 }
@@ -180,10 +184,13 @@ fn reserve(
     now: Timestamp,
 ) -> Decided {
     let until = now.plus(settings.hold);
-    let Reservation { order, buyer, ref key } = *reservation;
+    let Reservation { order, buyer, expected_price, not_before, ref key } = *reservation;
     let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
-    let command = TicketCommand::Reserve { by: buyer, order, until };
+    let command = TicketCommand::Reserve { by: buyer, order, until, expected_price };
     let after = changed(ticket.decide(&command, now)?)?;
+    if let Some(not_before) = not_before.filter(|not_before| *not_before > now) {
+        return Err(MarketError::RelockTooSoon { not_before });
+    }
     let purchase = Purchase { order: Order::new(order, buyer, ticket, until, now), charge: None };
     let limit = settings.max_open_per_user;
     let remembered = key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));

@@ -177,6 +177,7 @@ fn bad_values_are_refused_and_the_key_is_named() {
         ("[auth]\nhash_threads = 0", "auth.hash_threads"),
         ("[orders]\nhold_seconds = 0", "orders.hold_seconds"),
         ("[orders]\nmax_open_per_user = 0", "orders.max_open_per_user"),
+        ("[orders]\nrelock_free = -1", "orders.relock_free"),
         ("[actors]\nmax_live = 0", "actors.max_live"),
         ("[payments]\nprovider = \"paypal\"", "payments.provider"),
         ("[payments]\nprovider = \"stripe\"", "payments.stripe.secret_key"),

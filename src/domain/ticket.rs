@@ -86,6 +86,8 @@ pub enum TicketCommand {
         order: OrderId,
         /// The order's deadline.
         until: Timestamp,
+        /// What the buyer was shown that it costs, if they say.
+        expected_price: Option<Price>,
     },
     /// The order that holds it gives it back.
     Release {
@@ -150,12 +152,20 @@ pub enum TicketRejection {
     /// An order holds it.
     #[error("the ticket is locked by an order")]
     Locked {
+        /// The order.
+        order: OrderId,
         /// When the lock ends unless it is paid.
         until: Timestamp,
     },
     /// It has been sold.
     #[error("the ticket has been sold")]
     Sold,
+    /// It does not cost what the buyer was shown.
+    #[error("the price has changed")]
+    PriceChanged {
+        /// What it costs now.
+        price: Price,
+    },
     /// The client's change was meant for another version.
     #[error("the ticket has changed since it was read")]
     VersionMismatch {
@@ -218,13 +228,16 @@ impl Ticket {
                 expected.check(self.version)?;
                 Ok(TicketDecision::Withdrawn(self.next(now, Available)))
             }
-            (Available, Reserve { order, until, .. }) => {
+            (Available, Reserve { order, until, expected_price, .. }) => {
+                if expected_price.is_some_and(|expected| expected != self.price) {
+                    return Err(TicketRejection::PriceChanged { price: self.price });
+                }
                 became(Locked { order: *order, until: *until })
             }
             (Available, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
 
-            (Locked { until, .. }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
-                Err(TicketRejection::Locked { until })
+            (Locked { order, until }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
+                Err(TicketRejection::Locked { order, until })
             }
             (Locked { order: holder, .. }, Release { order }) if holder == *order => {
                 became(Available)
@@ -320,7 +333,7 @@ mod tests {
     }
 
     fn reserve(by: UserId) -> TicketCommand {
-        TicketCommand::Reserve { by, order: OTHER, until: LATER }
+        TicketCommand::Reserve { by, order: OTHER, until: LATER, expected_price: None }
     }
 
     fn becomes(ticket: &Ticket, command: &TicketCommand) -> TicketState {
@@ -346,7 +359,7 @@ mod tests {
     #[test]
     fn a_lock_refuses_everyone_but_its_order() {
         let ticket = locked();
-        let refused = Err(TicketRejection::Locked { until: LATER });
+        let refused = Err(TicketRejection::Locked { order: HOLDER, until: LATER });
         for command in [edit(SELLER), withdraw(SELLER), reserve(BUYER)] {
             assert_eq!(ticket.decide(&command, NOW), refused, "{command:?}");
         }

@@ -13,7 +13,7 @@ use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
-use super::edge::fields::{Faults, Field, Id};
+use super::edge::fields::{Faults, Field, Id, Numeral, Refused};
 use super::edge::idempotency::{Remembered, once};
 use super::edge::json::StrictJson;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
@@ -22,7 +22,7 @@ use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, ClientAddress, SignedIn};
 use super::views::{OrderJson, OrderStatusJson};
 use crate::auth::Limit;
-use crate::domain::{OrderId, OrderStatus, OrderView, Purchase, TicketId};
+use crate::domain::{OrderId, OrderStatus, OrderView, Price, Purchase, TicketId};
 use crate::store::PurchaseQuery;
 
 const PATH: &str = "/api/orders";
@@ -41,6 +41,25 @@ struct OrderDraft {
     #[serde(default)]
     #[schema(value_type = String, required, pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     ticket_id: Field<Id<TicketId>>,
+    /// What the ticket was shown to cost, in major units: if it costs something else by now, nothing is
+    /// locked.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, example = 25.5)]
+    expected_price: Field<Numeral>,
+}
+
+impl OrderDraft {
+    fn read(self, state: &ApiState) -> Result<(TicketId, Option<Price>), Problem> {
+        let mut faults = Faults::default();
+        let ticket = faults.note("ticketId", self.ticket_id.required());
+        let expected = self.expected_price.optional().and_then(|given| match given {
+            None | Some(Numeral::Absent) => Ok(None),
+            Some(numeral) => numeral.price(state.currency).map(Some).map_err(Refused::because),
+        });
+        let expected = faults.note("expectedPrice", expected);
+        let fields = ticket.zip(expected).map(|(Id(ticket), expected)| (ticket, expected));
+        fields.ok_or_else(|| faults.into_problem())
+    }
 }
 
 /// Locks a ticket while its buyer pays.
@@ -62,13 +81,9 @@ async fn create(
 ) -> Result<Response, Problem> {
     let source = body.source().clone();
     once(&state, who, "POST /api/orders", &headers, &source, move |state, key| async move {
-        let draft: OrderDraft = body.read()?;
-        let mut faults = Faults::default();
-        let Some(Id(ticket)) = faults.note("ticketId", draft.ticket_id.required()) else {
-            return Err(faults.into_problem());
-        };
+        let (ticket, expected_price) = body.read::<OrderDraft>()?.read(&state)?;
         state.limits.count_from(Limit::Locks, who.user, address, state.market.now())?;
-        let reserved = state.market.reserve(ticket, who.user, key).await;
+        let reserved = state.market.reserve(ticket, who.user, expected_price, key).await;
         let purchase = reserved.map_err(|error| problem(error, state.market.now()))?;
         Ok(created(&purchase.view()))
     })

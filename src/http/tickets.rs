@@ -86,12 +86,7 @@ impl FieldValue for Title {
 
 /// Reads a price, which must also be one that whoever takes the money can charge to the unit.
 fn chargeable(numeral: &Numeral, state: &ApiState) -> Result<Price, Refused> {
-    let price = match numeral {
-        Numeral::Absent => Err(PriceError::NotPositive),
-        Numeral::Literal(text) => Price::parse(text, state.currency),
-        Numeral::Other => Err(PriceError::NotANumber),
-    };
-    let price = price.map_err(Refused::because)?;
+    let price = numeral.price(state.currency).map_err(Refused::because)?;
     state.market.refuse_price(price).map_or(Ok(price), |reason| Err(reason.into()))
 }
 

@@ -345,7 +345,7 @@ pub fn ticket_changed(after: Ticket, at: Timestamp) -> Commit {
 
 pub fn lock(ticket: &Ticket, buyer: UserId, order: OrderId, at: Timestamp) -> (Order, Commit) {
     let until = at.plus(HOLD);
-    let command = TicketCommand::Reserve { by: buyer, order, until };
+    let command = TicketCommand::Reserve { by: buyer, order, until, expected_price: None };
     let locked = match ticket.decide(&command, at) {
         Ok(TicketDecision::Changed(locked)) => locked,
         other => panic!("the ticket can't be locked: {other:?}"),

@@ -93,6 +93,72 @@ async fn nobody_holds_more_than_the_allowed_number_of_unpaid_orders() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lock_at_another_price_than_was_shown_is_refused_with_the_price_now() {
+    let world = World::new().await;
+    let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);
+    let ticket = ana.lists("Rock", 40).await;
+    let ask = |price: Value| {
+        let body = json!({"ticketId": ticket, "expectedPrice": price});
+        let client = ben.client.clone();
+        async move { client.post(ORDERS, &body).await }
+    };
+    ana.client.patch(&format!("/api/tickets/{ticket}"), &json!({"price": 42.5})).await.is(200);
+    for price in [json!(40), json!(42), json!("40")] {
+        let refused = ask(price).await.refused(409, "price_changed");
+        assert_eq!(refused.value()["price"], json!(42.5));
+    }
+    for wrong in [json!("abc"), json!(1.999), json!(0), json!(true)] {
+        assert_eq!(ask(wrong.clone()).await.faults()[0].0, "expectedPrice", "{wrong}");
+    }
+    assert_eq!(world.status_of(&ticket).await, "Available");
+    ask(json!("42.50")).await.created();
+    // Whoever holds it is more to the point than what it costs.
+    ask(json!(40)).await.refused(409, "ticket_locked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_own_hold_is_named_and_a_strangers_is_not() {
+    let world = World::new().await;
+    let (ben, cleo) = (world.buyer("ben").await, world.buyer("cleo").await);
+    let ticket = world.ticket().await;
+    let order = ben.locks(&ticket).await;
+    let refused = ben.tries_to_lock(&ticket).await.refused(409, "ticket_locked");
+    assert_eq!(refused.value()["orderId"], json!(order));
+    assert_eq!(refused.header("retry-after"), "900");
+    let refused = cleo.tries_to_lock(&ticket).await.refused(409, "ticket_locked");
+    assert_eq!(refused.value().get("orderId"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lets_go_of_a_ticket_again_and_again_waits_while_others_may_have_it() {
+    let market = MarketSettings { hold: seconds(160), ..MarketSettings::default() };
+    let world = Setup { market, ..Setup::default() }.start().await;
+    let (ben, cleo) = (world.buyer("ben").await, world.buyer("cleo").await);
+    let (ticket, other) = (world.ticket().await, world.ticket().await);
+    // Twice at once again, by giving it back or by letting the time run out.
+    let order = ben.locks(&ticket).await;
+    ben.cancels(&order).await.is(204);
+    ben.locks(&ticket).await;
+    wait(seconds(161)).await;
+    let order = ben.locks(&ticket).await;
+    ben.cancels(&order).await.is(204);
+    for pause in ["10", "20", "40", "80", "160", "160"] {
+        let refused = ben.tries_to_lock(&ticket).await.refused(429, "too_many_holds");
+        assert_eq!(refused.header("retry-after"), pause);
+        wait(seconds(pause.parse().unwrap())).await;
+        let order = ben.locks(&ticket).await;
+        ben.cancels(&order).await.is(204);
+    }
+    // Neither another buyer nor another ticket is concerned.
+    let order = cleo.locks(&ticket).await;
+    ben.locks(&other).await;
+    cleo.cancels(&order).await.is(204);
+    // Long after, all is forgotten.
+    wait(seconds(9 * 160)).await;
+    ben.locks(&ticket).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_price_is_frozen_when_the_order_is_made() {
     let world = World::new().await;
     let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);

@@ -108,7 +108,7 @@ impl Marketplace {
             let stored = stored.ok_or(StatusCode::NOT_FOUND)?;
             let now = SystemClock.now();
             let (order, until) = (OrderId::from_u128(self.ids.mint()), now.plus(HOLD));
-            let command = TicketCommand::Reserve { by: buyer, order, until };
+            let command = TicketCommand::Reserve { by: buyer, order, until, expected_price: None };
             let Ok(TicketDecision::Changed(after)) = stored.decide(&command, now) else {
                 return Err(StatusCode::CONFLICT);
             };

@@ -102,7 +102,10 @@ impl Story {
 
     fn lock(&mut self, id: OrderId, buyer: UserId, until: Timestamp, at: Timestamp) -> Purchase {
         let order = Order::new(id, buyer, &self.ticket, until, at);
-        self.command(&TicketCommand::Reserve { by: buyer, order: id, until }, at);
+        self.command(
+            &TicketCommand::Reserve { by: buyer, order: id, until, expected_price: None },
+            at,
+        );
         let purchase = Purchase { order, charge: None };
         let commit = Commit::at(at)
             .write(Write::Order(purchase.order.clone()))

@@ -5,32 +5,55 @@ use crate::actors::error::MarketError;
 use crate::actors::idempotency::IdempotencyKey;
 use crate::actors::order::OrderRequest;
 use crate::actors::ticket::{Reservation, TicketRequest};
-use crate::domain::{ExpectedVersion, OrderId, Purchase, TicketCommand, TicketId, UserId};
+use crate::domain::{
+    ExpectedVersion, OrderId, Price, Purchase, TicketCommand, TicketId, TicketRejection, UserId,
+};
 
 impl Marketplace {
-    /// Locks a ticket for a buyer.
+    /// Locks a ticket for a buyer, who may have been shown a price.
     ///
     /// # Errors
     ///
-    /// [`crate::domain::TicketRejection`] if the ticket is the buyer's own, locked or sold,
-    /// [`crate::store::Refusal`] if the buyer has too many open orders or the key was used.
+    /// [`crate::domain::TicketRejection`] if the ticket is the buyer's own, locked, sold or at another
+    /// price, [`MarketError::OwnHold`] if it is this buyer who holds it,
+    /// [`MarketError::RelockTooSoon`] if they have let go of it too often,
+    /// [`crate::store::Refusal`] if they have too many open orders or the key was used.
     pub async fn reserve(
         &self,
         ticket: TicketId,
         buyer: UserId,
+        expected_price: Option<Price>,
         key: Option<IdempotencyKey>,
     ) -> Result<Purchase, MarketError> {
-        let context = &self.parts.context;
-        let order = OrderId::from_u128(context.ids.mint());
+        let order = OrderId::from_u128(self.parts.context.ids.mint());
+        let not_before = self.parts.relocks.not_before(buyer, ticket);
+        let reservation = Reservation { order, buyer, expected_price, not_before, key };
+        match self.try_to_reserve(ticket, reservation).await {
+            Err(MarketError::Ticket(TicketRejection::Locked { order, until })) => {
+                let holder = self.parts.context.store.order(order).await?;
+                let is_own = holder.is_some_and(|order| order.buyer == buyer);
+                let refused = TicketRejection::Locked { order, until };
+                Err(if is_own { MarketError::OwnHold { order, until } } else { refused.into() })
+            }
+            other => other,
+        }
+    }
+
+    async fn try_to_reserve(
+        &self,
+        ticket: TicketId,
+        reservation: Reservation,
+    ) -> Result<Purchase, MarketError> {
         // Most who race for a ticket lose, and what is stored is reason enough to say so: where
         // others are at it already, only those who could win need wait for the ticket's actor.
         if self.parts.tickets.is_awake(ticket) {
+            let context = &self.parts.context;
             let stored = context.store.ticket(ticket).await?.ok_or(MarketError::NotFound)?;
             let now = self.now();
+            let Reservation { order, buyer: by, expected_price, .. } = reservation;
             let until = now.plus(context.settings.hold);
-            stored.decide(&TicketCommand::Reserve { by: buyer, order, until }, now)?;
+            stored.decide(&TicketCommand::Reserve { by, order, until, expected_price }, now)?;
         }
-        let reservation = Reservation { order, buyer, key };
         self.parts.tickets.ask(ticket, TicketRequest::Reserve(reservation)).await?.reserved()
     }
 

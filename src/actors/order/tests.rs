@@ -38,12 +38,24 @@ fn told(step: GatewayStep, fact: IntentFact) -> OrderRequest {
 struct Decided {
     change: Option<Change<Orders>>,
     answer: When<Purchase>,
+    /// What follows for charges.
     effects: Vec<Effect<ChargeCall>>,
+    /// The hold that ended.
+    ended: Option<HoldEnded>,
 }
 
 fn ask(known: &Known, request: &OrderRequest, now: Timestamp) -> Decided {
     match decide(known, request, 1, now) {
-        Ok(Decision { change, answer, effects }) => Decided { change, answer, effects },
+        Ok(Decision { change, answer, effects }) => {
+            let mut decided = Decided { change, answer, effects: Vec::new(), ended: None };
+            for effect in effects {
+                match effect {
+                    OrderEffect::Charge(effect) => decided.effects.push(effect),
+                    OrderEffect::HoldEnded(ended) => decided.ended = Some(ended),
+                }
+            }
+            decided
+        }
         Err(error) => panic!("{request:?}: {error}"),
     }
 }
@@ -100,6 +112,7 @@ fn the_capture_is_asked_for_once_it_is_decided_and_sells_the_ticket() {
     let decided = ask(&capturing, &told(GatewayStep::Capture, IntentFact::Captured), DEADLINE);
     assert_eq!(decided.carrier(), Some(TicketDemand::Sell));
     assert_eq!(decided.effects, [Effect::Returned(CHARGE), Effect::Settled(CHARGE)]);
+    assert_eq!(decided.ended, None, "a sale is not held against its buyer");
     assert_eq!(decided.after().purchase.order.state, OrderState::Completed);
 }
 
@@ -149,7 +162,9 @@ fn ending_an_order_releases_its_ticket_and_ending_it_again_does_nothing() {
         let decided = ask(&paid_until(GatewayStep::Confirm), &request, now);
         assert_eq!(decided.carrier(), Some(TicketDemand::Release));
         assert_eq!(decided.steps(), [GatewayStep::Cancel]);
+        assert_eq!(decided.ended, Some(HoldEnded { buyer: BUYER, ticket: TICKET, at: now }));
         let again = ask(&decided.after(), &request, now);
+        assert_eq!(again.ended, None);
         assert!(again.change.is_none());
         // The charge is voided at the reconciler's pace.
         assert_eq!(again.effects, []);

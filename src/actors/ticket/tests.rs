@@ -26,7 +26,7 @@ fn reservation(buyer: UserId) -> Reservation {
         fingerprint: [7; 16],
         expires_at: LATER,
     };
-    Reservation { order: ORDER, buyer, key: Some(key) }
+    Reservation { order: ORDER, buyer, expected_price: None, not_before: None, key: Some(key) }
 }
 
 fn locked() -> Ticket {
@@ -63,6 +63,26 @@ fn a_lock_is_one_commit_with_its_order_and_sets_the_orders_timer() {
 fn a_refused_lock_writes_nothing() {
     let refused = reserve(&listed(), &reservation(SELLER), &settings(), NOW).err();
     assert_eq!(refused, Some(TicketRejection::OwnTicket.into()));
+}
+
+#[test]
+fn who_was_shown_another_price_is_told_what_it_costs_now() {
+    let other = crate::domain::Price::from_minor(3_999, "usd".parse().unwrap()).unwrap();
+    for (expected, refused) in [
+        (listed().price, None),
+        (other, Some(TicketRejection::PriceChanged { price: listed().price }.into())),
+    ] {
+        let reservation = Reservation { expected_price: Some(expected), ..reservation(BUYER) };
+        assert_eq!(reserve(&listed(), &reservation, &settings(), NOW).err(), refused);
+    }
+}
+
+#[test]
+fn who_let_go_of_it_too_often_waits_while_it_is_there_for_others() {
+    let reservation = Reservation { not_before: Some(LATER), ..reservation(BUYER) };
+    let refused = reserve(&listed(), &reservation, &settings(), NOW).err();
+    assert_eq!(refused, Some(MarketError::RelockTooSoon { not_before: LATER }));
+    assert!(reserve(&listed(), &reservation, &settings(), LATER).is_ok());
 }
 
 #[test]

@@ -54,7 +54,8 @@ codes! {
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to this method; the `allow` header names those it does answer to."
     RequestTimeout "request_timeout" REQUEST_TIMEOUT "The request did not arrive completely in time."
     Conflict "conflict" CONFLICT "The request does not fit the current state; read it again and decide anew."
-    TicketLocked "ticket_locked" CONFLICT "The ticket is held by an order that is still open."
+    TicketLocked "ticket_locked" CONFLICT "The ticket is held by an order that is still open; `orderId` names it where it is the user's own."
+    PriceChanged "price_changed" CONFLICT "The ticket does not cost what the buyer expected; `price` says what it costs now."
     TicketSold "ticket_sold" CONFLICT "The ticket has been sold."
     OrderCompleted "order_completed" CONFLICT "The order has been paid and stands."
     OrderCancelled "order_cancelled" CONFLICT "The order has been cancelled."
@@ -68,7 +69,7 @@ codes! {
     Unprocessable "unprocessable" UNPROCESSABLE_ENTITY "The request is well formed and cannot be carried out."
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "This idempotency key has been used for another request."
     TooManyRequests "too_many_requests" TOO_MANY_REQUESTS "Too many attempts; `retry-after` says when the next one is welcome."
-    TooManyHolds "too_many_holds" TOO_MANY_REQUESTS "The user holds as many unpaid orders as one user may."
+    TooManyHolds "too_many_holds" TOO_MANY_REQUESTS "The user holds as many unpaid orders as one user may, or has let go of this ticket too often to lock it again before `retry-after`."
     Internal "internal" INTERNAL_SERVER_ERROR "The server failed; the request id finds the cause in its log."
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The server cannot answer now; try again after `retry-after` seconds."
 }

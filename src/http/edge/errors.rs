@@ -20,6 +20,16 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         MarketError::Purchase(rejection) => purchase_problem(rejection),
         MarketError::Refused(Refusal::EmailInUse) => Problem::new(Code::EmailInUse, "Email in use")
             .errors(vec![super::problem::FieldError::on("email", "Email in use")]),
+        MarketError::OwnHold { order, until } => {
+            Problem::new(Code::TicketLocked, "You hold this ticket already; your order is open.")
+                .retry_after(whole_seconds_until(until, now))
+                .member("orderId", order.to_string())
+        }
+        MarketError::RelockTooSoon { not_before } => Problem::new(
+            Code::TooManyHolds,
+            "You have let go of this ticket too often; others may have it for a while.",
+        )
+        .retry_after(whole_seconds_until(not_before, now)),
         MarketError::Refused(Refusal::TooManyOpenOrders) => Problem::new(
             Code::TooManyHolds,
             "You hold as many unpaid orders as you may; pay or cancel one first.",
@@ -55,11 +65,18 @@ fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
         TicketRejection::OwnTicket => {
             Problem::new(Code::OwnTicket, "You cannot buy your own ticket.")
         }
-        TicketRejection::Locked { until } => {
+        TicketRejection::Locked { until, .. } => {
             Problem::new(Code::TicketLocked, "Someone is buying this ticket right now.")
                 .retry_after(whole_seconds_until(until, now))
         }
         TicketRejection::Sold => Problem::new(Code::TicketSold, "This ticket has been sold."),
+        TicketRejection::PriceChanged { price } => {
+            let detail = format!("This ticket costs {price} now.");
+            // A price reads as the JSON number that it is elsewhere.
+            let number =
+                serde_json::from_str(&price.to_string()).unwrap_or(serde_json::Value::Null);
+            Problem::new(Code::PriceChanged, detail).member("price", number)
+        }
         TicketRejection::VersionMismatch { .. } => Problem::precondition_failed(),
         TicketRejection::NotHeld => {
             error!("an order asked for a ticket that it does not hold");

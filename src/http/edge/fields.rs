@@ -25,6 +25,7 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
 use super::problem::{FieldError, Problem};
+use crate::domain::{Currency, Price, PriceError};
 
 /// What a body holds for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,6 +278,17 @@ pub enum Numeral {
     Literal(String),
     /// Something that holds no number.
     Other,
+}
+
+impl Numeral {
+    /// The price that it says, in a currency.
+    pub fn price(&self, currency: Currency) -> Result<Price, PriceError> {
+        match self {
+            Self::Absent => Err(PriceError::NotPositive),
+            Self::Literal(text) => Price::parse(text, currency),
+            Self::Other => Err(PriceError::NotANumber),
+        }
+    }
 }
 
 impl FieldValue for Numeral {

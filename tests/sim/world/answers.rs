@@ -69,7 +69,7 @@ pub enum Reason {
     Sold,
     /// The ticket has another version.
     OtherVersion,
-    /// The buyer holds too much.
+    /// The buyer holds too much, or has let go of this ticket too often.
     TooManyHolds,
     /// Another account has the address.
     EmailInUse,
@@ -103,10 +103,15 @@ impl From<MarketError> for Answered {
             MarketError::NotFound => Reason::NotFound,
             MarketError::Ticket(TicketRejection::NotOwner) => Reason::NotOwner,
             MarketError::Ticket(TicketRejection::OwnTicket) => Reason::OwnTicket,
-            MarketError::Ticket(TicketRejection::Locked { .. }) => Reason::Locked,
+            MarketError::Ticket(TicketRejection::Locked { .. }) | MarketError::OwnHold { .. } => {
+                Reason::Locked
+            }
             MarketError::Ticket(TicketRejection::Sold) => Reason::Sold,
             MarketError::Ticket(TicketRejection::VersionMismatch { .. }) => Reason::OtherVersion,
-            MarketError::Ticket(TicketRejection::NotHeld) => Reason::Internal,
+            // Nobody here says what they were shown.
+            MarketError::Ticket(
+                TicketRejection::NotHeld | TicketRejection::PriceChanged { .. },
+            ) => Reason::Internal,
             MarketError::Purchase(PurchaseRejection::VersionMismatch) => Reason::OtherVersion,
             MarketError::Purchase(PurchaseRejection::Completed) => Reason::Completed,
             MarketError::Purchase(PurchaseRejection::Cancelled) => Reason::Cancelled,
@@ -115,7 +120,8 @@ impl From<MarketError> for Answered {
                 Reason::PaymentInProgress
             }
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
-            MarketError::Refused(Refusal::TooManyOpenOrders) => Reason::TooManyHolds,
+            MarketError::Refused(Refusal::TooManyOpenOrders)
+            | MarketError::RelockTooSoon { .. } => Reason::TooManyHolds,
             MarketError::Refused(Refusal::KeyUsed) => Reason::KeyInProgress,
             MarketError::PasswordChanged => Reason::PasswordChanged,
             MarketError::UnknownToken => Reason::UnknownToken,
@@ -267,10 +273,13 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
             _ => false,
         },
         Reason::TooManyHolds => match asked {
-            Asked::Reserve { by, .. } => model.open.get(by).is_some_and(|past| {
-                let mut counts = past.during(span.from, span.to).flatten();
-                counts.any(|count| *count >= model.max_open())
-            }),
+            Asked::Reserve { by, ticket } => {
+                let held = model.open.get(by).is_some_and(|past| {
+                    let mut counts = past.during(span.from, span.to).flatten();
+                    counts.any(|count| *count >= model.max_open())
+                });
+                held || model.let_go(*by, *ticket) > model.relock_free
+            }
             _ => false,
         },
         _ => match asked {

@@ -55,7 +55,7 @@ pub async fn direct(
             market.withdraw_ticket(ticket, by, versions(expected)).await.map(|()| Answered::Done)
         }
         Asked::Reserve { ticket, by } => {
-            market.reserve(ticket, by, None).await.map(|purchase| Answered::Order {
+            market.reserve(ticket, by, None, None).await.map(|purchase| Answered::Order {
                 id: purchase.order.id,
                 version: purchase.order.version.number(),
                 state: purchase.order.state,

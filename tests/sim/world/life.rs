@@ -295,6 +295,7 @@ fn settings_of(world: &World) -> AppSettings {
             hold: plan.hold,
             max_open_per_user: plan.max_open_per_user,
             max_attempts: plan.max_attempts,
+            relock_free: plan.relock_free(),
             max_live_actors: plan.max_live_actors,
             ..MarketSettings::default()
         },

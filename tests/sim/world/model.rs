@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gittix::domain::{
-    CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, LoggedEvent, OrderId,
-    OrderState, OrderView, Ticket, TicketId, TicketState, UserEvent, UserId, UserView, Version,
+    CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, LoggedEvent, Order,
+    OrderId, OrderState, OrderView, Ticket, TicketId, TicketState, UserEvent, UserId, UserView,
+    Version,
 };
 
 use super::plan::Plan;
@@ -65,6 +66,8 @@ pub struct Model {
     hold_ms: i64,
     max_open: u32,
     max_attempts: u32,
+    /// How often a buyer may let go of a ticket before they have to wait for it.
+    pub relock_free: u32,
     log: Vec<LoggedEvent>,
     /// Withdrawn tickets are `None`.
     pub tickets: BTreeMap<TicketId, Past<Option<Ticket>>>,
@@ -97,6 +100,7 @@ impl Model {
             hold_ms: i64::try_from(plan.hold.as_millis()).unwrap_or(i64::MAX),
             max_open: plan.max_open_per_user,
             max_attempts: plan.max_attempts,
+            relock_free: plan.relock_free(),
             log: Vec::new(),
             tickets: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -400,6 +404,16 @@ impl Model {
     /// How many orders one buyer may have open.
     pub fn max_open(&self) -> u32 {
         self.max_open
+    }
+
+    /// How often a buyer has held a ticket and not bought it.
+    pub fn let_go(&self, buyer: UserId, ticket: TicketId) -> u32 {
+        let orders = self.orders.values().filter_map(Past::now).map(|view| &view.order);
+        let is_let_go = |order: &&Order| {
+            (order.buyer, order.ticket) == (buyer, ticket)
+                && matches!(order.state, OrderState::Cancelled(_))
+        };
+        u32::try_from(orders.filter(is_let_go).count()).unwrap_or(u32::MAX)
     }
 
     /// All open orders.

@@ -87,7 +87,8 @@ struct Node {
 impl Node {
     fn start(hand: bool) -> Self {
         let until = DEADLINE;
-        let reserve = TicketCommand::Reserve { by: BUYER, order: ORDER, until };
+        let reserve =
+            TicketCommand::Reserve { by: BUYER, order: ORDER, until, expected_price: None };
         let Ok(TicketDecision::Changed(ticket)) = ticket().decide(&reserve, IN_TIME) else {
             panic!("an available ticket can be locked");
         };

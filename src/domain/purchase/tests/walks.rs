@@ -88,7 +88,7 @@ impl Rows {
     fn reserve(&mut self) {
         let order = OrderId::from_u128(self.id());
         let until = self.now.plus(Duration::from_secs(900));
-        let reserve = TicketCommand::Reserve { by: BUYER, order, until };
+        let reserve = TicketCommand::Reserve { by: BUYER, order, until, expected_price: None };
         if let Ok(TicketDecision::Changed(after)) = self.ticket.decide(&reserve, self.now) {
             let order = Order::new(order, BUYER, &self.ticket, until, self.now);
             self.purchases.push(Purchase { order, charge: None });
