@@ -14,9 +14,11 @@ use crate::auth::{
     ThrottleSettings, Tokens,
 };
 use crate::domain::Currency;
+use crate::http::edge::client_address::TrustedHeader;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::feed::Feed;
+use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::{CardForm, Storefront};
 use crate::http::{ApiParts, ApiState, KeysInFlight, Readiness};
 use crate::payments::SharedGateway;
@@ -55,8 +57,10 @@ pub struct AppSettings {
     pub limits: LimitSettings,
     /// The header in which a trusted proxy tells the client's address, in lower case.
     pub client_address_header: Option<String>,
-    /// How many may listen to events at once.
-    pub max_event_streams: usize,
+    /// Who may listen to events.
+    pub listeners: ListenerLimits,
+    /// The names, in lower case, that operators may ask for beside addresses and `localhost`.
+    pub admin_hosts: Vec<String>,
     /// How the storefront takes cards.
     pub card_form: CardForm,
 }
@@ -106,7 +110,7 @@ impl App {
         )
         .await?;
         let readiness = Readiness::default();
-        let feed = Feed::start(&store, settings.max_event_streams);
+        let feed = Feed::start(&store, settings.listeners);
         let storefront = Storefront {
             card_form: settings.card_form,
             hold: market.settings().hold,
@@ -127,7 +131,7 @@ impl App {
             throttle: Throttle::new(settings.throttle),
             limits: Limits::new(settings.limits),
             currency: settings.currency,
-            client_address_header: settings.client_address_header,
+            client_address_header: TrustedHeader::new(settings.client_address_header),
             readiness: readiness.clone(),
             gateway,
             keys_in_flight: KeysInFlight::default(),
@@ -144,7 +148,7 @@ impl App {
                 tell: crate::http::audit::tell,
             },
         );
-        let admin_router = crate::http::admin::router(state.clone(), metrics);
+        let admin_router = crate::http::admin::router(state.clone(), metrics, settings.admin_hosts);
         Ok(Self { router, admin_router, market, readiness, state })
     }
 

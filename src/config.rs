@@ -49,6 +49,9 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Where metrics and backups are served; keep it private.
     pub admin_listen: SocketAddr,
+    /// The names, in lower case, that the admin address may be asked for by; addresses and
+    /// `localhost` always are.
+    pub admin_hosts: Vec<String>,
     /// The address that clients reach the API under.
     pub public_url: PublicUrl,
     /// Whether it was given, and is not merely what follows from `listen`.
@@ -59,8 +62,14 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// How many connections may be open at once.
     pub max_connections: usize,
+    /// How many of them one client address may hold, if that is limited.
+    pub max_connections_per_address: Option<usize>,
     /// How many connections may listen to events at once.
     pub max_event_streams: usize,
+    /// How many of them one client address may hold, if that is limited.
+    pub max_event_streams_per_address: Option<usize>,
+    /// How many past events one client address is sent per second, if that is limited.
+    pub event_replay_per_second: Option<u32>,
     /// How long a client may take to send a request's headers.
     pub header_timeout: Duration,
     /// How long requests that are under way may still take when the server stops.
@@ -290,25 +299,71 @@ impl HttpSettings {
                 text => PublicUrl::parse(text).map(Some),
             },
         );
+        let client_address_header = from.read(
+            "http.client_address_header",
+            None,
+            "the name of a header such as \"x-forwarded-for\", or \"\" for none",
+            values::header,
+        );
+        let max_connections = number(from, "http.max_connections", 10_000, 1..=1_000_000);
+        let max_event_streams = number(from, "http.max_event_streams", 5000, 0..=1_000_000);
+        // Behind a proxy all connections come from its address.
+        let connections_share = match client_address_header {
+            None => Some(quarter(max_connections)),
+            Some(_) => None,
+        };
         Self {
             listen,
             admin_listen: address(from, "http.admin_listen", 3001).0,
+            admin_hosts: from.read(
+                "http.admin_hosts",
+                Vec::new(),
+                "host names without a port, in a list or with commas between them",
+                values::host_names,
+            ),
             public_url_is_given: public_url.is_some(),
             public_url: public_url.unwrap_or(own_url),
             body_limit_bytes: number(from, "http.body_limit_bytes", 65_536, 1024..=16_777_216),
             request_timeout: seconds(from, "http.request_timeout_seconds", 30, 1..=600),
-            max_connections: number(from, "http.max_connections", 10_000, 1..=1_000_000),
-            max_event_streams: number(from, "http.max_event_streams", 5000, 0..=1_000_000),
+            max_connections,
+            max_connections_per_address: limit(
+                from,
+                "http.max_connections_per_address",
+                connections_share,
+            ),
+            max_event_streams,
+            max_event_streams_per_address: limit(
+                from,
+                "http.max_event_streams_per_address",
+                Some(quarter(max_event_streams)),
+            ),
+            event_replay_per_second: limit(from, "http.event_replay_per_second", Some(20_000)),
             header_timeout: seconds(from, "http.header_timeout_seconds", 10, 1..=600),
             drain: seconds(from, "http.drain_seconds", 20, 0..=600),
-            client_address_header: from.read(
-                "http.client_address_header",
-                None,
-                "the name of a header such as \"x-forwarded-for\", or \"\" for none",
-                values::header,
-            ),
+            client_address_header,
         }
     }
+
+    /// Makes do with fewer connections: what is a share of them shrinks with them.
+    pub fn lower_max_connections(&mut self, max: usize) {
+        let before = self.max_connections.max(1);
+        if max >= before {
+            return;
+        }
+        let shrink = |limit: usize| limit.saturating_mul(max) / before;
+        self.max_connections = max;
+        self.max_event_streams = shrink(self.max_event_streams);
+        for limit in
+            [&mut self.max_connections_per_address, &mut self.max_event_streams_per_address]
+        {
+            *limit = limit.map(|limit| shrink(limit).max(1));
+        }
+    }
+}
+
+/// What one of many may hold by default.
+fn quarter(whole: usize) -> usize {
+    (whole / 4).max(1)
 }
 
 impl StoreSettings {
@@ -534,6 +589,15 @@ fn number<T: TryFrom<u64>>(
 ) -> T {
     let expected = format!("a whole number from {} to {}", range.start(), range.end());
     from.read(key, default, &expected, |given| values::number(given, &range))
+}
+
+/// A whole number, of which zero is none.
+fn limit<T: TryFrom<u64>>(from: &mut Reader, key: &'static str, default: Option<T>) -> Option<T> {
+    let expected = "a whole number from 1 to 1000000, or 0 for no limit";
+    from.read(key, default, expected, |given| match values::number(given, &(0..=1_000_000))? {
+        0_u64 => Some(None),
+        number => T::try_from(number).ok().map(Some),
+    })
 }
 
 fn seconds(

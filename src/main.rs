@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use gittix::cli::{Command, Invocation};
 use gittix::commands;
-use gittix::config::Settings;
+use gittix::config::{HttpSettings, Settings};
 use gittix::domain::Currency;
 use gittix::http::edge::guard::log_panics;
 use gittix::logging;
@@ -56,10 +56,10 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn serve(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
+fn serve(mut settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
     logging::to_standard_error(&settings.log)?;
     log_panics();
-    allow_connections(settings.http.max_connections);
+    allow_connections(&mut settings.http);
     let runtime = runtime()?;
     let ended = runtime.block_on(server::run(settings, demo, server::stop_signal()));
     runtime.shutdown_timeout(server::ABANDON_TASKS_AFTER);
@@ -70,17 +70,22 @@ fn serve(settings: Settings, demo: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Each connection is an open file, and the usual limit of a shell is far below what one server
-/// has to hold. Whatever the system grants is what there is.
-fn allow_connections(max_connections: usize) {
+/// has to hold. Whatever the system grants is what there is: more connections than that would only
+/// be accepted to fail, and take what the data file needs.
+fn allow_connections(http: &mut HttpSettings) {
     /// The data file, the log, the listeners and the runtime need a few as well.
     const OTHERS: u64 = 64;
-    let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    let wanted = u64::try_from(http.max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
     let granted = rlimit::increase_nofile_limit(wanted).unwrap_or_default();
     if granted < wanted {
+        let room = usize::try_from(granted.saturating_sub(OTHERS)).unwrap_or(usize::MAX).max(1);
+        http.lower_max_connections(room);
         tracing::warn!(
             granted,
             wanted,
-            "fewer files may be open than http.max_connections needs: raise the limit (ulimit -n)"
+            max_connections = http.max_connections,
+            "fewer files may be open than http.max_connections needs, so it is lowered: raise the \
+             limit (ulimit -n)"
         );
     }
 }

@@ -22,6 +22,7 @@ use crate::demo;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
+use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::CardForm;
 use crate::memory;
 use crate::new_folders::NewFolders;
@@ -283,7 +284,12 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             keys_per_day: settings.limits.keys_per_day,
         },
         client_address_header: settings.http.client_address_header.clone(),
-        max_event_streams: settings.http.max_event_streams,
+        listeners: ListenerLimits {
+            max: settings.http.max_event_streams,
+            max_per_address: settings.http.max_event_streams_per_address,
+            replay_per_second: settings.http.event_replay_per_second,
+        },
+        admin_hosts: settings.http.admin_hosts.clone(),
         card_form: match &settings.payments.provider {
             Provider::Sandbox => CardForm::Sandbox,
             Provider::Stripe(stripe) => {
@@ -296,6 +302,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
 fn serve_limits(settings: &Settings) -> ServeLimits {
     ServeLimits {
         max_connections: settings.http.max_connections,
+        max_per_address: settings.http.max_connections_per_address,
         header_timeout: settings.http.header_timeout,
         drain: settings.http.drain,
         ..ServeLimits::default()

@@ -111,6 +111,59 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
 }
 
 #[test]
+fn one_address_may_hold_a_quarter_unless_the_settings_say_otherwise() {
+    let limits = |environment: &[(&str, &str)]| {
+        let http = load("", environment).unwrap().http;
+        (http.max_connections_per_address, http.max_event_streams_per_address)
+    };
+    assert_eq!(limits(&[]), (Some(2500), Some(1250)));
+    let fewer = ("GITTIX_HTTP__MAX_CONNECTIONS", "100");
+    assert_eq!(limits(&[fewer]), (Some(25), Some(1250)));
+    assert_eq!(limits(&[("GITTIX_HTTP__MAX_CONNECTIONS", "1")]).0, Some(1));
+    assert_eq!(limits(&[("GITTIX_HTTP__MAX_CONNECTIONS_PER_ADDRESS", "0")]).0, None);
+    let proxy = ("GITTIX_HTTP__CLIENT_ADDRESS_HEADER", "x-forwarded-for");
+    assert_eq!(limits(&[proxy]), (None, Some(1250)), "all come from the proxy");
+    let own = ("GITTIX_HTTP__MAX_CONNECTIONS_PER_ADDRESS", "7");
+    assert_eq!(limits(&[proxy, own]).0, Some(7));
+    for key in
+        ["MAX_CONNECTIONS_PER_ADDRESS", "MAX_EVENT_STREAMS_PER_ADDRESS", "EVENT_REPLAY_PER_SECOND"]
+    {
+        for given in ["-1", "many", "", "1000001"] {
+            let complaint = complaint("", &[(&format!("GITTIX_HTTP__{key}"), given)]);
+            assert!(complaint.contains("0 for no limit"), "{complaint}");
+        }
+    }
+}
+
+#[test]
+fn with_fewer_connections_their_shares_shrink() {
+    let mut http = load("", &[]).unwrap().http;
+    http.lower_max_connections(20_000);
+    assert_eq!(http.max_connections, 10_000, "it is only lowered");
+    http.lower_max_connections(1000);
+    let shares = (http.max_connections_per_address, http.max_event_streams_per_address);
+    assert_eq!(
+        (http.max_connections, http.max_event_streams, shares),
+        (1000, 500, (Some(250), Some(125)))
+    );
+    http.lower_max_connections(1);
+    assert_eq!(http.max_connections_per_address, Some(1));
+}
+
+#[test]
+fn admin_hosts_are_names_in_a_list_or_a_text() {
+    let hosts =
+        |given| load("", &[("GITTIX_HTTP__ADMIN_HOSTS", given)]).map(|s| s.http.admin_hosts);
+    assert_eq!(hosts("").unwrap(), Vec::<String>::new());
+    assert_eq!(hosts("Gittix, gittix.monitoring").unwrap(), ["gittix", "gittix.monitoring"]);
+    let listed = load("[http]\nadmin_hosts = [\"gittix\"]", &[]).unwrap();
+    assert_eq!(listed.http.admin_hosts, ["gittix"]);
+    for refused in ["gittix:3001", "http://gittix", "*", "a b", "a,", "[::1]"] {
+        assert!(hosts(refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
 fn the_cache_is_so_many_bytes_or_what_the_machine_has() {
     let cache = |given| load("", &[("GITTIX_STORE__CACHE_BYTES", given)]);
     assert_eq!(cache("1048576").unwrap().store.cache_bytes, Some(1 << 20));

@@ -146,6 +146,25 @@ pub(super) fn header(given: &Given) -> Option<Option<String>> {
     }
 }
 
+/// Names of hosts in lower case, as a list, or as one text with commas between them.
+pub(super) fn host_names(given: &Given) -> Option<Vec<String>> {
+    let texts: Vec<&str> = match given {
+        Given::Typed(Value::Array(items)) => {
+            items.iter().map(Value::as_str).collect::<Option<_>>()?
+        }
+        given => match text(given)? {
+            "" => Vec::new(),
+            text => text.split(',').map(str::trim).collect(),
+        },
+    };
+    let is_name = |text: &&str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        (1..=253).contains(&text.len()) && text.bytes().all(is_part)
+    };
+    let are_names = texts.iter().all(is_name);
+    are_names.then(|| texts.into_iter().map(str::to_ascii_lowercase).collect())
+}
+
 /// The URL of another server, without a trailing slash. It may have a path.
 pub(super) fn base_url(given: &Given) -> Option<String> {
     let text = text(given)?.trim_end_matches('/');

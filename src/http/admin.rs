@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Uri, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use serde_json::json;
 use tracing::{error, info};
 
 use super::edge::body::Json;
-use super::edge::client::client_address;
+use super::edge::client_address::TrustedHeader;
 use super::edge::codes::Code;
 use super::edge::errors::problem;
 use super::edge::fields::Field;
@@ -38,7 +38,8 @@ struct Admin {
 }
 
 /// Everything that is served to operators.
-pub fn router(api: ApiState, metrics: Metrics) -> Router {
+pub fn router(api: ApiState, metrics: Metrics, hosts: Vec<String>) -> Router {
+    let hosts: Arc<[String]> = hosts.into();
     let backups = Arc::new(tokio::sync::Semaphore::new(1));
     Router::new()
         .route("/metrics", get(show_metrics))
@@ -48,32 +49,43 @@ pub fn router(api: ApiState, metrics: Metrics) -> Router {
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(from_fn(tell_of_commands))
-        .layer(from_fn(refuse_foreign_hosts))
+        .layer(from_fn_with_state(hosts, refuse_foreign_hosts))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
 }
 
 /// A page in the operator's browser must not reach this door under a name of its own that it
-/// made resolve to this machine, so only addresses and `localhost` are answered to. (That it
-/// can't send JSON across origins is seen to by the content type, which needs a preflight.)
-async fn refuse_foreign_hosts(request: Request, next: Next) -> Response {
+/// made resolve to this machine, so only addresses, `localhost` and the names that the settings list
+/// are answered to. (That it can't send JSON across origins is seen to by the content type, which
+/// needs a preflight.)
+async fn refuse_foreign_hosts(
+    State(known): State<Arc<[String]>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let name = host.and_then(|host| host.parse::<Uri>().ok()?.host().map(str::to_owned));
     let is_ours = name.is_some_and(|name| {
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+        name.eq_ignore_ascii_case("localhost")
+            || bare.parse::<std::net::IpAddr>().is_ok()
+            || known.iter().any(|known| known.eq_ignore_ascii_case(&name))
     });
     if is_ours {
         next.run(request).await
     } else {
-        Problem::new(Code::Forbidden, "Ask for an address or localhost.").into_response()
+        Problem::new(
+            Code::Forbidden,
+            "Ask for an address, localhost or a name of http.admin_hosts.",
+        )
+        .into_response()
     }
 }
 
 /// The log has a line for every command of an operator, whatever became of it.
 async fn tell_of_commands(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let client = client_address(request.extensions(), request.headers(), None);
+    let client = TrustedHeader::default().client(request.extensions(), request.headers());
     let response = next.run(request).await;
     if path.starts_with("/admin/") {
         let status = response.status().as_u16();
@@ -88,7 +100,7 @@ async fn show_metrics(State(admin): State<Admin>) -> Result<Response, Problem> {
     let readings = Readings {
         store: admin.api.store.stats(),
         market: admin.api.market.stats(),
-        event_streams: admin.api.feed.listeners(),
+        event_streams: admin.api.feed.listeners().count(),
         oldest_unsettled: oldest.map(|charge| now.since(charge.created_at)),
     };
     Ok(([(header::CONTENT_TYPE, TEXT)], admin.metrics.render(&readings)).into_response())

@@ -10,6 +10,8 @@
 //! holds one page, and nobody waits for it.
 
 pub mod feed;
+mod history;
+pub mod listeners;
 pub mod wire;
 
 use std::convert::Infallible;
@@ -21,17 +23,20 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::edge::client_address::Network;
+use super::edge::codes::Code;
 use super::edge::docs::Refusals;
 use super::edge::paging::Query;
 use super::edge::problem::{FieldError, Problem};
-use super::state::{ApiState, MaybeSignedIn, SignedIn, is_still_signed_in};
+use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn, is_still_signed_in};
 use feed::Page;
+use listeners::{ListenerPlace, NoPlace};
 pub use wire::EventJson;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -100,6 +105,7 @@ struct SentEvent {
 async fn listen(
     State(state): State<ApiState>,
     MaybeSignedIn(who): MaybeSignedIn,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Problem> {
@@ -108,16 +114,17 @@ async fn listen(
     if state.readiness.is_stopping() {
         return Err(Problem::unavailable(1));
     }
-    let place = state.feed.take_place().ok_or_else(|| Problem::unavailable(FULL_RETRY_SECONDS))?;
+    let listeners = state.feed.listeners();
+    let place = listeners.take_place(Network::of(address)).map_err(no_place)?;
     let listener = Listener {
         told: state.feed.watch(),
         stopping: state.readiness.watch(),
-        greeting: Some(wire::greeting(position, state.feed.free_places())),
+        greeting: Some(wire::greeting(position, listeners.free())),
         state,
         who,
         position,
         heartbeat: Instant::now() + HEARTBEAT,
-        _place: place,
+        place,
     };
     let body = Body::from_stream(stream::unfold(listener, Listener::next));
     let headers = [
@@ -127,6 +134,15 @@ async fn listen(
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((headers, body).into_response())
+}
+
+fn no_place(why: NoPlace) -> Problem {
+    match why {
+        NoPlace::Full => Problem::unavailable(FULL_RETRY_SECONDS),
+        NoPlace::AddressFull => {
+            Problem::too_many_requests(Code::TooManyRequests, FULL_RETRY_SECONDS)
+        }
+    }
 }
 
 /// The number of the last event that the client knows. The header counts for more, but what is
@@ -167,7 +183,7 @@ struct Listener {
     told: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     heartbeat: Instant,
-    _place: OwnedSemaphorePermit,
+    place: ListenerPlace,
 }
 
 impl Listener {
@@ -195,7 +211,7 @@ impl Listener {
                 self.sleep().await?;
                 continue;
             }
-            let page = self.read().await?;
+            let Some(page) = self.read().await? else { continue };
             // Asking on every page that shows something private means that nothing private
             // is shown after a sign-out, however long the connection has been open.
             if page.is_private && !self.is_session_live().await {
@@ -219,12 +235,26 @@ impl Listener {
         }
     }
 
-    async fn read(&self) -> Option<Page> {
+    /// The next page; none if this address has been sent so much of the past that it has to wait,
+    /// which is then done. `None` ends the stream.
+    async fn read(&mut self) -> Option<Option<Page>> {
         let user = self.who.map(|who| who.user);
-        let page = self.state.feed.read(self.position, user, &*self.state.store).await;
+        if let Some(page) = self.state.feed.read_latest(self.position, user) {
+            return Some(Some(page));
+        }
+        if let Some(resumes_at) = self.place.replay_resumes_at() {
+            tokio::select! {
+                stopping = self.stopping.changed() => stopping.ok()?,
+                () = sleep_until(self.heartbeat.min(resumes_at)) => {}
+            }
+            return Some(None);
+        }
+        let page = self.state.feed.read_past(self.position, user, &*self.state.store).await;
         let failed =
             |error| tracing::error!(%error, "an event stream ended: the log is unreadable");
-        page.map_err(failed).ok()
+        let page = page.map_err(failed).ok()?;
+        self.place.note_replayed(page.events);
+        Some(Some(page))
     }
 
     async fn is_session_live(&self) -> bool {

@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::edge::client::client_address;
+use super::edge::client_address::TrustedHeader;
 use super::edge::idempotency::KeysInFlight;
 use super::edge::problem::Problem;
 use super::edge::readiness::Readiness;
@@ -55,7 +55,7 @@ pub struct ApiParts {
     /// The currency of every new price.
     pub currency: Currency,
     /// The header in which a trusted proxy tells the client's address.
-    pub client_address_header: Option<String>,
+    pub client_address_header: TrustedHeader,
     /// Whether the server takes work; false while it stops.
     pub readiness: Readiness,
     /// Who takes the money: which tokens, webhooks and routes there are depends on it.
@@ -150,7 +150,6 @@ impl FromRequestParts<ApiState> for ClientAddress {
         parts: &mut Parts,
         state: &ApiState,
     ) -> Result<Self, Self::Rejection> {
-        let told_in = state.client_address_header.as_deref();
-        Ok(Self(client_address(&parts.extensions, &parts.headers, told_in)))
+        Ok(Self(state.client_address_header.client(&parts.extensions, &parts.headers)))
     }
 }

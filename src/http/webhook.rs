@@ -51,7 +51,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn receive(State(state): State<ApiState>, request: Request) -> Result<Json<Value>, Problem> {
     let headers = request.headers().clone();
-    let body = read_body(request, &state).await?;
+    let body = read_body(request).await?;
     if let Err(reason) = check(&state, &headers, &body) {
         info!(%reason, "a webhook was refused");
         return Err(Problem::new(Code::InvalidSignature, format!("{reason}.")));

@@ -163,3 +163,21 @@ async fn sign_ups_are_throttled_too() {
     }
     sign_up("user1@example.com".to_owned(), "198.51.100.2").await.is(429);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_address_is_told_apart_however_the_proxy_writes_it() {
+    let world = throttled().await;
+    for (number, address) in ["198.51.100.1:4711", "\"198.51.100.1:4712\"", "198.51.100.1"]
+        .iter()
+        .cycle()
+        .take(20)
+        .enumerate()
+    {
+        sign_in(&world, &format!("user{number}@example.com"), PASSWORD, address).await.is(401);
+    }
+    sign_in(&world, "user99@example.com", PASSWORD, "198.51.100.1:4713").await.is(429);
+    for other in ["198.51.100.2:4711", "[2001:db8::1]:4711", "2001:db8:0:1::1", "for=203.0.113.1"] {
+        sign_in(&world, "user98@example.com", "wrong", other).await;
+        sign_in(&world, &format!("{}@example.com", other.len()), PASSWORD, other).await.is(401);
+    }
+}

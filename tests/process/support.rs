@@ -70,7 +70,28 @@ impl Place {
     }
 
     pub fn start_with(&self, arguments: &[&str]) -> Server {
-        let mut child = self.command(arguments).spawn().unwrap();
+        Self::spawn(self.command(arguments))
+    }
+
+    /// Starts it from a shell that has limited itself.
+    pub fn start_limited(&self, limit: &str) -> Server {
+        let program = self.command(&[]);
+        let mut shell = Command::new("sh");
+        shell
+            .env_clear()
+            .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .current_dir(self.folder.path())
+            .args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self::spawn(shell)
+    }
+
+    fn spawn(mut command: Command) -> Server {
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (mut errors, sink) = (child.stderr.take().unwrap(), log.clone());
         thread::spawn(move || {
@@ -102,6 +123,11 @@ impl Place {
 impl Server {
     pub fn client(&self) -> Client {
         Client { address: self.api.clone(), token: None }
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, name: &str) {

@@ -2,6 +2,10 @@
 //!
 //! The entity tag of a resource is its version in quotes, so a tag that is not
 //! a version in quotes is one this server never gave out, and matches nothing.
+//!
+//! A proxy that compresses an answer makes its tag weak, and the client sends it back like that. The
+//! version is the identity of what is to be changed, whatever bytes showed it, so a weak tag that
+//! names it is accepted in `if-match` too, where RFC 9110 would have only strong ones match.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +23,7 @@ pub fn is_fresh(headers: &HeaderMap, version: u64) -> bool {
     match parse(headers, &header::IF_NONE_MATCH) {
         Tags::Absent => false,
         Tags::Any => true,
-        // Weak comparison: the tag counts, its mark does not.
-        Tags::Listed(tags) => tags.iter().any(|tag| tag.version == version),
+        Tags::Listed(tags) => tags.contains(&version),
     }
 }
 
@@ -41,14 +44,12 @@ pub enum IfMatch {
 }
 
 impl IfMatch {
-    /// Reads `if-match`. Weak tags are left out: the comparison is strong.
+    /// Reads `if-match`.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         match parse(headers, &header::IF_MATCH) {
             Tags::Absent => Self::Absent,
             Tags::Any => Self::Any,
-            Tags::Listed(tags) => Self::Versions(
-                tags.into_iter().filter(|tag| !tag.is_weak).map(|tag| tag.version).collect(),
-            ),
+            Tags::Listed(tags) => Self::Versions(tags),
         }
     }
 
@@ -72,12 +73,8 @@ pub fn expected_version(headers: &HeaderMap) -> ExpectedVersion {
 enum Tags {
     Absent,
     Any,
-    Listed(Vec<Tag>),
-}
-
-struct Tag {
-    version: u64,
-    is_weak: bool,
+    /// The versions that the tags name, weak ones included.
+    Listed(Vec<u64>),
 }
 
 /// Reads a list of entity tags. Reading stops where the list stops being one;
@@ -99,19 +96,16 @@ fn parse(headers: &HeaderMap, name: &HeaderName) -> Tags {
     Tags::Listed(tags)
 }
 
-fn read_list(mut rest: &str, tags: &mut Vec<Tag>) {
+fn read_list(mut rest: &str, tags: &mut Vec<u64>) {
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
-        let (is_weak, quoted) = match rest.strip_prefix("W/") {
-            Some(quoted) => (true, quoted),
-            None => (false, rest),
-        };
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest);
         // A comma within the quotes belongs to the tag.
         let Some((opaque, after)) = quoted.strip_prefix('"').and_then(|q| q.split_once('"')) else {
             return;
         };
         if let Some(version) = parse_version(opaque) {
-            tags.push(Tag { version, is_weak });
+            tags.push(version);
         }
         rest = after;
     }
@@ -162,10 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn if_match_compares_strongly() {
+    fn if_match_compares_versions_whatever_a_proxy_made_of_the_tag() {
         assert!(if_match(&["\"7\""]).matches(7));
         assert!(!if_match(&["\"7\""]).matches(8));
-        assert!(!if_match(&["W/\"7\""]).matches(7));
+        assert!(if_match(&["W/\"7\""]).matches(7));
+        assert!(!if_match(&["W/\"7\""]).matches(8));
+        assert!(!if_match(&["w/\"7\""]).matches(7), "the mark has one spelling");
         assert!(if_match(&["W/\"6\", \"7\""]).matches(7));
         assert!(if_match(&["*"]).matches(7));
         assert!(if_match(&[]).matches(7));

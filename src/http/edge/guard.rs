@@ -20,7 +20,7 @@ use tower::{Layer, Service, ServiceBuilder};
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{Compression, CompressionLayer, CompressionLevel};
 
-use super::client::client_address;
+use super::client_address::TrustedHeader;
 use super::metrics::Metrics;
 use super::origin::{PublicOrigin, refuse_cross_origin};
 use super::problem::Problem;
@@ -56,8 +56,11 @@ pub fn harden(
     readiness: Readiness,
 ) -> Router {
     let router = router.fallback(not_found);
-    let witness =
-        Witness { metrics: Metrics::default(), client_address_header: None, tell: |_, _, _| {} };
+    let witness = Witness {
+        metrics: Metrics::default(),
+        client_address_header: TrustedHeader::default(),
+        tell: |_, _, _| {},
+    };
     harden_with_fallback(router, settings, entropy, readiness, witness)
 }
 
@@ -67,7 +70,7 @@ pub struct Witness {
     /// Counts it.
     pub metrics: Metrics,
     /// The header in which a trusted proxy tells the client's address, in lower case.
-    pub client_address_header: Option<String>,
+    pub client_address_header: TrustedHeader,
     /// Tells of it in the log: the request, how long it took if that is wanted, and the answer.
     pub tell: fn(&CurrentRequest, Option<Duration>, &Response),
 }
@@ -132,8 +135,8 @@ impl Edge {
         let measurement = self.witness.metrics.begin(&request);
         let began = is_every_answer_told().then(Instant::now);
         let id = RequestId::of(request.headers(), &*self.entropy);
-        let told_in = self.witness.client_address_header.as_deref();
-        let client = client_address(request.extensions(), request.headers(), told_in);
+        let client =
+            self.witness.client_address_header.client(request.extensions(), request.headers());
         let current = CurrentRequest::new(id.clone(), client, &request);
         let body = BodyWatch::default();
         let admit = AssertUnwindSafe(|| {
@@ -291,7 +294,7 @@ async fn method_not_allowed() -> Problem {
 
 /// Headers that make a browser careful with what it got. A route that needs
 /// another value, such as the content security policy of a page, sets its own.
-const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
@@ -301,6 +304,12 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     ),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    // No other site's page may show what is here as a part of its own, and so read it by its side
+    // effects. What is meant to be shown elsewhere, such as a picture for previews, says so itself.
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     ),
     (

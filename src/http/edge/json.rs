@@ -5,12 +5,14 @@
 //! different one of them for true. What the object holds is read by [`super::fields`].
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::fmt;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::RequestExt;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, header};
+use http_body_util::{BodyExt, Collected, LengthLimitError};
 use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
 };
@@ -205,7 +207,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 impl<S: Send + Sync> FromRequest<S> for StrictJson {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         refuse_encoded(request.headers())?;
         let declares_type = request.headers().contains_key(header::CONTENT_TYPE);
         if declares_type && !is_json(request.headers()) {
@@ -213,7 +215,7 @@ impl<S: Send + Sync> FromRequest<S> for StrictJson {
                 "The content-type of a body must be application/json, in UTF-8.",
             ));
         }
-        let body = read_body(request, state).await?;
+        let body = read_body(request).await?;
         if !declares_type && !body.is_empty() {
             return Err(Problem::unsupported_media_type(
                 "A body needs the header content-type: application/json.",
@@ -228,12 +230,24 @@ impl<S: Send + Sync> FromRequest<S> for StrictJson {
 /// # Errors
 ///
 /// 413 over the limit; 400 when the client went away or its chunks are broken.
-pub async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            Problem::payload_too_large()
+pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
+    let announced = request.body().size_hint().lower();
+    let body = request.into_limited_body();
+    // A body that is too large by its own account is refused before the first look at it, which
+    // would tell a client that waits for `100 Continue` to send it.
+    if body.size_hint().upper().is_some_and(|most| announced > most) {
+        return Err(Problem::payload_too_large());
+    }
+    let read = body.collect().await;
+    read.map(Collected::to_bytes).map_err(|error| {
+        let mut cause = Some(&error as &dyn Error);
+        while let Some(error) = cause {
+            if error.is::<LengthLimitError>() {
+                return Problem::payload_too_large();
+            }
+            cause = error.source();
         }
-        _ => Problem::new(Code::IncompleteBody, "The body did not arrive as it was announced."),
+        Problem::new(Code::IncompleteBody, "The body did not arrive as it was announced.")
     })
 }
 

@@ -2,9 +2,10 @@
 //! and queries, the form of refusals. Nothing here knows a resource.
 
 pub mod body;
-pub mod client;
+pub mod client_address;
 pub mod codes;
 pub mod conditional;
+pub mod connections;
 pub mod docs;
 pub mod errors;
 pub mod fields;
@@ -22,6 +23,7 @@ pub mod problem;
 pub mod readiness;
 pub mod request_id;
 pub mod sanity;
+pub mod seldom;
 pub mod serve;
 pub mod socket;
 pub mod time_limit;

@@ -4,6 +4,8 @@
 //! where it ends and whom it is for. Where its words leave a choice it is
 //! refused, even though HTTP would allow us to choose.
 
+use std::net::Ipv6Addr;
+
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Version, header};
@@ -51,9 +53,13 @@ fn check_host(request: &Request) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let is_sound = match (hosts.next(), hosts.next()) {
         (Some(host), None) => match request.uri().authority() {
-            None => is_plain_host(host.as_bytes()) || Authority::try_from(host.as_bytes()).is_ok(),
-            // A target that names a host as well must name the same one.
-            Some(target) => Authority::try_from(host.as_bytes()).is_ok_and(|host| *target == host),
+            None => is_host(host.as_bytes()),
+            // A target that names a host as well must name the same one, and be of the web.
+            Some(target) => {
+                is_host(host.as_bytes())
+                    && matches!(request.uri().scheme_str(), None | Some("http" | "https"))
+                    && Authority::try_from(host.as_bytes()).is_ok_and(|host| *target == host)
+            }
         },
         (None, _) => request.version() < Version::HTTP_11,
         (Some(_), Some(_)) => false,
@@ -61,15 +67,35 @@ fn check_host(request: &Request) -> Result<(), Problem> {
     if is_sound { Ok(()) } else { Err(Problem::bad_request("A request must name its host, once.")) }
 }
 
-/// Whether a host is a name or an IPv4 address with or without a port, as nearly every one is:
-/// that takes less to see than to parse it.
-fn is_plain_host(host: &[u8]) -> bool {
-    let mut parts = host.splitn(2, |byte| *byte == b':');
-    let (name, port) = (parts.next().unwrap_or_default(), parts.next());
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    let is_port =
-        |port: &[u8]| (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
-    !name.is_empty() && name.iter().all(is_name) && port.is_none_or(is_port)
+/// Whether a host is a name or an address, with or without a port. It may have nobody's name before
+/// it, no encoded characters in it, and no zone, which means nothing on another machine.
+fn is_host(host: &[u8]) -> bool {
+    let (is_sound, rest) = match host.strip_prefix(b"[") {
+        None => {
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+            let end = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+            let (name, rest) = host.split_at_checked(end).unwrap_or_default();
+            (!name.is_empty() && name.iter().all(is_name), rest)
+        }
+        Some(bracketed) => {
+            let end = bracketed.iter().position(|byte| *byte == b']').unwrap_or(bracketed.len());
+            let (address, rest) = bracketed.split_at_checked(end).unwrap_or_default();
+            let address = std::str::from_utf8(address).unwrap_or_default();
+            (
+                address.parse::<Ipv6Addr>().is_ok() && !rest.is_empty(),
+                rest.get(1..).unwrap_or_default(),
+            )
+        }
+    };
+    is_sound && is_port_part(rest)
+}
+
+/// Whether what follows a name is nothing, or a colon and a port, which may be left out.
+fn is_port_part(rest: &[u8]) -> bool {
+    let Some(port) = rest.strip_prefix(b":") else { return rest.is_empty() };
+    let port = std::str::from_utf8(port).unwrap_or("x");
+    port.is_empty()
+        || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -92,9 +118,58 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plain_host_is_one_that_parses(host in "[a-z0-9.:@\\[\\]/?#% -]{0,12}") {
+        fn a_host_is_part_of_a_target_that_parses(host in "[a-z0-9.:@\\[\\]/?#% -]{0,12}") {
             let parses = Authority::try_from(host.as_bytes()).is_ok();
-            prop_assert!(!is_plain_host(host.as_bytes()) || parses);
+            prop_assert!(!is_host(host.as_bytes()) || parses);
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_maybe_a_port() {
+        for host in [
+            "a",
+            "a.example",
+            "a_b-c.example:80",
+            "a:",
+            "127.0.0.1:3000",
+            "[::1]",
+            "[::1]:3000",
+            "[2001:db8::1]:65535",
+            "xn--mller-kva.example",
+            "a.example.",
+        ] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "",
+            ":80",
+            "a@b",
+            "user:pass@a",
+            "@",
+            "a b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a,b",
+            "a%20b",
+            "a:x",
+            "a:65536",
+            "a:80:80",
+            "a:-1",
+            "a:+80",
+            "[",
+            "[]",
+            "[::1",
+            "[::1]x",
+            "[::1]80",
+            "[a]",
+            "[fe80::1%eth0]",
+            "[fe80::1%25eth0]:80",
+            "[127.0.0.1]",
+            "::1",
+            "m\u{fc}ller.example",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host}");
         }
     }
 
@@ -106,6 +181,7 @@ mod tests {
         assert_eq!(status(&[], |_| ()), refused);
         assert_eq!(status(&[("host", "")], |_| ()), refused);
         assert_eq!(status(&[("host", "a b")], |_| ()), refused);
+        assert_eq!(status(&[("host", "a@b")], |_| ()), refused);
         assert_eq!(status(&[("host", "a"), ("host", "a")], |_| ()), refused);
         let old = |request: &mut Request| *request.version_mut() = Version::HTTP_10;
         assert_eq!(status(&[], old), None, "HTTP/1.0 knows no host");
@@ -132,6 +208,8 @@ mod tests {
         assert_eq!(status(&[("host", "a")], to("http://a/healthz")), None);
         let refused = Some(StatusCode::BAD_REQUEST);
         assert_eq!(status(&[("host", "a")], to("http://evil/healthz")), refused);
+        assert_eq!(status(&[("host", "a")], to("ftp://a/healthz")), refused);
+        assert_eq!(status(&[("host", "a")], to("http://user@a/healthz")), refused);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //! everything a client can make the server wait for or hold.
 //!
 //! ```text
-//! accept ──> [slot] ──> read head ──> answer ──> read head ──> … ──> linger ──> closed
-//!   │           │          │             │
-//!   │           │          │             └─ a write that makes no progress: cut off
-//!   │           │          └─ head too slow or connection idle: cut off; too long: 431
-//!   │           └─ none free: the connection waits in the system's backlog
-//!   └─ fails for want of file descriptors: wait a little, go on
+//! accept ──> [place] ──> read head ──> answer ──> read head ──> … ──> linger ──> closed
+//!   │           │           │             │
+//!   │           │           │             └─ a write that makes no progress: cut off
+//!   │           │           └─ head too slow or connection idle: cut off; too long: 431
+//!   │           ├─ none free: the longest idle connection gives way; if none is, it waits, and
+//!   │           │  those behind it wait in the system's backlog
+//!   │           └─ too many of its address, all busy: closed
+//!   └─ fails for want of file descriptors: the longest idle connection gives way, go on
 //! ```
 //!
 //! How long an answer may take is not decided here: see the request timeout in
@@ -16,7 +18,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,16 +26,20 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, header};
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service;
 
+use super::client_address::Network;
+use super::connections::{self, AnswerBody, Connections, Place};
 use super::framing::{BodyLength, HeadTap};
+use super::seldom::Seldom;
 use super::socket::Socket;
 
 /// How many connections the system may complete before they are accepted. A
@@ -47,9 +53,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a client may make the server wait for or hold.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
-    /// Connections open at once. Over it, new ones wait in the backlog,
-    /// unanswered, until one closes: at least 1.
+    /// Connections open at once. Over it, the longest idle one gives way to a
+    /// new one; where none is idle, new ones wait in the backlog, unanswered,
+    /// until one closes: at least 1.
     pub max_connections: usize,
+    /// Connections of one address, or one IPv6 network, if that is limited.
+    pub max_per_address: Option<usize>,
     /// How long the head of a request may take to arrive. It counts from the
     /// end of the previous answer, so it is also how long a connection may idle.
     pub header_timeout: Duration,
@@ -70,6 +79,7 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_per_address: None,
             header_timeout: Duration::from_secs(30),
             max_head_bytes: 64 * 1024,
             write_stall_timeout: Duration::from_secs(30),
@@ -105,24 +115,20 @@ pub async fn serve(
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let slots = limits.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-    let slots = Arc::new(Semaphore::new(slots));
+    let places = Connections::new(limits.max_connections, limits.max_per_address);
     let (drain, draining) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let complaints = Complaints::default();
     loop {
-        let (slot, stream, peer) = tokio::select! {
+        let (place, stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &places, &complaints) => accepted,
         };
         // A connection that panicked is simply over, like any other.
         while connections.try_join_next().is_some() {}
-        let connection = answer(stream, peer, app.clone(), limits, draining.clone());
-        connections.spawn(async move {
-            connection.await;
-            drop(slot);
-        });
+        connections.spawn(answer(stream, peer, place, app.clone(), limits, draining.clone()));
     }
     drop(listener);
     drain.send_replace(true);
@@ -133,23 +139,46 @@ pub async fn serve(
     }
 }
 
-/// Waits for a free slot first and for a connection then, so that whoever is
-/// accepted is also answered.
+/// What goes wrong while accepting, each told once a minute at the most.
+#[derive(Default)]
+struct Complaints {
+    failing: Seldom,
+    crowded: Seldom,
+}
+
+/// The next connection that there is a place for.
 async fn accept(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
-    // The semaphore is never closed, so the slot is always there.
-    let slot = slots.clone().acquire_owned().await.ok();
+    places: &Arc<Connections>,
+    complaints: &Complaints,
+) -> (Place, TcpStream, SocketAddr) {
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (slot, stream, peer),
-            Err(error) if concerns_one_connection(&error) => {}
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if concerns_one_connection(&error) => continue,
             Err(error) => {
-                tracing::error!(%error, "cannot accept connections");
+                if let Some(unsaid) = complaints.failing.allow() {
+                    tracing::error!(%error, unsaid, "cannot accept connections");
+                }
+                // Whoever is idle holds what is wanting.
+                places.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
-        }
+        };
+        let Some(mut place) = places.admit(Network::from(peer)) else {
+            if let Some(unsaid) = complaints.crowded.allow() {
+                tracing::warn!(
+                    %peer,
+                    unsaid,
+                    "an address has as many connections as http.max_connections_per_address \
+                     allows; more are closed"
+                );
+            }
+            continue;
+        };
+        places.seat(&mut place).await;
+        return (place, stream, peer);
     }
 }
 
@@ -163,6 +192,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 async fn answer(
     stream: TcpStream,
     peer: SocketAddr,
+    place: Place,
     app: Router,
     limits: ServeLimits,
     mut draining: watch::Receiver<bool>,
@@ -178,8 +208,11 @@ async fn answer(
         limits.linger,
         draining.clone(),
         Arc::clone(&tap),
+        place.traffic(),
     );
-    let service = service_fn(move |request| route(app.clone(), peer, &tap, request));
+    let traffic = place.traffic();
+    let service =
+        service_fn(move |request| route(app.clone(), peer, &tap, traffic.begin(), request));
     // hyper's own limit of 100 headers answers 431 and, unlike one that is
     // set here, needs no allocation.
     let mut connection = pin!(
@@ -198,10 +231,28 @@ async fn answer(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = place.must_leave() => {
+            connection.as_mut().graceful_shutdown();
+            leave(connection, &place).await
+        }
     };
     if let Err(error) = outcome {
         // Clients break off all the time; that is no fault of the server.
         tracing::debug!(%error, %peer, "a connection broke");
+    }
+}
+
+/// Ends a connection that has to make room, at once unless a request came just before it was told.
+async fn leave(
+    mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
+    place: &Place,
+) -> hyper::Result<()> {
+    // One look sees such a request and says goodbye otherwise. Lingering after that would keep the
+    // one waiting that it makes room for.
+    match connection.as_mut().now_or_never() {
+        Some(outcome) => outcome,
+        None if place.is_busy() => connection.await,
+        None => Ok(()),
     }
 }
 
@@ -210,8 +261,9 @@ fn route(
     mut app: Router,
     peer: SocketAddr,
     tap: &Mutex<HeadTap>,
+    traffic: connections::Request,
     mut request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+) -> impl Future<Output = Result<Response<AnswerBody>, Infallible>> + use<> {
     let body = match request.body().size_hint().exact() {
         Some(bytes) => BodyLength::Bytes(bytes),
         None => BodyLength::Chunked,
@@ -227,7 +279,7 @@ fn route(
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
-        Ok(response)
+        Ok(response.map(|body| AnswerBody::new(body, traffic)))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
+use super::connections::Traffic;
 use super::framing::HeadTap;
 
 /// A stream with a limit on how long one write may wait for the client.
@@ -34,6 +35,7 @@ pub struct Socket<S> {
     /// Turns true when the server stops; nobody lingers then.
     draining: watch::Receiver<bool>,
     tap: Arc<Mutex<HeadTap>>,
+    traffic: Traffic,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -44,8 +46,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         linger_limit: Duration,
         draining: watch::Receiver<bool>,
         tap: Arc<Mutex<HeadTap>>,
+        traffic: Traffic,
     ) -> Self {
-        Self { stream, write_limit, linger_limit, stalled: None, lingering: None, draining, tap }
+        Self {
+            stream,
+            write_limit,
+            linger_limit,
+            stalled: None,
+            lingering: None,
+            draining,
+            tap,
+            traffic,
+        }
     }
 
     /// Lets a write through that succeeds, and fails one that has waited too long.
@@ -55,9 +67,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         write: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if write.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.traffic.note_sending(false);
+            }
             return write;
         }
+        self.traffic.note_sending(true);
         let write_limit = self.write_limit;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(write_limit)));
         ready!(stalled.as_mut().poll(cx));
@@ -140,6 +155,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
+    use crate::http::edge::connections::Connections;
 
     const WRITE_LIMIT: Duration = Duration::from_secs(30);
     const LINGER_LIMIT: Duration = Duration::from_secs(2);
@@ -149,7 +165,9 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(16);
         let (drain, draining) = watch::channel(false);
         let tap = Arc::new(Mutex::new(HeadTap::default()));
-        (Socket::new(ours, WRITE_LIMIT, LINGER_LIMIT, draining, tap), theirs, drain)
+        let local = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let traffic = Connections::new(1, None).admit(local.into()).unwrap().traffic();
+        (Socket::new(ours, WRITE_LIMIT, LINGER_LIMIT, draining, tap, traffic), theirs, drain)
     }
 
     #[tokio::test(start_paused = true)]

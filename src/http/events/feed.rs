@@ -5,9 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::history::History;
+use super::listeners::{ListenerLimits, Listeners};
 use super::wire;
 use crate::bugs::{Bug, planted};
 use crate::domain::{Audience, LoggedEvent, UserId};
@@ -33,15 +35,19 @@ struct Shared {
     kept: RwLock<VecDeque<Rendered>>,
     told: watch::Sender<u64>,
     latest: watch::Receiver<u64>,
-    places: Arc<Semaphore>,
-    max_listeners: usize,
+    listeners: Listeners,
+    history: History,
 }
 
 /// An event, ready to be sent.
-struct Rendered {
-    seq: u64,
-    audience: Audience,
-    frame: Bytes,
+#[derive(Debug)]
+pub struct Rendered {
+    /// Its place in the log.
+    pub seq: u64,
+    /// Who may see it.
+    pub audience: Audience,
+    /// How it is sent.
+    pub frame: Bytes,
 }
 
 /// What a listener is sent at once.
@@ -53,20 +59,21 @@ pub struct Page {
     pub last_seq: u64,
     /// Whether there is something in it that only this listener may see.
     pub is_private: bool,
+    /// How many events were looked through.
+    pub events: usize,
 }
 
 impl Feed {
     /// Follows the log for as long as its store is used elsewhere. Must be called within a
     /// runtime.
-    pub fn start(store: &SharedStore, max_listeners: usize) -> Self {
+    pub fn start(store: &SharedStore, limits: ListenerLimits) -> Self {
         let latest = store.latest_event();
-        let max_listeners = max_listeners.min(Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
             kept: RwLock::default(),
             told: watch::Sender::new(*latest.borrow()),
             latest: latest.clone(),
-            places: Arc::new(Semaphore::new(max_listeners)),
-            max_listeners,
+            listeners: Listeners::new(limits),
+            history: History::new(),
         });
         tokio::spawn(follow(shared.clone(), Arc::downgrade(store), latest));
         Self(shared)
@@ -82,61 +89,41 @@ impl Feed {
         self.0.told.subscribe()
     }
 
-    /// The right to listen, if not too many do already.
-    pub fn take_place(&self) -> Option<OwnedSemaphorePermit> {
-        self.0.places.clone().try_acquire_owned().ok()
+    /// Everybody who listens.
+    pub fn listeners(&self) -> &Listeners {
+        &self.0.listeners
     }
 
-    /// How many listen.
-    pub fn listeners(&self) -> usize {
-        self.0.max_listeners - self.free_places()
+    /// The next page of the latest events, for this user or for anyone; `None` if what follows that
+    /// event lies further back.
+    pub fn read_latest(&self, after: u64, user: Option<UserId>) -> Option<Page> {
+        let kept = self.0.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let oldest = kept.front()?.seq;
+        let skip = usize::try_from((after + 1).checked_sub(oldest)?).ok()?;
+        (skip < kept.len()).then(|| page(after, user, kept.iter().skip(skip)))
     }
 
-    /// How many more could listen.
-    pub fn free_places(&self) -> usize {
-        self.0.places.available_permits()
-    }
-
-    /// The next page after that event, for this user or for anyone.
+    /// The same from the log.
     ///
     /// # Errors
     ///
     /// Those of reading the log.
-    pub async fn read(
+    pub async fn read_past(
         &self,
         after: u64,
         user: Option<UserId>,
         store: &dyn Store,
     ) -> Result<Page, ReadError> {
-        if let Some(page) = self.read_kept(after, user) {
-            return Ok(page);
-        }
         let after = after + u64::from(planted(Bug::MissedEvent));
-        let events = store.events(after, PAGE_EVENTS).await?;
-        Ok(page(after, user, events.iter().map(|event| Rendered::audible(event, user))))
-    }
-
-    /// The same from memory, if it goes back that far.
-    fn read_kept(&self, after: u64, user: Option<UserId>) -> Option<Page> {
-        let kept = self.0.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let oldest = kept.front()?.seq;
-        let skip = usize::try_from((after + 1).checked_sub(oldest)?).ok()?;
-        let rest = kept.iter().skip(skip);
-        let rest = rest.map(|event| (event.seq, event.audience, event.frame.clone()));
-        (skip < kept.len()).then(|| page(after, user, rest))
+        let stretch = self.0.history.stretch(after, self.latest(), store).await?;
+        Ok(page(after, user, stretch.iter().filter(|event| event.seq > after)))
     }
 }
 
 impl Rendered {
-    fn new(event: &LoggedEvent) -> Self {
+    /// Renders an event.
+    pub fn new(event: &LoggedEvent) -> Self {
         Self { seq: event.seq, audience: event.event.audience(), frame: wire::frame(event) }
-    }
-
-    /// Renders only what this user may see.
-    fn audible(event: &LoggedEvent, user: Option<UserId>) -> (u64, Audience, Bytes) {
-        let audience = event.event.audience();
-        let frame = if may_see(audience, user) { wire::frame(event) } else { Bytes::new() };
-        (event.seq, audience, frame)
     }
 }
 
@@ -147,20 +134,17 @@ fn may_see(audience: Audience, user: Option<UserId>) -> bool {
     }
 }
 
-fn page(
-    after: u64,
-    user: Option<UserId>,
-    events: impl Iterator<Item = (u64, Audience, Bytes)>,
-) -> Page {
+fn page<'e>(after: u64, user: Option<UserId>, events: impl Iterator<Item = &'e Rendered>) -> Page {
     let mut bytes = Vec::new();
     let mut page = Page { last_seq: after, ..Page::default() };
-    for (seq, audience, frame) in events {
-        page.last_seq = seq;
-        if !may_see(audience, user) {
+    for event in events {
+        page.last_seq = event.seq;
+        page.events += 1;
+        if !may_see(event.audience, user) {
             continue;
         }
-        page.is_private |= audience != Audience::Public;
-        bytes.extend_from_slice(&frame);
+        page.is_private |= event.audience != Audience::Public;
+        bytes.extend_from_slice(&event.frame);
         if bytes.len() >= PAGE_BYTES {
             break;
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::history::History;
 use super::*;
 use crate::actors::MarketSettings;
 use crate::app::{App, AppSettings, Seams};
@@ -19,6 +20,7 @@ use crate::auth::{
 use crate::domain::ExpectedVersion;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
+use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::CardForm;
 use crate::payments::Sandbox;
 use crate::seams::{SystemClock, SystemEntropy};
@@ -30,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(200);
 
 async fn app_on(store: RedbStore, max_event_streams: usize) -> App {
+    app_with(store, ListenerLimits::of(max_event_streams)).await
+}
+
+async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
     let entropy = Arc::new(SystemEntropy);
     let rate = Rate { burst: 1000, per_minute: 1000 };
     let settings = AppSettings {
@@ -51,7 +57,8 @@ async fn app_on(store: RedbStore, max_event_streams: usize) -> App {
         },
         limits: LimitSettings::default(),
         client_address_header: None,
-        max_event_streams,
+        listeners,
+        admin_hosts: Vec::new(),
         card_form: CardForm::Sandbox,
     };
     let seams = Seams {
@@ -368,6 +375,56 @@ async fn places_are_limited_and_given_back() {
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
     drop(only);
     client.listens(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_rendered_once_for_all_who_ask() {
+    let app = app().await;
+    let ana = Client::signed_up(&app, "ana").await;
+    for ticket in 0..600 {
+        ana.sells(&format!("Ticket {ticket}")).await;
+    }
+    let (history, store) = (History::new(), &*app.state.store);
+    let first = history.stretch(0, 601, store).await.unwrap();
+    assert_eq!((first.first().unwrap().seq, first.last().unwrap().seq), (1, 256));
+    for after in [1, 100, 255] {
+        let again = history.stretch(after, 601, store).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &again), "after {after}");
+    }
+    let last = history.stretch(600, 601, store).await.unwrap();
+    assert_eq!((last.first().unwrap().seq, last.last().unwrap().seq), (513, 601));
+    assert!(Arc::ptr_eq(&last, &history.stretch(520, 601, store).await.unwrap()));
+    // The last stretch grows; what was kept of it is not all any more.
+    ana.sells("One more").await;
+    let grown = history.stretch(601, 602, store).await.unwrap();
+    assert_eq!(grown.last().unwrap().seq, 602);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_past_comes_at_a_rate_and_the_present_at_once() {
+    let memory = redb::backends::InMemoryBackend::new();
+    let settings = StoreSettings { writer: WriterMode::Inline, ..StoreSettings::default() };
+    let store = RedbStore::open_backend(memory, settings).unwrap();
+    let limits = ListenerLimits { replay_per_second: Some(10), ..ListenerLimits::of(100) };
+    let app = app_with(store, limits).await;
+    let ana = Client::signed_up(&app, "ana").await;
+    for ticket in 0..599 {
+        ana.sells(&format!("Ticket {ticket}")).await;
+    }
+    let began = Instant::now();
+    let mut stream = Client::anonymous(&app).listens(Some(0)).await;
+    assert_eq!(seqs(&stream.events(599).await), (2..=600).collect::<Vec<_>>());
+    // The last stretch is paid for afterwards.
+    let seconds = began.elapsed().as_secs();
+    assert!((51..=60).contains(&seconds), "512 events at 10 a second took {seconds} s");
+    let mut another = Client::anonymous(&app).listens(Some(0)).await;
+    let began = Instant::now();
+    assert_eq!(seqs(&another.events(1).await), [2]);
+    assert!(began.elapsed().as_secs() >= 8, "coming back does not pay");
+    let began = Instant::now();
+    ana.sells("Now").await;
+    assert_eq!(seqs(&stream.events(1).await), [601]);
+    assert!(began.elapsed().as_secs() < 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use gittix::auth::{
 use gittix::domain::Timestamp;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
+use gittix::http::events::listeners::ListenerLimits;
 use gittix::http::storefront::CardForm;
 use gittix::payments::SharedGateway;
 use gittix::seams::{Clock, Entropy};
@@ -40,6 +41,8 @@ pub struct Setup {
     pub throttle: ThrottleSettings,
     pub limits: LimitSettings,
     pub client_address_header: Option<String>,
+    pub listeners: ListenerLimits,
+    pub admin_hosts: Vec<String>,
     pub queue: usize,
     pub sandbox: bool,
     pub password_passes: u32,
@@ -65,6 +68,8 @@ impl Default for Setup {
             },
             limits: LimitSettings { enabled: false, ..LimitSettings::default() },
             client_address_header: None,
+            listeners: ListenerLimits::of(100),
+            admin_hosts: vec!["gittix.monitoring".to_owned()],
             queue: 4096,
             sandbox: false,
             password_passes: 1,
@@ -161,7 +166,8 @@ impl Setup {
             throttle: self.throttle,
             limits: self.limits,
             client_address_header: self.client_address_header.clone(),
-            max_event_streams: 100,
+            listeners: self.listeners,
+            admin_hosts: self.admin_hosts.clone(),
             card_form: CardForm::Sandbox,
         }
     }

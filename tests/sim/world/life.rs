@@ -12,6 +12,7 @@ use gittix::auth::{
 use gittix::domain::{Event, OrderId, Timestamp};
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
+use gittix::http::events::listeners::ListenerLimits;
 use gittix::seams::Clock as _;
 use gittix::store::typed::TypedStore;
 use gittix::store::{OpenError, RedbStore, SharedStore, StoreSettings, WriterMode};
@@ -317,7 +318,8 @@ fn settings_of(world: &World) -> AppSettings {
         limits: LimitSettings { enabled: false, ..LimitSettings::default() },
         client_address_header: None,
         card_form: gittix::http::storefront::CardForm::Sandbox,
-        max_event_streams: 16,
+        listeners: ListenerLimits::of(16),
+        admin_hosts: Vec::new(),
     }
 }
 

@@ -217,13 +217,25 @@ async fn a_panic_ends_its_connection_only() {
 async fn connections_over_the_limit_wait_for_a_free_slot() {
     let server = Server::start(ServeLimits { max_connections: 1, ..limits() });
     let mut first = server.connect().await;
-    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    first.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     first.read_u8().await.unwrap();
     let mut second = server.connect().await;
     second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
     assert!(timeout(SHORT, second.read_u8()).await.is_err(), "the only slot is taken");
     drop(first);
     assert!(read_all(second).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room_at_once() {
+    let server = Server::start(ServeLimits { max_connections: 1, ..limits() });
+    let mut first = server.connect().await;
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    first.read_u8().await.unwrap();
+    let second = server.exchange("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(second.starts_with("HTTP/1.1 200"), "{second}");
+    // It was closed once its answer was out, and not reset.
+    assert!(read_all(first).await.starts_with("TTP/1.1 200"));
 }
 
 #[tokio::test]
