@@ -171,7 +171,8 @@ pub async fn load(file: &Path, world: &World) -> anyhow::Result<Duration> {
     };
     let store = RedbStore::open(file, settings).context("a new store")?;
     let passwords = Passwords::start(PasswordSettings::default(), Arc::new(SystemEntropy))?;
-    let password_hash = passwords.hash(PASSWORD.into()).await?;
+    let password_hash =
+        passwords.hash(PASSWORD.into(), std::net::Ipv4Addr::LOCALHOST.into()).await?;
     // The writer is a thread of its own, so the history is made while it writes.
     let written = stream::iter(world.history(&password_hash))
         .map(|commit| store.commit(commit))

@@ -36,7 +36,7 @@ impl World {
         let email = Email::parse(&person.email).expect("an address");
         let user = User::new(person.id, email, password_hash.to_owned(), at);
         let session = Session { user: person.id, id: person.session, expires_at: at.plus(SESSION) };
-        let event = Event::UserCreated(user.view());
+        let event = Event::UserCreated(user.told());
         Commit::at(at).write(Write::User(user)).write(Write::OpenSession(session)).event(event)
     }
 
