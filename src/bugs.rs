@@ -75,6 +75,12 @@ bugs! {
     MissedEvent "missed-event"
     /// A dispute that was decided is opened again by a late report.
     ReopenedDispute "reopened-dispute"
+    /// A refund that the bank has sent back counts as pending again after a late report.
+    ReopenedRefund "reopened-refund"
+    /// A refund that the gateway has accepted counts as paid back.
+    HastyRefund "hasty-refund"
+    /// A capture that was begun with another provider counts as failed.
+    ForgottenCapture "forgotten-capture"
     /// A request is answered although the answer could not be kept for its idempotency key.
     UnkeptAnswer "unkept-answer"
     /// Rows are read without a look at their checksums.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::auth::OldKey;
 use crate::config::Overrides;
@@ -49,6 +49,13 @@ pub enum Command {
         /// What becomes of the sessions that the old one signed.
         old: OldKey,
     },
+    /// Bring one of them to its end.
+    SettleCharge {
+        /// The charge's id.
+        charge: String,
+        /// How it stands.
+        finding: SettledAs,
+    },
 }
 
 impl Invocation {
@@ -75,7 +82,10 @@ impl Invocation {
             }
             Some(Verb::Verify) => Command::Verify,
             Some(Verb::Backup { file }) => Command::Backup { file },
-            Some(Verb::Charges { unsettled: _ }) => Command::UnsettledCharges,
+            Some(Verb::Charges { unsettled: _, verb: None }) => Command::UnsettledCharges,
+            Some(Verb::Charges { verb: Some(ChargeVerb::Settle { charge, finding }), .. }) => {
+                Command::SettleCharge { charge, finding }
+            }
             Some(Verb::Restore { file }) => Command::Restore { file },
             Some(Verb::Config) => Command::Config,
             Some(Verb::RotateKey { end_sessions }) => {
@@ -154,13 +164,56 @@ enum Verb {
     },
     /// List the charges that still owe something to or by the payment provider, from the running
     /// server
+    #[command(args_conflicts_with_subcommands = true)]
     Charges {
         /// The same; there is no other list yet
         #[arg(long)]
         unsettled: bool,
+
+        #[command(subcommand)]
+        verb: Option<ChargeVerb>,
     },
     /// Print config.toml, with every setting commented out at its default
     Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum ChargeVerb {
+    /// Bring a charge to its end that the payment provider can't be asked about, or whose refund
+    /// a bank keeps sending back
+    Settle {
+        /// The charge, as the list names it
+        charge: String,
+
+        /// How it stands, as you have found out
+        #[arg(long = "as", value_name = "OUTCOME")]
+        finding: SettledAs,
+    },
+}
+
+/// How a charge stands, by an operator's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SettledAs {
+    /// The money was taken
+    Taken,
+    /// No money was taken, and none will be
+    NotTaken,
+    /// The buyer has the money back, by whatever way
+    PaidBack,
+    /// The refund of a sale is given up: the sale stands
+    Kept,
+}
+
+impl SettledAs {
+    /// The outcome as the running server reads it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::NotTaken => "not-taken",
+            Self::PaidBack => "paid-back",
+            Self::Kept => "kept",
+        }
+    }
 }
 
 /// The flags of `serve`, which may also stand without it.
@@ -251,6 +304,14 @@ mod tests {
         let rotate = |line| parse(line).unwrap().command;
         assert_eq!(rotate("rotate-key"), Command::RotateKey { old: OldKey::Accept });
         assert_eq!(rotate("rotate-key --end-sessions"), Command::RotateKey { old: OldKey::Drop });
+        for finding in [SettledAs::Taken, SettledAs::NotTaken, SettledAs::PaidBack, SettledAs::Kept]
+        {
+            let line = format!("charges settle charge_1 --as {}", finding.name());
+            let charge = "charge_1".to_owned();
+            assert_eq!(parse(&line).unwrap().command, Command::SettleCharge { charge, finding });
+        }
+        assert!(parse("charges settle charge_1").is_err());
+        assert!(parse("charges settle charge_1 --as lost").is_err());
         assert_eq!(parse("verify --config a.toml").unwrap().command, Command::Verify);
         for line in ["--demo verify", "verify --demo", "--listen 127.0.0.1:80 restore a"] {
             assert!(parse(line).is_err(), "{line}");

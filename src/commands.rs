@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::auth::{OldKey, rotate_keys};
+use crate::cli::SettledAs;
 use crate::config::Settings;
 use crate::new_folders::NewFolders;
 use crate::seams::SystemEntropy;
@@ -110,8 +111,8 @@ pub async fn unsettled_charges(settings: &Settings) -> anyhow::Result<ExitCode> 
     }
     writeln!(
         out,
-        "{:<33} {:<33} {:<10} {:>9} {:>6} {:>9}  LAST ERROR",
-        "CHARGE", "ORDER", "PHASE", "AGE s", "TRIES", "NEXT IN s"
+        "{:<33} {:<33} {:<11} {:<10} {:<9} {:>9} {:>6} {:>9}  LAST ERROR",
+        "CHARGE", "ORDER", "WITH", "PHASE", "REFUND", "AGE s", "TRIES", "NEXT IN s"
     )?;
     for charge in charges {
         let text = |name: &str| charge.get(name).and_then(|v| v.as_str()).unwrap_or("-");
@@ -123,10 +124,12 @@ pub async fn unsettled_charges(settings: &Settings) -> anyhow::Result<ExitCode> 
         };
         writeln!(
             out,
-            "{:<33} {:<33} {:<10} {:>9} {:>6} {:>9}  {}",
+            "{:<33} {:<33} {:<11} {:<10} {:<9} {:>9} {:>6} {:>9}  {}",
             text("id"),
             text("orderId"),
+            text("account"),
             text("phase"),
+            text("refundStatus"),
             number("ageSeconds"),
             number("tries"),
             number("nextTryInSeconds"),
@@ -208,6 +211,31 @@ pub async fn rotate_key(settings: &Settings, old: OldKey) -> anyhow::Result<Exit
 fn is_refused_connection(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<std::io::Error>();
     error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+/// Brings a charge of the running server to its end by an operator's word.
+///
+/// # Errors
+///
+/// If no server answers, or what is said does not fit the charge.
+pub async fn settle_charge(
+    settings: &Settings,
+    charge: &str,
+    finding: SettledAs,
+) -> anyhow::Result<ExitCode> {
+    let admin = settings.http.admin_listen;
+    let body = serde_json::json!({ "charge": charge, "as": finding.name() }).to_string();
+    let request = Request::post("/admin/charges/settle")
+        .header(header::HOST, admin.to_string())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))?;
+    let answer = exchange(admin, request, LIST_WITHIN)
+        .await
+        .with_context(|| format!("asking the running server on {admin}"))?;
+    let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+    let phase = answer.get("phase").and_then(|phase| phase.as_str()).unwrap_or("settled");
+    writeln!(std::io::stdout(), "{charge} is {phase} now")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn ask_server(admin: SocketAddr, file: &Path) -> anyhow::Result<()> {

@@ -51,6 +51,9 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
         Command::UnsettledCharges => runtime()?.block_on(commands::unsettled_charges(&settings)),
         Command::RotateKey { old } => runtime()?.block_on(commands::rotate_key(&settings, old)),
+        Command::SettleCharge { charge, finding } => {
+            runtime()?.block_on(commands::settle_charge(&settings, &charge, finding))
+        }
         Command::Restore { file } => commands::restore(&settings, &file),
         Command::Config => commands::print_config(),
     }

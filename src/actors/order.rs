@@ -7,13 +7,16 @@
 //! never ask orders, so nobody waits in a circle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::aggregate::{Actors, Aggregate, Change, Decision, When};
 use super::context::{Committed, Context};
-use super::effects::charges::{ChargeCall, Charges, LONGEST_PAUSE_FOR_BUYER};
+use super::effects::charges::{
+    ChargeCall, Charges, LONGEST_PAUSE_FOR_BUYER, LONGEST_PAUSE_FOR_REFUND,
+};
 use super::effects::kind::{Effect, Recipient, Told};
 use super::effects::{Effects, LONGEST_PAUSE};
 use super::error::MarketError;
@@ -22,10 +25,10 @@ use super::relocks::{HoldEnded, Relocks};
 use super::ticket::{Carried, TicketRequest, Tickets};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
-    GatewayStep, IntentFact, IntentId, IntentReport, Order, OrderId, OrderState, PaymentToken,
-    Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision, TicketDemand, TicketId, Timestamp,
-    UserId, Write,
+    Account, Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion,
+    FailureCode, Finding, GatewayStep, IntentFact, IntentId, IntentReport, Order, OrderId,
+    OrderState, PaymentToken, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
+    RefundStatus, TicketDemand, TicketId, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
 
@@ -44,6 +47,20 @@ pub enum OrderRequest {
     Expire,
     /// The buyer pays. Answered once the charge is decided or waits for the buyer.
     Pay(Payment),
+    /// The buyer gives an attempt up that is not decided.
+    GiveUp {
+        /// Who asks.
+        by: UserId,
+        /// The charge.
+        charge: ChargeId,
+    },
+    /// An operator says how a charge stands that the gateway does not tell of.
+    Settle {
+        /// The charge.
+        charge: ChargeId,
+        /// What the operator has found out.
+        finding: Finding,
+    },
     /// The gateway has told something.
     Report {
         /// The charge it is about.
@@ -69,6 +86,8 @@ pub struct Payment {
     pub charge: ChargeId,
     /// The card.
     pub token: PaymentToken,
+    /// With whom.
+    pub account: Account,
     /// The buyer's idempotency key, if one came with the request.
     pub key: Option<IdempotencyKey>,
 }
@@ -173,7 +192,7 @@ impl Aggregate for Orders {
         carrier: Option<Carrier>,
     ) -> Result<Committed, MarketError> {
         self.capture_early(&commit).await;
-        let refunded = refunded_by(&commit);
+        let owed = owed_by(&commit);
         let committed = match carrier {
             None => self.context.commit(commit).await,
             Some(Carrier { order, ticket, demand }) => {
@@ -181,8 +200,16 @@ impl Aggregate for Orders {
                 self.tickets.ask(ticket, TicketRequest::Carry(carried)).await?.carried()
             }
         };
-        if let Some((charge, order)) = refunded.filter(|_| committed == Ok(Committed::Durable)) {
-            warn!(%charge, %order, "money was taken for an order that is over; refunding it");
+        if committed == Ok(Committed::Durable) {
+            match owed {
+                Some((charge, order, None)) => {
+                    warn!(%charge, %order, "money was taken for an order that is over; refunding it");
+                }
+                Some((charge, order, Some(RefundStatus::Failed))) => {
+                    error!(%charge, %order, "a bank sent a refund back; the money is still owed");
+                }
+                _ => {}
+            }
         }
         committed
     }
@@ -222,11 +249,13 @@ impl Orders {
     }
 }
 
-/// The charge that a commit begins to pay back, and its order.
-fn refunded_by(commit: &Commit) -> Option<(ChargeId, OrderId)> {
+/// The charge of a commit that the buyer is owed after it, its order, and how a refund stands.
+fn owed_by(commit: &Commit) -> Option<(ChargeId, OrderId, Option<RefundStatus>)> {
     commit.writes.iter().find_map(|write| match write {
-        Write::Charge(charge) if matches!(charge.phase, ChargePhase::Refunding { .. }) => {
-            Some((charge.id, charge.order))
+        Write::Charge(charge) if charge.is_unsettled() => {
+            let status = charge.refund.as_ref().map(|refund| refund.status);
+            let is_owed = matches!(charge.phase, ChargePhase::Refunding { .. });
+            (is_owed || status.is_some()).then_some((charge.id, charge.order, status))
         }
         _ => None,
     })
@@ -234,12 +263,20 @@ fn refunded_by(commit: &Commit) -> Option<(ChargeId, OrderId)> {
 
 fn charge_asked_about(request: &OrderRequest) -> Option<ChargeId> {
     match request {
-        OrderRequest::Report { charge, .. } | OrderRequest::BringForward { charge } => {
-            Some(*charge)
-        }
+        OrderRequest::Report { charge, .. }
+        | OrderRequest::BringForward { charge }
+        | OrderRequest::GiveUp { charge, .. }
+        | OrderRequest::Settle { charge, .. } => Some(*charge),
         OrderRequest::Cancel { .. } | OrderRequest::Expire | OrderRequest::Pay(_) => None,
     }
 }
+
+/// Why a charge waits for a person that was begun with another provider or mode.
+const OUT_OF_REACH: &str = "it can't be asked about: it was begun with another provider, account or \
+                            mode. Go back to that one, or say how it stands: gittix charges settle";
+/// Why a charge waits for a person whose refund the bank has sent back.
+const REFUND_CAME_BACK: &str = "the bank sent the refund back, and the money is still owed. Pay it \
+                                back in another way, then: gittix charges settle";
 
 type Decided = Result<Decision<Orders>, MarketError>;
 
@@ -253,6 +290,15 @@ fn decide(known: &Known, request: &OrderRequest, max_attempts: u32, now: Timesta
         }
         OrderRequest::Expire => change(known, &PurchaseCommand::Expire, max_attempts, now),
         OrderRequest::Pay(payment) => pay(known, payment, max_attempts, now),
+        OrderRequest::GiveUp { by, charge } => {
+            authorise(known, *by)?;
+            let command = PurchaseCommand::GiveUp { charge: *charge };
+            change_of(&known.with_charge_asked_about(), &command, max_attempts, now)
+        }
+        OrderRequest::Settle { charge, finding } => {
+            let command = PurchaseCommand::Settle { charge: *charge, finding: *finding };
+            change_of(&known.with_charge_asked_about(), &command, max_attempts, now)
+        }
         OrderRequest::Report { charge, step, result } => {
             report(known, *charge, *step, result, max_attempts, now)
         }
@@ -268,7 +314,15 @@ fn authorise(known: &Known, by: UserId) -> Result<(), MarketError> {
 /// Decides what the gateway did not cause. Where nothing changes no call follows: a charge that is
 /// being captured or voided is tried again at the reconciler's pace, however often somebody asks.
 fn change(known: &Known, command: &PurchaseCommand, max_attempts: u32, now: Timestamp) -> Decided {
-    let before = &known.purchase;
+    change_of(&known.purchase, command, max_attempts, now)
+}
+
+fn change_of(
+    before: &Purchase,
+    command: &PurchaseCommand,
+    max_attempts: u32,
+    now: Timestamp,
+) -> Decided {
     let now = match command {
         PurchaseCommand::Expire if planted(Bug::BlindTimer) => before.order.expires_at,
         _ => now,
@@ -287,8 +341,8 @@ fn change(known: &Known, command: &PurchaseCommand, max_attempts: u32, now: Time
 
 fn pay(known: &Known, payment: &Payment, max_attempts: u32, now: Timestamp) -> Decided {
     authorise(known, payment.by)?;
-    let Payment { charge, token, key, .. } = payment;
-    let command = PurchaseCommand::Pay { charge: *charge, token: token.clone() };
+    let Payment { charge, token, account, key, .. } = payment;
+    let command = PurchaseCommand::Pay { charge: *charge, token: token.clone(), account: *account };
     let mut decision = change(known, &command, max_attempts, now)?;
     let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
     if let Some(change) = &mut decision.change {
@@ -311,10 +365,10 @@ fn report(
     let returned = step.map(|_| OrderEffect::from(Effect::Returned(charge)));
     let decision = Decision::unchanged(before.clone()).then(returned.clone());
     let result = match result {
-        Err(_) if planted(Bug::UnknownIsDeclined) => Ok(IntentReport {
-            intent: None,
-            fact: IntentFact::Declined(FailureCode::from_gateway("no_answer")),
-        }),
+        Err(_) if planted(Bug::UnknownIsDeclined) => {
+            let declined = IntentFact::Declined(FailureCode::from_gateway("no_answer"));
+            Ok(IntentReport::new(None, declined))
+        }
         result => result.clone(),
     };
     let report = match result {
@@ -323,9 +377,11 @@ fn report(
             return Ok(decision.then(advance(&before, charge, step, Some(error.to_string()))));
         }
     };
+    // What is out of reach and can't be ended without knowing waits for a person.
+    let waits_for = (report.fact == IntentFact::OutOfReach).then(|| OUT_OF_REACH.to_owned());
     let command = PurchaseCommand::Report { charge, report };
     Ok(match before.decide(&command, max_attempts, now)? {
-        PurchaseDecision::Unchanged => decision.then(advance(&before, charge, step, None)),
+        PurchaseDecision::Unchanged => decision.then(advance(&before, charge, step, waits_for)),
         PurchaseDecision::Tidy(intent) => {
             let tidied = decision.then(tidy(&before, intent, now));
             tidied.then(advance(&before, charge, step, None))
@@ -376,13 +432,26 @@ fn advance(
     let Some(next) = purchase.next_step() else { return Some(Effect::Settled(charge).into()) };
     // Looking again at once would find the buyer still before their bank.
     if reason.is_some() || Some(next) == done || next == GatewayStep::Retrieve {
-        let waits_for_buyer = reason.is_none() && next == GatewayStep::Retrieve;
-        let within = if waits_for_buyer { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE };
-        let reason = reason.unwrap_or_else(|| "the gateway has not decided yet".to_owned());
+        let (within, why) = pace(purchase.charge.as_ref(), reason.is_some());
+        let reason = reason.unwrap_or_else(|| why.to_owned());
         let owner = purchase.order.id;
         return Some(Effect::Later { key: charge, owner, reason, within }.into());
     }
     next_call(purchase.charge.as_ref())
+}
+
+/// The longest pause before the next look at a charge, and what it waits for.
+fn pace(charge: Option<&Charge>, has_failed: bool) -> (Duration, &'static str) {
+    const UNDECIDED: &str = "the gateway has not decided yet";
+    let Some(charge) = charge else { return (LONGEST_PAUSE, UNDECIDED) };
+    if charge.waits_for_a_refund() {
+        let has_come_back =
+            charge.refund.as_ref().is_some_and(|refund| refund.status == RefundStatus::Failed);
+        let why = if has_come_back { REFUND_CAME_BACK } else { "a bank has the refund before it" };
+        return (LONGEST_PAUSE_FOR_REFUND, why);
+    }
+    let is_before_the_bank = charge.client_secret().is_some() && !has_failed;
+    (if is_before_the_bank { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE }, UNDECIDED)
 }
 
 /// The call that brings a charge forward; that it needs none any more is worth telling too.

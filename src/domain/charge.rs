@@ -9,17 +9,25 @@
 //!     │        │    │         │
 //!     ▼        ▼    │         ▼
 //!   Failed ◀───┘    │      Capturing ──▶ Completed ──▶ Refunded (by hand, at the gateway)
-//!     │             ▼                                    ▲
-//!     └────────▶ Refunding ──────────────────────────────┘
+//!     │             ▼                                    ▲ ╎
+//!     └────────▶ Refunding ──────────────────────────────┘ ╎
+//!                    ▲╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╯ (the bank sends it back)
 //! ```
 //!
-//! A completed charge may also be `Disputed` by the cardholder, until it is refunded if ever.
+//! A refund is accepted by the gateway first and by the bank later, if at all; how it stands is
+//! kept beside the phase, and so is a dispute. Neither hides the other.
 //!
 //! `Capturing` is the point of no return: it is committed only while the order is live and
 //! before its deadline, and from then on neither expiry nor the buyer ends the order.
 //! The decisions themselves are in [`super::Purchase`], for they concern the order as well.
 
+mod account;
+mod refund;
+
 use std::fmt;
+
+pub use self::account::Account;
+pub use self::refund::{DisputeStatus, Refund, RefundStatus, learn_dispute, learn_refund};
 
 use crate::bugs::{Bug, planted};
 
@@ -38,8 +46,14 @@ pub struct Charge {
     pub amount: Price,
     /// What the gateway knows the card by. Never shown.
     pub token: PaymentToken,
+    /// With whom it was begun; `None` for charges of old, which do not say.
+    pub account: Option<Account>,
     /// How far the attempt has come.
     pub phase: ChargePhase,
+    /// What is known of paying it back in full.
+    pub refund: Option<Refund>,
+    /// How the cardholder's dispute stands, if there is one.
+    pub dispute: Option<DisputeStatus>,
     /// Rises by one with every change; internal, charges show no version.
     pub version: Version,
     /// When the attempt was made.
@@ -123,7 +137,8 @@ pub enum ChargePhase {
         /// What the charge failed of.
         code: FailureCode,
     },
-    /// Money was taken for an order that is over: it is being paid back.
+    /// Money was taken for an order that is over, and is owed to the buyer until a refund has
+    /// succeeded.
     Refunding {
         /// The gateway's payment intent.
         intent: IntentId,
@@ -133,12 +148,10 @@ pub enum ChargePhase {
         /// The gateway's payment intent.
         intent: IntentId,
     },
-    /// The money was taken and paid back in full.
+    /// The money was taken and is back with the buyer, by a refund or by the bank's decision.
     Refunded {
         /// The gateway's payment intent.
         intent: IntentId,
-        /// The gateway's refund.
-        refund: RefundId,
     },
     /// No money was taken.
     Failed {
@@ -147,24 +160,6 @@ pub enum ChargePhase {
         /// What it failed of.
         code: FailureCode,
     },
-    /// The money was taken, and the cardholder has asked their bank to have it back.
-    Disputed {
-        /// The gateway's payment intent.
-        intent: IntentId,
-        /// How the dispute stands.
-        status: DisputeStatus,
-    },
-}
-
-/// How a cardholder's dispute of a charge stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DisputeStatus {
-    /// Not decided; the bank holds the money meanwhile.
-    Open,
-    /// Decided for us: the money stays taken.
-    Won,
-    /// Decided for the cardholder: the money is back with them.
-    Lost,
 }
 
 /// Why a charge failed: the gateway's decline code, or one of ours.
@@ -185,6 +180,21 @@ impl FailureCode {
     /// The payment intent was cancelled at the gateway by somebody else.
     pub fn cancelled_at_gateway() -> Self {
         Self("payment_canceled".to_owned())
+    }
+
+    /// The buyer gave the attempt up.
+    pub fn given_up() -> Self {
+        Self("payment_given_up".to_owned())
+    }
+
+    /// It was begun with a provider, an account or a mode that the server has no more.
+    pub fn provider_changed() -> Self {
+        Self("provider_changed".to_owned())
+    }
+
+    /// An operator has said that no money was taken.
+    pub fn settled_by_operator() -> Self {
+        Self("settled_by_operator".to_owned())
     }
 
     /// A decline code as the gateway words it.
@@ -261,7 +271,6 @@ impl ChargePhase {
             Self::Completed { .. } => "Completed",
             Self::Refunded { .. } => "Refunded",
             Self::Failed { .. } => "Failed",
-            Self::Disputed { .. } => "Disputed",
         }
     }
 }
@@ -275,7 +284,10 @@ impl Charge {
             buyer: order.buyer,
             amount: order.price,
             token,
+            account: None,
             phase: ChargePhase::Intent,
+            refund: None,
+            dispute: None,
             version: Version::FIRST,
             created_at: now,
             updated_at: now,
@@ -292,15 +304,12 @@ impl Charge {
     /// that is decided: nothing will be taken, whenever the gateway gets round to it.
     pub fn status(&self) -> ChargeStatus {
         use ChargePhase::{
-            Capturing, Completed, Confirming, Created, Disputed, Failed, Intent, Refunded,
-            Refunding, Voiding,
+            Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
         };
         match self.phase {
             Intent | Created { .. } | Confirming { .. } | Capturing { .. } => ChargeStatus::Created,
             Voiding { .. } | Failed { .. } => ChargeStatus::Failed,
-            Refunding { .. } | Completed { .. } | Refunded { .. } | Disputed { .. } => {
-                ChargeStatus::Completed
-            }
+            Refunding { .. } | Completed { .. } | Refunded { .. } => ChargeStatus::Completed,
         }
     }
 
@@ -313,11 +322,18 @@ impl Charge {
             ChargePhase::Capturing { .. } => Some(GatewayStep::Capture),
             ChargePhase::Voiding { .. } => Some(GatewayStep::Cancel),
             ChargePhase::Refunding { .. } => Some(GatewayStep::Refund),
-            ChargePhase::Completed { .. }
-            | ChargePhase::Refunded { .. }
-            | ChargePhase::Disputed { .. }
-            | ChargePhase::Failed { .. } => None,
+            // Somebody at the gateway is paying the sale back: how that ends is for us to tell.
+            ChargePhase::Completed { .. } => {
+                let is_open = self.refund.as_ref().is_some_and(Refund::is_open);
+                is_open.then_some(GatewayStep::Retrieve)
+            }
+            ChargePhase::Refunded { .. } | ChargePhase::Failed { .. } => None,
         }
+    }
+
+    /// Whether a bank has a refund before it, or has sent one back. That takes days.
+    pub fn waits_for_a_refund(&self) -> bool {
+        self.is_unsettled() && self.refund.is_some()
     }
 
     /// Whether something is still owed to or by the gateway.
@@ -336,8 +352,7 @@ impl Charge {
             | ChargePhase::Voiding { intent, .. }
             | ChargePhase::Refunding { intent }
             | ChargePhase::Completed { intent }
-            | ChargePhase::Refunded { intent, .. }
-            | ChargePhase::Disputed { intent, .. } => Some(intent),
+            | ChargePhase::Refunded { intent } => Some(intent),
         }
     }
 
@@ -352,6 +367,9 @@ impl Charge {
     /// The charge as a gateway is to see it that is asked about an intent by name.
     #[must_use]
     pub fn looked_up_as(&self, intent: IntentId) -> Self {
+        if self.intent() == Some(&intent) {
+            return self.clone();
+        }
         Self { phase: ChargePhase::Created { intent }, ..self.clone() }
     }
 
@@ -361,14 +379,6 @@ impl Charge {
             ChargePhase::Failed { code, .. } | ChargePhase::Voiding { code, .. } => Some(code),
             _ => None,
         };
-        let refund = match &self.phase {
-            ChargePhase::Refunded { refund, .. } => Some(refund.clone()),
-            _ => None,
-        };
-        let dispute = match &self.phase {
-            ChargePhase::Disputed { status, .. } => Some(*status),
-            _ => None,
-        };
         ChargeView {
             id: self.id,
             order: self.order,
@@ -376,10 +386,10 @@ impl Charge {
             status: self.status(),
             amount: self.amount,
             intent: self.intent().cloned(),
-            refund,
+            refund: self.refund.clone(),
             failure_code: failure_code.cloned(),
             created_at: self.created_at,
-            dispute,
+            dispute: self.dispute,
         }
     }
 }
@@ -409,8 +419,8 @@ pub struct ChargeView {
     pub amount: Price,
     /// The gateway's payment intent, once known.
     pub intent: Option<IntentId>,
-    /// The gateway's refund, once paid back.
-    pub refund: Option<RefundId>,
+    /// What is known of paying it back in full.
+    pub refund: Option<Refund>,
     /// Why no money was taken.
     pub failure_code: Option<FailureCode>,
     /// When the attempt was made.

@@ -56,6 +56,8 @@ pub enum Event {
     ChargeRefunded(ChargeView),
     /// The cardholder disputed a charge, or the dispute was decided.
     ChargeDisputed(ChargeView),
+    /// A refund of a charge was begun, or came to nothing.
+    ChargeUpdated(ChargeView),
 }
 
 /// Who may see an event.
@@ -86,6 +88,7 @@ impl Event {
             Self::ChargeFailed(_) => "ChargeFailed",
             Self::ChargeRefunded(_) => "ChargeRefunded",
             Self::ChargeDisputed(_) => "ChargeDisputed",
+            Self::ChargeUpdated(_) => "ChargeUpdated",
         }
     }
 
@@ -105,7 +108,8 @@ impl Event {
             | Self::ChargeCompleted(charge)
             | Self::ChargeFailed(charge)
             | Self::ChargeRefunded(charge)
-            | Self::ChargeDisputed(charge) => Audience::User(charge.buyer),
+            | Self::ChargeDisputed(charge)
+            | Self::ChargeUpdated(charge) => Audience::User(charge.buyer),
         }
     }
 }

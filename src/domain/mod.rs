@@ -25,8 +25,9 @@ pub mod visible;
 
 pub use ascii::Ascii;
 pub use charge::{
-    Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus, FailureCode,
-    GatewayStep, IntentId, PaymentToken, RefundId,
+    Account, Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus,
+    FailureCode, GatewayStep, IntentId, PaymentToken, Refund, RefundId, RefundStatus,
+    learn_dispute, learn_refund,
 };
 pub use commit::{Answer, Commit, Precondition, Remembered, Write};
 pub use email::{Email, EmailKey, InvalidEmail};
@@ -35,7 +36,7 @@ pub use ids::{ChargeId, InvalidId, OrderId, SessionId, TicketId, UserId};
 pub use money::{Currency, Price, PriceError};
 pub use order::{CancelReason, Order, OrderState, OrderStatus, OrderView};
 pub use purchase::{
-    IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
+    Finding, IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
     PurchaseRejection, TicketDemand,
 };
 pub use text::{Title, TitleError};

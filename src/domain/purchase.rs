@@ -20,16 +20,19 @@
 //! * What the gateway reports is a fact about its payment intent, perhaps an old one. It is
 //!   applied to the current phase, so it may come late, twice or out of order.
 
+mod by_hand;
 mod reports;
 
 use thiserror::Error;
 
 use crate::bugs::{Bug, planted};
 
+pub use self::by_hand::Finding;
+
 use super::{
-    CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, DisputeStatus, Event,
+    Account, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, DisputeStatus, Event,
     ExpectedVersion, FailureCode, GatewayStep, IntentId, Order, OrderState, OrderView,
-    PaymentToken, RefundId, Timestamp,
+    PaymentToken, Refund, RefundStatus, Timestamp, learn_dispute, learn_refund,
 };
 
 /// An order and its latest charge: what is decided about together.
@@ -57,6 +60,13 @@ pub enum PurchaseCommand {
         charge: ChargeId,
         /// The card.
         token: PaymentToken,
+        /// With whom.
+        account: Account,
+    },
+    /// The buyer gives an attempt up, to use another card.
+    GiveUp {
+        /// The charge.
+        charge: ChargeId,
     },
     /// The gateway told something of a charge's payment intent.
     Report {
@@ -64,6 +74,13 @@ pub enum PurchaseCommand {
         charge: ChargeId,
         /// What it told.
         report: IntentReport,
+    },
+    /// An operator says how a charge stands that the gateway does not tell of.
+    Settle {
+        /// The charge it is about.
+        charge: ChargeId,
+        /// What the operator has found out.
+        finding: Finding,
     },
 }
 
@@ -74,6 +91,17 @@ pub struct IntentReport {
     pub intent: Option<IntentId>,
     /// How it stands there.
     pub fact: IntentFact,
+    /// How a refund of all of it stands, if there is one.
+    pub refund: Option<Refund>,
+    /// How the cardholder's dispute stands, if there is one.
+    pub dispute: Option<DisputeStatus>,
+}
+
+impl IntentReport {
+    /// A report that tells of neither refund nor dispute.
+    pub fn new(intent: Option<IntentId>, fact: IntentFact) -> Self {
+        Self { intent, fact, refund: None, dispute: None }
+    }
 }
 
 /// How a payment intent stands at the gateway.
@@ -89,14 +117,12 @@ pub enum IntentFact {
     Refused(FailureCode),
     /// The money is set aside.
     Authorised,
-    /// The money was taken.
+    /// The money was taken, whatever became of it since.
     Captured,
     /// It was cancelled; nothing is set aside.
     Voided,
-    /// The money was taken and paid back in full.
-    Refunded(RefundId),
-    /// The money was taken and the cardholder disputes it.
-    Disputed(DisputeStatus),
+    /// It can't be asked about any more: it was begun with another provider, account or mode.
+    OutOfReach,
 }
 
 /// What becomes of a purchase.
@@ -146,6 +172,12 @@ pub enum PurchaseRejection {
     /// A charge is under way.
     #[error("a payment of the order is in progress")]
     PaymentInProgress,
+    /// The attempt is decided, so it can't be given up.
+    #[error("the payment is decided")]
+    Decided,
+    /// What the operator says does not fit how the charge stands.
+    #[error("nothing about the charge is left open, or not that")]
+    NothingToSettle,
     /// The buyer's change was meant for another version.
     #[error("the order has changed since it was read")]
     VersionMismatch,
@@ -164,9 +196,15 @@ impl Purchase {
         match command {
             PurchaseCommand::Cancel { expected } => self.cancel(expected, now),
             PurchaseCommand::Expire => Ok(self.expire(now)),
-            PurchaseCommand::Pay { charge, token } => self.pay(*charge, token, now),
+            PurchaseCommand::Pay { charge, token, account } => {
+                self.pay(*charge, token, *account, now)
+            }
+            PurchaseCommand::GiveUp { charge } => self.give_up(*charge, now),
             PurchaseCommand::Report { charge, report } => {
                 Ok(self.apply_report(*charge, report, max_attempts, now))
+            }
+            PurchaseCommand::Settle { charge, finding } => {
+                self.settle(*charge, *finding, max_attempts, now)
             }
         }
     }
@@ -203,7 +241,7 @@ impl Purchase {
         }
     }
 
-    fn pay(&self, id: ChargeId, token: &PaymentToken, now: Timestamp) -> Decided {
+    fn pay(&self, id: ChargeId, token: &PaymentToken, account: Account, now: Timestamp) -> Decided {
         match self.order.state {
             OrderState::Completed => Err(PurchaseRejection::Completed),
             OrderState::Cancelled(CancelReason::Expired) => Err(PurchaseRejection::Expired),
@@ -211,13 +249,13 @@ impl Purchase {
                 Err(PurchaseRejection::Cancelled)
             }
             OrderState::Created | OrderState::AwaitingPayment => {
-                if self.charge.as_ref().is_some_and(Charge::is_unsettled) {
+                if self.charge.as_ref().is_some_and(may_still_take_money) {
                     return Err(PurchaseRejection::PaymentInProgress);
                 }
                 if self.is_overdue(now) && !planted(Bug::PayPastDeadline) {
                     return Err(PurchaseRejection::Expired);
                 }
-                let charge = Charge::new(id, &self.order, token.clone(), now);
+                let charge = Charge::new(id, &self.order, token.clone(), now).begun_with(account);
                 let order = Order {
                     attempts: self.order.attempts.saturating_add(1),
                     charge: Some(id),
@@ -231,6 +269,39 @@ impl Purchase {
                 Ok(changed(after, None, events))
             }
         }
+    }
+
+    /// The buyer gives an attempt up. The order lives on, however many attempts it has had.
+    fn give_up(&self, id: ChargeId, now: Timestamp) -> Decided {
+        let Some(charge) = self.charge.as_ref().filter(|charge| charge.id == id) else {
+            return Err(PurchaseRejection::Decided);
+        };
+        let given_up = FailureCode::given_up();
+        let phase = match &charge.phase {
+            ChargePhase::Intent | ChargePhase::Created { .. } | ChargePhase::Confirming { .. }
+                if self.is_overdue(now) =>
+            {
+                return Ok(self.end(CancelReason::Expired, now));
+            }
+            ChargePhase::Intent => ChargePhase::Failed { intent: None, code: given_up },
+            ChargePhase::Created { intent } | ChargePhase::Confirming { intent, .. } => {
+                ChargePhase::Voiding { intent: intent.clone(), code: given_up }
+            }
+            // Asking for a state already reached is a success.
+            ChargePhase::Voiding { code, .. } | ChargePhase::Failed { code, .. }
+                if *code == given_up =>
+            {
+                return Ok(PurchaseDecision::Unchanged);
+            }
+            ChargePhase::Capturing { .. }
+            | ChargePhase::Voiding { .. }
+            | ChargePhase::Refunding { .. }
+            | ChargePhase::Completed { .. }
+            | ChargePhase::Refunded { .. }
+            | ChargePhase::Failed { .. } => return Err(PurchaseRejection::Decided),
+        };
+        let told = |charge: &Charge| vec![Event::ChargeFailed(charge.view())];
+        Ok(self.show_charge(charge, phase, told, now))
     }
 
     /// Ends an open order whose charge, if any, has not reached the point of no return.
@@ -290,7 +361,7 @@ impl Purchase {
         if self.order.attempts >= max_attempts {
             return self.end_by_gateway(charge, phase, now);
         }
-        let told = |charge: &Charge| Some(Event::ChargeFailed(charge.view()));
+        let told = |charge: &Charge| vec![Event::ChargeFailed(charge.view())];
         self.show_charge(charge, phase, told, now)
     }
 
@@ -302,56 +373,14 @@ impl Purchase {
         now: Timestamp,
     ) -> PurchaseDecision {
         let charge = charge.moved(phase, now);
-        let told = match &charge.phase {
-            ChargePhase::Refunded { .. } => Event::ChargeRefunded(charge.view()),
-            _ => Event::ChargeFailed(charge.view()),
+        let mut events = match &charge.phase {
+            ChargePhase::Refunded { .. } | ChargePhase::Refunding { .. } => told_of_taking(&charge),
+            _ => vec![Event::ChargeFailed(charge.view())],
         };
         let order = self.order.moved(OrderState::Cancelled(CancelReason::PaymentFailed));
         let after = Self { order, charge: Some(charge) };
-        let events = vec![told, after.told_event()];
+        events.push(after.told_event());
         changed(after, Some(TicketDemand::Release), events)
-    }
-
-    /// The money was given back before there was a sale.
-    fn end_refunded(
-        &self,
-        charge: &Charge,
-        intent: IntentId,
-        refund: &RefundId,
-        now: Timestamp,
-    ) -> PurchaseDecision {
-        let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
-        self.end_by_gateway(charge, phase, now)
-    }
-
-    /// Money was taken for an order that is over.
-    fn pay_back(&self, charge: &Charge, intent: IntentId, now: Timestamp) -> PurchaseDecision {
-        let told = |charge: &Charge| Some(Event::ChargeCompleted(charge.view()));
-        self.show_charge(charge, ChargePhase::Refunding { intent }, told, now)
-    }
-
-    fn refunded(
-        &self,
-        charge: &Charge,
-        intent: IntentId,
-        refund: &RefundId,
-        now: Timestamp,
-    ) -> PurchaseDecision {
-        let phase = ChargePhase::Refunded { intent, refund: refund.clone() };
-        let told = |charge: &Charge| Some(Event::ChargeRefunded(charge.view()));
-        self.show_charge(charge, phase, told, now)
-    }
-
-    fn disputed(
-        &self,
-        charge: &Charge,
-        intent: IntentId,
-        status: DisputeStatus,
-        now: Timestamp,
-    ) -> PurchaseDecision {
-        let phase = ChargePhase::Disputed { intent, status };
-        let told = |charge: &Charge| Some(Event::ChargeDisputed(charge.view()));
-        self.show_charge(charge, phase, told, now)
     }
 
     /// Moves the charge in a way that clients do not see: no new version of the order.
@@ -367,11 +396,11 @@ impl Purchase {
         &self,
         charge: &Charge,
         phase: ChargePhase,
-        told: impl FnOnce(&Charge) -> Option<Event>,
+        told: impl FnOnce(&Charge) -> Vec<Event>,
         now: Timestamp,
     ) -> PurchaseDecision {
         let charge = charge.moved(phase, now);
-        let mut events: Vec<Event> = told(&charge).into_iter().collect();
+        let mut events = told(&charge);
         let is_latest = self.order.charge == Some(charge.id);
         let order = if is_latest { self.order.moved(self.order.state) } else { self.order.clone() };
         let after = Self { order, charge: Some(charge) };
@@ -408,9 +437,35 @@ fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
         | ChargePhase::Refunding { .. }
         | ChargePhase::Completed { .. }
         | ChargePhase::Refunded { .. }
-        | ChargePhase::Disputed { .. }
         | ChargePhase::Failed { .. } => charge.clone(),
     }
+}
+
+/// Whether another attempt beside this one could charge the buyer twice. What is being voided is
+/// never captured, so the next need not wait until the gateway has got round to it.
+fn may_still_take_money(charge: &Charge) -> bool {
+    charge.is_unsettled() && !matches!(charge.phase, ChargePhase::Voiding { .. })
+}
+
+/// What is told of money that is seen to be taken without a sale. One event tells all that the
+/// charge shows.
+fn told_of_taking(is: &Charge) -> Vec<Event> {
+    let is_back = is.refund.as_ref().is_some_and(Refund::has_succeeded);
+    let told = if is_back { Event::ChargeRefunded } else { Event::ChargeCompleted };
+    vec![told(is.view())]
+}
+
+/// What is told of refunds and disputes of a charge that stands otherwise now.
+fn told_of_money(was: &Charge, is: &Charge) -> Vec<Event> {
+    let is_back = is.refund.as_ref().is_some_and(Refund::has_succeeded);
+    let told = if is.refund != was.refund && is_back {
+        Event::ChargeRefunded
+    } else if is.dispute != was.dispute {
+        Event::ChargeDisputed
+    } else {
+        Event::ChargeUpdated
+    };
+    vec![told(is.view())]
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ use super::edge::json::JsonBody;
 use super::edge::metrics::{Metrics, Readings};
 use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
+use super::views::RefundStatusJson;
 use crate::auth::load_keys;
+use crate::domain::{ChargeId, Finding};
 use crate::store::BackupError;
 
 const TEXT: HeaderValue =
@@ -46,6 +48,7 @@ pub fn router(api: ApiState, metrics: Metrics, hosts: Vec<String>) -> Router {
         .route("/admin/backup", post(back_up))
         .route("/admin/charges", get(unsettled_charges))
         .route("/admin/keys/reload", post(reload_keys))
+        .route("/admin/charges/settle", post(settle_charge))
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(from_fn(tell_of_commands))
@@ -132,6 +135,8 @@ async fn unsettled_charges(State(admin): State<Admin>, uri: Uri) -> Result<Respo
                 "amount": charge.amount.minor(),
                 "currency": charge.amount.currency().to_string(),
                 "stripeId": charge.intent().map(|intent| intent.0.clone()),
+                "account": charge.known_account().map(|account| account.name()),
+                "refundStatus": charge.refund.as_ref().map(|refund| RefundStatusJson::from(refund.status)),
                 "createdAt": charge.created_at.to_string(),
                 "ageSeconds": now.since(charge.created_at).as_secs(),
                 "phaseAgeSeconds": now.since(charge.updated_at).as_secs(),
@@ -163,6 +168,37 @@ async fn reload_keys(
     admin.api.devices.replace_keys(&keys);
     info!(accepted = keys.all().count(), "the session keys were read again");
     Ok(Json(json!({ "accepted": keys.all().count() })).into_response())
+}
+
+/// Which charge, and how it stands.
+#[derive(Deserialize)]
+struct Settlement {
+    #[serde(default)]
+    charge: Field<String>,
+    #[serde(default, rename = "as")]
+    finding: Field<String>,
+}
+
+/// Brings a charge to its end by an operator's word.
+async fn settle_charge(
+    State(admin): State<Admin>,
+    JsonBody(body): JsonBody<Settlement>,
+) -> Result<Response, Problem> {
+    let charge = body.charge.required().ok().and_then(|id| id.parse::<ChargeId>().ok());
+    let charge = charge.ok_or_else(|| FieldError::on("charge", "charge must be a charge's id"))?;
+    let finding = match body.finding.required().as_deref() {
+        Ok("taken") => Finding::Taken,
+        Ok("not-taken") => Finding::NotTaken,
+        Ok("paid-back") => Finding::PaidBack,
+        Ok("kept") => Finding::Kept,
+        _ => {
+            let rule = "as must be taken, not-taken, paid-back or kept";
+            return Err(FieldError::on("as", rule).into());
+        }
+    };
+    let refused = |error| problem(error, admin.api.market.now());
+    let after = admin.api.market.settle(charge, finding).await.map_err(refused)?;
+    Ok(Json(json!({ "id": after.id.to_string(), "phase": after.phase.name() })).into_response())
 }
 
 /// Where to.

@@ -30,7 +30,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of payments.
 pub fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(pay)).routes(routes!(show))
+    OpenApiRouter::new().routes(routes!(pay)).routes(routes!(show, give_up))
 }
 
 /// What a payment needs.
@@ -118,10 +118,7 @@ fn paid(charge: &Charge) -> Response {
 
 fn pending(charge: &Charge) -> Response {
     let view = charge.view();
-    let body = PendingChargeJson {
-        charge: ChargeJson::from(&view),
-        client_secret: charge.client_secret().map(|secret| secret.0.clone()),
-    };
+    let body = PendingChargeJson::of(charge, &view);
     (StatusCode::ACCEPTED, located(charge), Json(body)).into_response()
 }
 
@@ -141,11 +138,12 @@ fn declined(charge: &Charge) -> Problem {
         .member("charge", charge)
 }
 
-/// Shows a charge of the signed-in user's.
+/// Shows a charge of the signed-in user's. While the bank wants the buyer it carries the client
+/// secret.
 #[utoipa::path(
     get, path = "/api/payments/{id}", operation_id = "getPayment", tag = "payments", params(("id" = String, Path)),
     security(("session" = []), ("bearer" = [])),
-    responses((status = 200, body = ChargeJson, description = "The charge."), Refusals),
+    responses((status = 200, body = PendingChargeJson, description = "The charge."), Refusals),
 )]
 async fn show(
     State(state): State<ApiState>,
@@ -154,6 +152,28 @@ async fn show(
 ) -> Result<Response, Problem> {
     let charge = state.store.charge(id.known()?).await?;
     let charge = charge.filter(|charge| charge.buyer == who.user);
-    let view = charge.ok_or_else(Problem::not_found)?.view();
-    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(ChargeJson::from(&view))).into_response())
+    let charge = charge.ok_or_else(Problem::not_found)?;
+    let view = charge.view();
+    let body = PendingChargeJson::of(&charge, &view);
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(body)).into_response())
+}
+
+/// Gives an attempt to pay up while it is not decided, as when the bank wants the buyer. Nothing
+/// is taken, and another card may be tried.
+#[utoipa::path(
+    delete, path = "/api/payments/{id}", operation_id = "giveUpPayment", tag = "payments", params(("id" = String, Path)),
+    security(("session" = []), ("bearer" = [])),
+    responses((status = 204, description = "Given up, also if it was before."), Refusals),
+)]
+async fn give_up(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<ChargeId>,
+) -> Result<StatusCode, Problem> {
+    let charge = state.store.charge(id.known()?).await?;
+    let charge = charge.filter(|charge| charge.buyer == who.user);
+    let charge = charge.ok_or_else(Problem::not_found)?;
+    let refused = |error| problem(error, state.market.now());
+    state.market.give_up(&charge, who.user).await.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -16,8 +16,8 @@ use super::edge::docs::Refusals;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::state::{ApiState, SignedIn};
-use super::views::{DisputeStatusJson, MajorUnits};
-use crate::domain::{TicketId, TicketState};
+use super::views::{DisputeStatusJson, MajorUnits, RefundStatusJson};
+use crate::domain::{Refund, TicketId, TicketState};
 
 /// The routes of sales.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -40,6 +40,9 @@ struct SaleJson {
     currency: String,
     /// Whether the buyer has been paid back in full.
     refunded: bool,
+    /// How a refund of all of it stands; null if there is none.
+    #[schema(required)]
+    refund_status: Option<RefundStatusJson>,
     /// How the cardholder's dispute stands; null if there is none.
     #[schema(required)]
     dispute_status: Option<DisputeStatusJson>,
@@ -62,12 +65,14 @@ async fn show(
     let TicketState::Sold { order } = ticket.state else { return Err(Problem::not_found()) };
     let sold_by = state.store.purchase(order).await?.ok_or_else(Problem::not_found)?;
     let charge = sold_by.charge.as_ref().map(|charge| charge.view());
+    let refund = charge.as_ref().and_then(|charge| charge.refund.clone());
     let sale = SaleJson {
         ticket_id: ticket.id.to_string(),
         order_id: order.to_string(),
         price: MajorUnits(sold_by.order.price),
         currency: sold_by.order.price.currency().to_string(),
-        refunded: charge.as_ref().is_some_and(|charge| charge.refund.is_some()),
+        refunded: refund.as_ref().is_some_and(Refund::has_succeeded),
+        refund_status: refund.map(|refund| refund.status.into()),
         dispute_status: charge.and_then(|charge| charge.dispute).map(DisputeStatusJson::from),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(sale)).into_response())

@@ -71,7 +71,7 @@ async fn authenticate(
     } else {
         IntentFact::Declined(FailureCode::from_gateway(AUTHENTICATION_FAILED))
     };
-    let report = IntentReport { intent: charge.intent().cloned(), fact };
+    let report = IntentReport::new(charge.intent().cloned(), fact);
     let applied = state.market.report(charge.order, charge.id, report).await;
     applied.map_err(|error| problem(error, state.market.now()))?;
     let after: Charge = state.store.charge(charge.id).await?.ok_or_else(Problem::not_found)?;

@@ -9,8 +9,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::{
-    CancelReason, ChargeId, ChargeStatus, ChargeView, Currency, DisputeStatus, OrderId, OrderState,
-    OrderStatus, OrderView, Price, Ticket, TicketId, TicketState, Timestamp, UserId, UserView,
+    CancelReason, Charge, ChargeId, ChargeStatus, ChargeView, Currency, DisputeStatus, OrderId,
+    OrderState, OrderStatus, OrderView, Price, RefundStatus, Ticket, TicketId, TicketState,
+    Timestamp, UserId, UserView,
 };
 
 /// An id, a time or a currency, which is written as text when it is needed and not before: a page
@@ -323,14 +324,17 @@ pub struct ChargeJson<'c> {
     /// The gateway's payment intent; null until there is one.
     #[schema(required)]
     pub stripe_id: Option<&'c str>,
-    /// The gateway's refund; null unless the money was paid back.
+    /// The gateway's refund; null unless one is pending or has succeeded.
     #[schema(required)]
     pub stripe_refund_id: Option<&'c str>,
+    /// How a refund of all of it stands; null if there is none.
+    #[schema(required)]
+    pub refund_status: Option<RefundStatusJson>,
     /// Why it failed; null unless it did.
     #[schema(required)]
     pub failure_code: Option<&'c str>,
-    /// How the cardholder's dispute stands; absent if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How the cardholder's dispute stands; null if there is none.
+    #[schema(required)]
     pub dispute_status: Option<DisputeStatusJson>,
     /// When it was tried.
     #[schema(value_type = String, format = DateTime)]
@@ -339,6 +343,7 @@ pub struct ChargeJson<'c> {
 
 impl<'c> From<&'c ChargeView> for ChargeJson<'c> {
     fn from(charge: &'c ChargeView) -> Self {
+        let refund = charge.refund.as_ref().filter(|refund| refund.is_under_way());
         Self {
             id: Text(charge.id),
             order_id: Text(charge.order),
@@ -350,7 +355,8 @@ impl<'c> From<&'c ChargeView> for ChargeJson<'c> {
             amount: charge.amount.minor(),
             currency: Text(charge.amount.currency()),
             stripe_id: charge.intent.as_ref().map(|intent| intent.0.as_str()),
-            stripe_refund_id: charge.refund.as_ref().map(|refund| refund.0.as_str()),
+            stripe_refund_id: refund.and_then(|refund| refund.id.as_ref()).map(|id| id.0.as_str()),
+            refund_status: charge.refund.as_ref().map(|refund| refund.status.into()),
             failure_code: charge.failure_code.as_ref().map(|code| code.as_str()),
             dispute_status: charge.dispute.map(DisputeStatusJson::from),
             created_at: Text(charge.created_at),
@@ -366,6 +372,29 @@ impl<'c> ChargeJson<'c> {
         match shown.status {
             ChargeStatusJson::Created => Self { stripe_id: None, ..shown },
             ChargeStatusJson::Failed | ChargeStatusJson::Completed => shown,
+        }
+    }
+}
+
+/// How a refund stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = RefundStatus)]
+pub enum RefundStatusJson {
+    /// Accepted by the gateway and not yet by the bank: the money is not back.
+    Pending,
+    /// The money is back.
+    Succeeded,
+    /// The bank has sent it back: the money is still owed.
+    Failed,
+}
+
+impl From<RefundStatus> for RefundStatusJson {
+    fn from(status: RefundStatus) -> Self {
+        match status {
+            RefundStatus::Pending => Self::Pending,
+            RefundStatus::Succeeded => Self::Succeeded,
+            RefundStatus::Failed | RefundStatus::Closed => Self::Failed,
         }
     }
 }
@@ -393,18 +422,26 @@ impl From<DisputeStatus> for DisputeStatusJson {
     }
 }
 
-/// A charge that is not decided yet: 202.
+/// A charge that may wait for its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PendingCharge)]
 pub struct PendingChargeJson<'c> {
-    /// The charge, `Created`.
+    /// The charge.
     #[serde(flatten)]
     pub charge: ChargeJson<'c>,
     /// What Stripe's script needs to bring the buyer before their bank; absent if the outcome
     /// is merely not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
+}
+
+impl<'c> PendingChargeJson<'c> {
+    /// A charge by its view, for its buyer.
+    pub fn of(charge: &Charge, view: &'c ChargeView) -> Self {
+        let client_secret = charge.client_secret().map(|secret| secret.0.clone());
+        Self { charge: ChargeJson::from(view), client_secret }
+    }
 }
 
 #[cfg(test)]

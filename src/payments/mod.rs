@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::domain::{Charge, ChargeId, GatewayStep, IntentReport, PaymentToken, Price};
+use crate::domain::{Account, Charge, ChargeId, GatewayStep, IntentReport, PaymentToken, Price};
 
 pub use sandbox::Sandbox;
 
@@ -24,6 +24,9 @@ pub type SharedGateway = Arc<dyn Gateway>;
 pub trait Gateway: Send + Sync + 'static {
     /// The provider's name and mode, as start-up prints it.
     fn describe(&self) -> String;
+
+    /// With whom charges are begun here. What was begun with another is not asked about.
+    fn account(&self) -> Account;
 
     /// Whether a token could be one of this gateway's. Most only find out by trying.
     fn accepts(&self, token: &PaymentToken) -> bool;

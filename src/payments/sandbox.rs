@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Charge, ChargeId, ClientSecret, FailureCode, GatewayStep, IntentFact, IntentId, IntentReport,
-    PaymentToken, RefundId,
+    Account, Charge, ChargeId, ClientSecret, FailureCode, GatewayStep, IntentFact, IntentId,
+    IntentReport, PaymentToken, Refund, RefundId, RefundStatus,
 };
 
 use super::{Gateway, GatewayError};
@@ -118,6 +118,10 @@ impl Gateway for Sandbox {
         "sandbox (test tokens only, no money moves)".to_owned()
     }
 
+    fn account(&self) -> Account {
+        Account::Sandbox
+    }
+
     fn accepts(&self, token: &PaymentToken) -> bool {
         behaviour(token).is_some()
     }
@@ -156,11 +160,13 @@ impl Gateway for Sandbox {
             GatewayStep::Confirm | GatewayStep::Retrieve => confirmed(charge),
             GatewayStep::Capture => IntentFact::Captured,
             GatewayStep::Cancel => IntentFact::Voided,
-            GatewayStep::Refund => {
-                IntentFact::Refunded(RefundId(format!("re_sandbox_{:032x}", charge.id.as_u128())))
-            }
+            GatewayStep::Refund => IntentFact::Captured,
         };
-        Ok(IntentReport { intent: Some(intent_of(charge)), fact })
+        let refund = (step == GatewayStep::Refund).then(|| {
+            let id = RefundId(format!("re_sandbox_{:032x}", charge.id.as_u128()));
+            Refund::told(id, RefundStatus::Succeeded)
+        });
+        Ok(IntentReport { refund, ..IntentReport::new(Some(intent_of(charge)), fact) })
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::domain::{
-    Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
-    IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition,
-    Price, Purchase, PurchaseCommand, PurchaseDecision, RefundId, Remembered, Session, SessionId,
-    Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId,
-    Write,
+    Account, Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion,
+    FailureCode, IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken,
+    Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision, Refund, RefundId,
+    RefundStatus, Remembered, Session, SessionId, Ticket, TicketCommand, TicketDecision,
+    TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
 };
 use crate::store::redb::open::open_existing;
 use crate::store::{
@@ -231,14 +231,29 @@ impl World {
     pub async fn pays(&self, order: OrderId) -> ChargeId {
         let charge = ChargeId::from_u128(self.id());
         let token = PaymentToken::parse("tok_visa").expect("a token");
-        self.decides(order, &PurchaseCommand::Pay { charge, token }, self.now()).await;
+        self.decides(
+            order,
+            &PurchaseCommand::Pay { charge, token, account: Account::Sandbox },
+            self.now(),
+        )
+        .await;
         charge
     }
 
     /// The gateway tells something of an order's latest charge.
     pub async fn hears(&self, order: OrderId, fact: IntentFact) {
         let charge = self.purchase(order).await.charge.expect("a charge");
-        let report = IntentReport { intent: Some(intent_of(&charge)), fact };
+        let report = IntentReport::new(Some(intent_of(&charge)), fact);
+        let command = PurchaseCommand::Report { charge: charge.id, report };
+        self.decides(order, &command, self.now()).await;
+    }
+
+    /// Somebody pays an order's latest charge back at the gateway.
+    pub async fn is_paid_back(&self, order: OrderId) {
+        let charge = self.purchase(order).await.charge.expect("a charge");
+        let refund = Refund::told(RefundId("re_1".to_owned()), RefundStatus::Succeeded);
+        let report = IntentReport::new(Some(intent_of(&charge)), IntentFact::Captured);
+        let report = IntentReport { refund: Some(refund), ..report };
         let command = PurchaseCommand::Report { charge: charge.id, report };
         self.decides(order, &command, self.now()).await;
     }
@@ -273,7 +288,7 @@ impl World {
         let declined = FailureCode::from_gateway("card_declined");
         self.hears(order, IntentFact::Declined(declined)).await;
         self.buys(order).await;
-        self.hears(order, IntentFact::Refunded(RefundId("re_1".to_owned()))).await;
+        self.is_paid_back(order).await;
         // Being paid, and being given back after the deadline.
         let order = self.locks(bob, tickets[6]).await;
         self.pays(order).await;

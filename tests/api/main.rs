@@ -22,6 +22,7 @@ mod limits;
 mod lists;
 mod logs;
 mod money;
+mod money_back;
 mod orders;
 mod overload;
 mod payments;

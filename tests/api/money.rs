@@ -104,7 +104,7 @@ async fn money_taken_for_an_order_that_is_over_is_paid_back_once() {
     wait(seconds(120)).await;
     let charge = ben.charge(&id(&charge)).await;
     assert_eq!(charge["status"], "Completed");
-    assert_eq!(charge["stripeRefundId"], "re_pi_model_0");
+    assert_eq!(charge["stripeRefundId"], "re_1_pi_model_0");
     assert_eq!(ben.order(&order).await["status"], "Cancelled");
     assert_eq!(world.status_of(&ticket).await, "Available");
     assert_eq!(world.gateway.captures_and_refunds(), (1, 1));

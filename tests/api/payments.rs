@@ -23,7 +23,7 @@ async fn a_paid_order_is_completed_and_its_ticket_sold() {
     let expected = json!({
         "id": charge["id"], "orderId": order, "status": "Completed", "amount": 2550,
         "currency": "usd", "stripeId": "pi_model_0", "stripeRefundId": null,
-        "failureCode": null, "createdAt": world.now().to_string(),
+        "refundStatus": null, "failureCode": null, "disputeStatus": null, "createdAt": world.now().to_string(),
     });
     assert_eq!(charge, expected);
     assert!(id(&charge).starts_with("charge_"));
@@ -187,8 +187,9 @@ async fn a_bank_that_wants_the_buyer_is_202_and_completes_once_it_is_content() {
     assert_eq!(charge["status"], "Created");
     assert_eq!(charge["clientSecret"], "pi_model_0_secret");
     assert_eq!(answer.header("location"), format!("{PAYMENTS}/{}", id(&charge)));
-    // The secret is in that answer and nowhere else.
-    assert!(ben.charge(&id(&charge)).await.get("clientSecret").is_none());
+    // The buyer may ask for the secret again while it is needed, and it is nowhere else.
+    assert_eq!(ben.charge(&id(&charge)).await["clientSecret"], "pi_model_0_secret");
+    assert!(ben.order(&order).await["charge"].get("clientSecret").is_none());
     let log = world.store.events(0, 100).await.unwrap();
     let told: Vec<_> = log.iter().map(EventJson::from).collect();
     let told = serde_json::to_string(&told).unwrap();
@@ -200,6 +201,43 @@ async fn a_bank_that_wants_the_buyer_is_202_and_completes_once_it_is_content() {
     assert_eq!(ben.order(&order).await["status"], "Completed");
     assert_eq!(world.status_of(&ticket).await, "Sold");
     assert_eq!(world.gateway.captures_and_refunds(), (1, 0));
+    assert!(ben.charge(&id(&charge)).await.get("clientSecret").is_none(), "nobody needs it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_waits_for_the_bank_can_be_given_up_for_another_card() {
+    let world = World::new().await;
+    let (ticket, ben) = (world.ticket().await, world.buyer("ben").await);
+    let order = ben.locks(&ticket).await;
+    let charge = id(&ben.pays_with(&order, "tok_authenticationRequired").await.is(202).value());
+    let path = format!("{PAYMENTS}/{charge}");
+    let cleo = world.buyer("cleo").await;
+    cleo.client.delete(&path).await.refused(404, "not_found");
+    world.anyone().delete(&path).await.refused(401, "unauthenticated");
+    // The gateway has not got round to it when the next card is tried.
+    for _ in 0..5 {
+        world.gateway.next(GatewayStep::Cancel, Fault::Fails);
+    }
+    ben.client.delete(&path).await.is(204);
+    ben.client.delete(&path).await.is(204);
+    let shown = ben.charge(&charge).await;
+    assert_eq!(
+        (&shown["status"], &shown["failureCode"]),
+        (&json!("Failed"), &json!("payment_given_up"))
+    );
+    assert!(shown.get("clientSecret").is_none());
+    assert_eq!(
+        ben.order(&order).await["status"],
+        "AwaitingPayment",
+        "also with one attempt allowed"
+    );
+    let paid = id(&ben.pays(&order).await.created());
+    ben.client.delete(&format!("{PAYMENTS}/{paid}")).await.refused(409, "payment_decided");
+    ben.client.delete(&path).await.is(204);
+    wait(seconds(120)).await;
+    assert_eq!(world.status_of(&ticket).await, "Sold");
+    assert_eq!((world.gateway.captures_and_refunds(), world.gateway.set_aside()), ((1, 0), 0));
+    assert_eq!(world.store.stats().unsettled_charges, 0);
 }
 
 #[tokio::test(start_paused = true)]

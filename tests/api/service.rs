@@ -64,6 +64,7 @@ async fn the_description_names_every_route_and_is_sound() {
         "DELETE /api/orders/{id}",
         "POST /api/payments",
         "GET /api/payments/{id}",
+        "DELETE /api/payments/{id}",
         "GET /healthz",
         "GET /readyz",
     ] {

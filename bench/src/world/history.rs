@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gittix::domain::{
-    ChargeId, Commit, Currency, Email, Event, IntentFact, IntentId, IntentReport, Order, OrderId,
-    PaymentToken, Precondition, Purchase, PurchaseCommand, PurchaseDecision, Session, Ticket,
-    TicketCommand, TicketDecision, TicketDemand, Timestamp, User, UserId, Write,
+    Account, ChargeId, Commit, Currency, Email, Event, IntentFact, IntentId, IntentReport, Order,
+    OrderId, PaymentToken, Precondition, Purchase, PurchaseCommand, PurchaseDecision, Session,
+    Ticket, TicketCommand, TicketDecision, TicketDemand, Timestamp, User, UserId, Write,
 };
 
 use super::{SESSION, World, id, timestamp};
@@ -86,10 +86,10 @@ impl Story {
         let intent = IntentId(format!("pi_sandbox_{:032x}", charge.as_u128()));
         let report = |fact| PurchaseCommand::Report {
             charge,
-            report: IntentReport { intent: Some(intent.clone()), fact },
+            report: IntentReport::new(Some(intent.clone()), fact),
         };
         let commands = [
-            PurchaseCommand::Pay { charge, token },
+            PurchaseCommand::Pay { charge, token, account: Account::Sandbox },
             report(IntentFact::Open),
             report(IntentFact::Authorised),
             report(IntentFact::Captured),

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::kind::{Call, EffectKind, Unsettled};
-use crate::domain::{Charge, ChargeId, GatewayStep, IntentReport, OrderId};
+use crate::domain::{Charge, ChargeId, GatewayStep, IntentFact, IntentReport, OrderId};
 use crate::payments::{GatewayError, SharedGateway};
 use crate::store::{ReadError, SharedStore};
 
 /// The longest pause while the buyer is before their bank: the lock runs out meanwhile.
 pub const LONGEST_PAUSE_FOR_BUYER: Duration = Duration::from_secs(5);
+
+/// The longest pause while a bank has a refund before it, which takes days.
+pub const LONGEST_PAUSE_FOR_REFUND: Duration = Duration::from_secs(60 * 60);
 
 /// One step of a charge at the gateway. Its idempotency key follows from both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,11 @@ impl EffectKind for Charges {
     const NAME: &'static str = "charge";
 
     async fn perform(&self, call: &ChargeCall) -> Result<IntentReport, GatewayError> {
-        self.gateway.perform(call.step, &call.charge).await
+        let ChargeCall { step, charge } = call;
+        if !charge.is_within_reach_of(self.gateway.account()) {
+            return Ok(IntentReport::new(charge.intent().cloned(), IntentFact::OutOfReach));
+        }
+        self.gateway.perform(*step, charge).await
     }
 
     fn lost(why: &str) -> GatewayError {

@@ -194,7 +194,7 @@ impl<K: EffectKind> Reconciler<K> {
 impl<C: Call> Schedule<C> {
     fn try_later(&mut self, key: C::Key, owner: C::Owner, reason: String, within: Duration) {
         let tries = self.pending.get(&key).map_or(0, |entry| entry.tries).saturating_add(1);
-        let next_try = Instant::now() + pause_after(tries).min(within);
+        let next_try = Instant::now() + pause_after(tries, within);
         self.schedule(key, Entry { owner, tries, last_error: Some(reason), next_try });
     }
 
@@ -263,9 +263,9 @@ impl<C: Call> Schedule<C> {
 }
 
 /// The pause after that many calls in a row that led nowhere.
-fn pause_after(tries: u32) -> Duration {
+fn pause_after(tries: u32, longest: Duration) -> Duration {
     let doublings = tries.saturating_sub(1).min(16);
-    FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+    FIRST_PAUSE.saturating_mul(1 << doublings).min(longest)
 }
 
 #[cfg(test)]
@@ -273,11 +273,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_minute_and_no_further() {
-        assert_eq!(pause_after(1), Duration::from_millis(500));
-        assert_eq!(pause_after(2), Duration::from_secs(1));
-        assert_eq!(pause_after(7), Duration::from_secs(32));
-        assert_eq!(pause_after(8), Duration::from_secs(60));
-        assert_eq!(pause_after(u32::MAX), Duration::from_secs(60));
+    fn pauses_grow_to_the_longest_and_no_further() {
+        let pause = |tries| pause_after(tries, LONGEST_PAUSE);
+        assert_eq!(pause(1), Duration::from_millis(500));
+        assert_eq!(pause(2), Duration::from_secs(1));
+        assert_eq!(pause(7), Duration::from_secs(32));
+        assert_eq!(pause(8), Duration::from_secs(60));
+        assert_eq!(pause(u32::MAX), Duration::from_secs(60));
+        let hour = Duration::from_secs(60 * 60);
+        assert_eq!(pause_after(8, hour), Duration::from_secs(64));
+        assert_eq!(pause_after(u32::MAX, hour), hour);
     }
 }

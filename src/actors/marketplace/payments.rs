@@ -11,8 +11,8 @@ use crate::actors::error::MarketError;
 use crate::actors::idempotency::IdempotencyKey;
 use crate::actors::order::{OrderRequest, Payment};
 use crate::domain::{
-    Charge, ChargeId, GatewayStep, IntentId, IntentReport, OrderId, PaymentToken, Price, Purchase,
-    UserId,
+    Charge, ChargeId, Finding, GatewayStep, IntentId, IntentReport, OrderId, PaymentToken, Price,
+    Purchase, UserId,
 };
 
 /// A charge that is being brought to its end.
@@ -58,7 +58,8 @@ impl Marketplace {
             return Err(MarketError::UnknownToken);
         }
         let charge = ChargeId::from_u128(context.ids.mint());
-        let payment = OrderRequest::Pay(Payment { by, charge, token, key });
+        let account = self.parts.gateway.account();
+        let payment = OrderRequest::Pay(Payment { by, charge, token, account, key });
         let answer = self.parts.orders.ask(order, payment);
         match tokio::time::timeout(context.settings.answer_within, answer).await {
             Ok(answer) => answer,
@@ -71,6 +72,33 @@ impl Marketplace {
                 Ok(Purchase { order, charge: Some(charge.ok_or(MarketError::Unavailable)?) })
             }
         }
+    }
+
+    /// Gives up an attempt to pay that is not decided. Another card may be tried at once.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::domain::PurchaseRejection::Decided`] if it is,
+    /// [`MarketError::NotFound`] if the order is not that buyer's.
+    pub async fn give_up(&self, charge: &Charge, by: UserId) -> Result<(), MarketError> {
+        let request = OrderRequest::GiveUp { by, charge: charge.id };
+        self.parts.orders.ask(charge.order, request).await.map(|_| ())
+    }
+
+    /// Brings a charge to its end by an operator's word. Returns the charge as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::domain::PurchaseRejection::NothingToSettle`] if it leaves nothing open, or not
+    /// that.
+    pub async fn settle(&self, id: ChargeId, finding: Finding) -> Result<Charge, MarketError> {
+        let store = &self.parts.context.store;
+        let charge = store.charge(id).await?.ok_or(MarketError::NotFound)?;
+        let request = OrderRequest::Settle { charge: id, finding };
+        let after = self.parts.orders.ask(charge.order, request).await?;
+        let after = after.charge.filter(|after| after.id == id).ok_or(MarketError::NotFound)?;
+        warn!(charge = %id, ?finding, phase = after.phase.name(), "settled by an operator");
+        Ok(after)
     }
 
     /// Applies what the gateway tells of a charge without having been asked.

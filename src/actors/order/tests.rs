@@ -22,7 +22,7 @@ fn made() -> Known {
 
 fn payment(by: UserId) -> OrderRequest {
     let token = PaymentToken::parse("tok_visa").unwrap();
-    OrderRequest::Pay(Payment { by, charge: CHARGE, token, key: None })
+    OrderRequest::Pay(Payment { by, charge: CHARGE, token, account: Account::Sandbox, key: None })
 }
 
 fn told(step: GatewayStep, fact: IntentFact) -> OrderRequest {
@@ -30,7 +30,7 @@ fn told(step: GatewayStep, fact: IntentFact) -> OrderRequest {
     OrderRequest::Report {
         charge: CHARGE,
         step: Some(step),
-        result: Ok(IntentReport { intent, fact }),
+        result: Ok(IntentReport::new(intent, fact)),
     }
 }
 
@@ -150,7 +150,7 @@ fn a_buyer_before_their_bank_is_asked_about_every_few_seconds() {
 fn what_the_gateway_tells_unasked_ends_no_call() {
     let begun = paid_until(GatewayStep::Create);
     let intent = Some(IntentId("pi_1".to_owned()));
-    let result = Ok(IntentReport { intent, fact: IntentFact::Open });
+    let result = Ok(IntentReport::new(intent, IntentFact::Open));
     let report = OrderRequest::Report { charge: CHARGE, step: None, result };
     assert!(!ask(&begun, &report, NOW).effects.contains(&Effect::Returned(CHARGE)));
 }
@@ -207,7 +207,13 @@ fn what_is_told_of_an_earlier_charge_leaves_the_latest_to_be_read_again() {
     let failed = decision.change.unwrap().after.unwrap();
     let second = ChargeId::from_u128(6);
     let token = PaymentToken::parse("tok_visa").unwrap();
-    let again = OrderRequest::Pay(Payment { by: BUYER, charge: second, token, key: None });
+    let again = OrderRequest::Pay(Payment {
+        by: BUYER,
+        charge: second,
+        token,
+        account: Account::Sandbox,
+        key: None,
+    });
     let Ok(decision) = decide(&failed, &again, 2, NOW) else { panic!("a second attempt") };
     let known = decision.change.unwrap().after.unwrap();
     let known = Known { earlier: failed.purchase.charge, ..known };

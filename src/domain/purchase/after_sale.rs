@@ -1,7 +1,7 @@
 //! What happens at the gateway after a sale, and intents that are not the charge's own.
 
 use super::*;
-use crate::domain::{OrderId, Price, Ticket, TicketId, Title, UserId};
+use crate::domain::{OrderId, Price, RefundId, Ticket, TicketId, Title, UserId};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const DEADLINE: Timestamp = Timestamp::from_millis(901_000);
@@ -27,15 +27,28 @@ fn sold() -> Purchase {
     purchase(OrderState::Completed, ChargePhase::Completed { intent: intent("pi_1") })
 }
 
-fn report(purchase: &Purchase, name: &str, fact: IntentFact) -> PurchaseDecision {
-    let report = IntentReport { intent: Some(intent(name)), fact };
+fn taken(refund: Option<(&str, RefundStatus)>, dispute: Option<DisputeStatus>) -> IntentReport {
+    let refund = refund.map(|(id, status)| Refund::told(RefundId(id.to_owned()), status));
+    let report = IntentReport::new(Some(intent("pi_1")), IntentFact::Captured);
+    IntentReport { refund, dispute, ..report }
+}
+
+fn refunded(status: RefundStatus) -> IntentReport {
+    taken(Some(("re_1", status)), None)
+}
+
+fn disputed(status: DisputeStatus) -> IntentReport {
+    taken(None, Some(status))
+}
+
+fn told(purchase: &Purchase, report: IntentReport) -> PurchaseDecision {
     let command = PurchaseCommand::Report { charge: CHARGE, report };
     purchase.decide(&command, 1, NOW).expect("reports are never refused")
 }
 
 /// The purchase after a report that must change it, and change neither order nor ticket.
-fn after(purchase: &Purchase, fact: IntentFact) -> Purchase {
-    let PurchaseDecision::Changed(change) = report(purchase, "pi_1", fact) else {
+fn after(purchase: &Purchase, report: IntentReport) -> Purchase {
+    let PurchaseDecision::Changed(change) = told(purchase, report) else {
         panic!("nothing changed")
     };
     assert_eq!(change.ticket, None, "the ticket stays where it is");
@@ -44,46 +57,95 @@ fn after(purchase: &Purchase, fact: IntentFact) -> Purchase {
     change.after
 }
 
-fn dispute(purchase: &Purchase) -> Option<DisputeStatus> {
-    purchase.view().charge.and_then(|charge| charge.dispute)
+fn owing() -> Purchase {
+    let state = OrderState::Cancelled(CancelReason::Expired);
+    purchase(state, ChargePhase::Refunding { intent: intent("pi_1") })
+}
+
+fn shown(purchase: &Purchase) -> (&'static str, Option<RefundStatus>, Option<DisputeStatus>) {
+    let charge = purchase.charge.as_ref().expect("a charge");
+    let refund = charge.refund.as_ref().map(|refund| refund.status);
+    (charge.phase.name(), refund, charge.dispute)
 }
 
 #[test]
 fn a_dispute_is_shown_until_it_is_decided_and_never_opens_again() {
-    let open = after(&sold(), IntentFact::Disputed(DisputeStatus::Open));
-    assert_eq!(dispute(&open), Some(DisputeStatus::Open));
+    let open = after(&sold(), disputed(DisputeStatus::Open));
+    assert_eq!(shown(&open), ("Completed", None, Some(DisputeStatus::Open)));
     for decided in [DisputeStatus::Won, DisputeStatus::Lost] {
-        let end = after(&open, IntentFact::Disputed(decided));
-        assert_eq!(dispute(&end), Some(decided));
+        let end = after(&open, disputed(decided));
+        assert_eq!(shown(&end), ("Completed", None, Some(decided)));
         assert_eq!(end.next_step(), None, "nothing is owed");
-        for late in [decided, DisputeStatus::Open] {
-            let late = report(&end, "pi_1", IntentFact::Disputed(late));
-            assert_eq!(late, PurchaseDecision::Unchanged);
+        for late in [Some(decided), Some(DisputeStatus::Open), None] {
+            assert_eq!(told(&end, taken(None, late)), PurchaseDecision::Unchanged);
         }
-        assert_eq!(report(&end, "pi_1", IntentFact::Captured), PurchaseDecision::Unchanged);
     }
 }
 
 #[test]
 fn a_refund_from_outside_is_shown_and_the_sale_stands() {
-    let disputed = after(&sold(), IntentFact::Disputed(DisputeStatus::Open));
-    for before in [sold(), disputed] {
-        let end = after(&before, IntentFact::Refunded(RefundId("re_1".to_owned())));
-        let charge = end.view().charge.expect("a charge");
-        assert_eq!(charge.refund, Some(RefundId("re_1".to_owned())));
-        assert_eq!(end.next_step(), None);
+    let end = after(&sold(), refunded(RefundStatus::Succeeded));
+    assert_eq!(shown(&end), ("Refunded", Some(RefundStatus::Succeeded), None));
+    assert_eq!(end.next_step(), None);
+}
+
+#[test]
+fn neither_refund_nor_dispute_hides_the_other() {
+    use {DisputeStatus::Open, RefundStatus::Succeeded};
+    let refund_first =
+        after(&after(&sold(), refunded(Succeeded)), taken(Some(("re_1", Succeeded)), Some(Open)));
+    let dispute_first =
+        after(&after(&sold(), disputed(Open)), taken(Some(("re_1", Succeeded)), Some(Open)));
+    for both in [refund_first, dispute_first] {
+        assert_eq!(shown(&both), ("Refunded", Some(Succeeded), Some(Open)));
+        // What one report leaves out is not forgotten.
+        assert_eq!(told(&both, refunded(Succeeded)), PurchaseDecision::Unchanged);
+        assert_eq!(told(&both, disputed(Open)), PurchaseDecision::Unchanged);
     }
 }
 
 #[test]
+fn a_pending_refund_is_not_a_refund_and_a_failed_one_is_owed_still() {
+    let pending = after(&owing(), refunded(RefundStatus::Pending));
+    assert_eq!(shown(&pending), ("Refunding", Some(RefundStatus::Pending), None));
+    assert_eq!(pending.next_step(), Some(GatewayStep::Refund));
+    let failed = after(&pending, refunded(RefundStatus::Failed));
+    assert_eq!(shown(&failed), ("Refunding", Some(RefundStatus::Failed), None));
+    assert_eq!(failed.next_step(), Some(GatewayStep::Refund), "it is tried again");
+    // Late reports of the one that failed change nothing; another one does.
+    for late in [RefundStatus::Pending, RefundStatus::Succeeded, RefundStatus::Failed] {
+        assert_eq!(told(&failed, refunded(late)), PurchaseDecision::Unchanged);
+    }
+    let end = after(&failed, taken(Some(("re_2", RefundStatus::Succeeded)), None));
+    assert_eq!(shown(&end), ("Refunded", Some(RefundStatus::Succeeded), None));
+    assert_eq!(end.next_step(), None);
+}
+
+#[test]
+fn a_refund_that_the_bank_sends_back_is_owed_again() {
+    let done = after(&owing(), refunded(RefundStatus::Succeeded));
+    assert_eq!(done.next_step(), None);
+    let back = after(&done, refunded(RefundStatus::Failed));
+    assert_eq!(shown(&back), ("Refunding", Some(RefundStatus::Failed), None));
+    // Of a sale it is nobody's to try again but the operator's, who is told.
+    let done = after(&sold(), refunded(RefundStatus::Succeeded));
+    let back = after(&done, refunded(RefundStatus::Failed));
+    assert_eq!(shown(&back), ("Completed", Some(RefundStatus::Failed), None));
+    assert_eq!(
+        back.next_step(),
+        Some(GatewayStep::Retrieve),
+        "it is looked at until it is settled"
+    );
+}
+
+#[test]
 fn what_the_bank_has_paid_back_is_not_paid_back_again() {
-    let state = OrderState::Cancelled(CancelReason::Expired);
-    let refunding = purchase(state, ChargePhase::Refunding { intent: intent("pi_1") });
-    let end = after(&refunding, IntentFact::Disputed(DisputeStatus::Lost));
+    let end = after(&owing(), disputed(DisputeStatus::Lost));
+    assert_eq!(shown(&end), ("Refunded", None, Some(DisputeStatus::Lost)));
     assert_eq!(end.next_step(), None);
     for undecided in [DisputeStatus::Open, DisputeStatus::Won] {
-        let decision = report(&refunding, "pi_1", IntentFact::Disputed(undecided));
-        assert_eq!(decision, PurchaseDecision::Unchanged, "the refund is still owed");
+        let still = after(&owing(), disputed(undecided));
+        assert_eq!(still.next_step(), Some(GatewayStep::Refund), "the refund is still owed");
     }
 }
 
@@ -92,11 +154,12 @@ fn another_intent_of_the_charge_says_nothing_about_its_own() {
     let state = OrderState::Cancelled(CancelReason::Buyer);
     let code = FailureCode::order_cancelled();
     let voiding = purchase(state, ChargePhase::Voiding { intent: intent("pi_1"), code });
+    let stray = |fact| IntentReport::new(Some(intent("pi_2")), fact);
     for fact in [IntentFact::Voided, IntentFact::Captured] {
-        assert_eq!(report(&voiding, "pi_2", fact), PurchaseDecision::Unchanged);
+        assert_eq!(told(&voiding, stray(fact)), PurchaseDecision::Unchanged);
     }
     for fact in [IntentFact::Open, IntentFact::Authorised] {
-        let stray = PurchaseDecision::Tidy(intent("pi_2"));
-        assert_eq!(report(&voiding, "pi_2", fact), stray);
+        let tidied = PurchaseDecision::Tidy(intent("pi_2"));
+        assert_eq!(told(&voiding, stray(fact)), tidied);
     }
 }

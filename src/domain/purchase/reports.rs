@@ -15,7 +15,7 @@ impl Purchase {
         now: Timestamp,
     ) -> PurchaseDecision {
         // For a report on an earlier attempt the caller passes the purchase with that charge.
-        // It was settled before the next could start, so only its own row can change.
+        // It takes no money any more when the next one starts, so only its own row can change.
         let Some(charge) = self.charge.as_ref().filter(|charge| charge.id == id) else {
             return PurchaseDecision::Unchanged;
         };
@@ -25,23 +25,22 @@ impl Purchase {
         {
             return report_on_stray(other, fact);
         }
+        let heard = &after_hearing(charge, report);
         match &charge.phase {
             ChargePhase::Intent => self.report_on_intent(charge, known, fact, max_attempts, now),
-            ChargePhase::Created { intent } => {
-                self.report_on_confirm(charge, intent, fact, max_attempts, now)
+            ChargePhase::Created { intent } | ChargePhase::Confirming { intent, .. } => {
+                self.report_on_confirm(heard, intent, fact, max_attempts, now)
             }
-            ChargePhase::Confirming { intent, .. } => {
-                self.report_on_confirm(charge, intent, fact, max_attempts, now)
-            }
-            ChargePhase::Capturing { intent } => self.report_on_capture(charge, intent, fact, now),
+            ChargePhase::Capturing { intent } => self.report_on_capture(heard, intent, fact, now),
             ChargePhase::Voiding { intent, code } => {
-                self.report_on_void(charge, intent, code, fact, now)
+                self.report_on_void(heard, intent, code, fact, now)
             }
-            ChargePhase::Refunding { intent } => self.report_on_refund(charge, intent, fact, now),
-            ChargePhase::Completed { intent } => self.report_on_sale(charge, intent, fact, now),
-            ChargePhase::Disputed { intent, .. } => self.report_on_sale(charge, intent, fact, now),
-            ChargePhase::Refunded { .. } => PurchaseDecision::Unchanged,
-            ChargePhase::Failed { .. } => self.report_on_failed(charge, known, fact, now),
+            ChargePhase::Refunding { intent }
+            | ChargePhase::Completed { intent }
+            | ChargePhase::Refunded { intent } => {
+                self.report_on_taken(charge, heard, intent, fact, now)
+            }
+            ChargePhase::Failed { .. } => self.report_on_failed(heard, known, fact, now),
         }
     }
 
@@ -60,15 +59,18 @@ impl Purchase {
                 let phase = ChargePhase::Failed { intent: None, code: code.clone() };
                 self.fail_attempt(charge, phase, max_attempts, now)
             }
+            (_, IntentFact::OutOfReach) => {
+                let code = FailureCode::provider_changed();
+                let phase = ChargePhase::Failed { intent: None, code };
+                self.fail_attempt(charge, phase, max_attempts, now)
+            }
             (
                 None,
                 IntentFact::Open
                 | IntentFact::NeedsBuyer(_)
                 | IntentFact::Authorised
                 | IntentFact::Captured
-                | IntentFact::Voided
-                | IntentFact::Refunded(_)
-                | IntentFact::Disputed(_),
+                | IntentFact::Voided,
             ) => PurchaseDecision::Unchanged,
             (
                 Some(intent),
@@ -78,9 +80,7 @@ impl Purchase {
                 | IntentFact::Refused(_)
                 | IntentFact::Authorised
                 | IntentFact::Captured
-                | IntentFact::Voided
-                | IntentFact::Refunded(_)
-                | IntentFact::Disputed(_),
+                | IntentFact::Voided,
             ) => self.move_charge(charge, ChargePhase::Created { intent: intent.clone() }, now),
         }
     }
@@ -103,7 +103,7 @@ impl Purchase {
                 }
                 let client_secret = client_secret.clone();
                 let phase = ChargePhase::Confirming { intent, client_secret };
-                self.show_charge(charge, phase, |_| None, now)
+                self.show_charge(charge, phase, |_| Vec::new(), now)
             }
             // The buyer's browser could confirm the intent again with its client secret, so it
             // is cancelled before the charge counts as settled.
@@ -120,14 +120,18 @@ impl Purchase {
                 let phase = ChargePhase::Failed { intent: Some(intent), code };
                 self.fail_attempt(charge, phase, max_attempts, now)
             }
+            // Nobody is left who could capture it: what may be set aside there lapses by itself.
+            IntentFact::OutOfReach => {
+                let code = FailureCode::provider_changed();
+                let phase = ChargePhase::Failed { intent: Some(intent), code };
+                self.fail_attempt(charge, phase, max_attempts, now)
+            }
             IntentFact::Authorised if self.is_overdue(now) => self.end(CancelReason::Expired, now),
             IntentFact::Authorised => {
                 self.move_charge(charge, ChargePhase::Capturing { intent }, now)
             }
-            // Somebody captured it by hand while the order still holds its ticket. A dispute is
-            // seen when the gateway is looked at next.
-            IntentFact::Captured | IntentFact::Disputed(_) => self.complete(charge, intent, now),
-            IntentFact::Refunded(refund) => self.end_refunded(charge, intent, refund, now),
+            // Somebody captured it by hand while the order still holds its ticket.
+            IntentFact::Captured => self.money_taken(charge, intent, now),
         }
     }
 
@@ -140,7 +144,7 @@ impl Purchase {
     ) -> PurchaseDecision {
         let intent = intent.clone();
         match fact {
-            IntentFact::Captured | IntentFact::Disputed(_) => self.complete(charge, intent, now),
+            IntentFact::Captured => self.money_taken(charge, intent, now),
             // Older facts, or a capture that did not come through: it is asked for again.
             // A decline is among them, for a declined intent may be confirmed again: one that was
             // seen before the authorisation can be told after it.
@@ -154,8 +158,26 @@ impl Purchase {
                 let code = FailureCode::cancelled_at_gateway();
                 self.end_by_gateway(charge, ChargePhase::Failed { intent: Some(intent), code }, now)
             }
-            IntentFact::Refunded(refund) => self.end_refunded(charge, intent, refund, now),
+            // Whether the money was taken can't be known, so if it is real somebody has to look.
+            IntentFact::OutOfReach
+                if charge.is_of_real_money() && !planted(Bug::ForgottenCapture) =>
+            {
+                PurchaseDecision::Unchanged
+            }
+            IntentFact::OutOfReach => {
+                let code = FailureCode::provider_changed();
+                self.end_by_gateway(charge, ChargePhase::Failed { intent: Some(intent), code }, now)
+            }
         }
+    }
+
+    /// Money is seen to be taken while the order holds its ticket: it is sold, unless the money
+    /// is on its way back already.
+    fn money_taken(&self, charge: &Charge, intent: IntentId, now: Timestamp) -> PurchaseDecision {
+        if charge.refund.as_ref().is_some_and(Refund::is_under_way) {
+            return self.end_by_gateway(charge, owed(charge, intent), now);
+        }
+        self.complete(charge, intent, now)
     }
 
     fn report_on_void(
@@ -166,15 +188,14 @@ impl Purchase {
         fact: &IntentFact,
         now: Timestamp,
     ) -> PurchaseDecision {
-        let intent = intent.clone();
         match fact {
-            // Buyers were told of the failure when the voiding began.
-            IntentFact::Voided => {
-                let phase = ChargePhase::Failed { intent: Some(intent), code: code.clone() };
-                self.move_charge(charge, phase, now)
+            // Buyers were told of the failure when the voiding began. What is out of reach can't
+            // be captured by anybody here, and lapses by itself.
+            IntentFact::Voided | IntentFact::OutOfReach => {
+                let (intent, code) = (Some(intent.clone()), code.clone());
+                self.move_charge(charge, ChargePhase::Failed { intent, code }, now)
             }
-            IntentFact::Captured | IntentFact::Disputed(_) => self.pay_back(charge, intent, now),
-            IntentFact::Refunded(refund) => self.refunded(charge, intent, refund, now),
+            IntentFact::Captured => self.pay_back(charge, intent.clone(), now),
             // Not given back yet: the cancelling is asked for again. A declined intent holds
             // nothing but could still be confirmed by whoever has its client secret.
             IntentFact::Open
@@ -185,58 +206,43 @@ impl Purchase {
         }
     }
 
-    fn report_on_refund(
+    /// What becomes of money that was taken. For a sale, operators and cardholders do that, and
+    /// the order and the ticket stand: whether a refunded ticket is sold again is for people to
+    /// decide. For an order that is over, the money is owed until it is back.
+    fn report_on_taken(
         &self,
         charge: &Charge,
+        heard: &Charge,
         intent: &IntentId,
         fact: &IntentFact,
         now: Timestamp,
     ) -> PurchaseDecision {
         match fact {
-            IntentFact::Refunded(refund) => self.refunded(charge, intent.clone(), refund, now),
-            // The bank has paid the buyer back: a refund of ours would be a second one.
-            IntentFact::Disputed(status @ DisputeStatus::Lost) => {
-                self.disputed(charge, intent.clone(), *status, now)
+            IntentFact::Captured => {
+                let intent = intent.clone();
+                let phase =
+                    if self.is_sold_by(charge) { sold(heard, intent) } else { owed(heard, intent) };
+                if *heard == *charge && phase == charge.phase {
+                    return PurchaseDecision::Unchanged;
+                }
+                self.show_charge(heard, phase, |after| told_of_money(charge, after), now)
+            }
+            // Money that was never real need not be paid back; real money is for people to see to.
+            IntentFact::OutOfReach if !charge.is_of_real_money() && charge.is_unsettled() => {
+                if self.is_sold_by(charge) {
+                    return self.close_refund(charge, now);
+                }
+                let code = FailureCode::provider_changed();
+                let phase = ChargePhase::Failed { intent: Some(intent.clone()), code };
+                self.show_charge(charge, phase, |c| vec![Event::ChargeFailed(c.view())], now)
             }
             IntentFact::Open
             | IntentFact::NeedsBuyer(_)
             | IntentFact::Declined(_)
             | IntentFact::Refused(_)
             | IntentFact::Authorised
-            | IntentFact::Captured
-            | IntentFact::Disputed(DisputeStatus::Open | DisputeStatus::Won)
-            | IntentFact::Voided => PurchaseDecision::Unchanged,
-        }
-    }
-
-    /// What operators and cardholders do after a sale. The order and the ticket stand: whether
-    /// a refunded ticket is sold again is for people to decide.
-    fn report_on_sale(
-        &self,
-        charge: &Charge,
-        intent: &IntentId,
-        fact: &IntentFact,
-        now: Timestamp,
-    ) -> PurchaseDecision {
-        match fact {
-            IntentFact::Refunded(refund) => self.refunded(charge, intent.clone(), refund, now),
-            IntentFact::Disputed(status) => match &charge.phase {
-                // A late report must not open again what was decided.
-                ChargePhase::Disputed { status: known, .. }
-                    if known == status
-                        || (*status == DisputeStatus::Open && !planted(Bug::ReopenedDispute)) =>
-                {
-                    PurchaseDecision::Unchanged
-                }
-                _ => self.disputed(charge, intent.clone(), *status, now),
-            },
-            IntentFact::Open
-            | IntentFact::NeedsBuyer(_)
-            | IntentFact::Declined(_)
-            | IntentFact::Refused(_)
-            | IntentFact::Authorised
-            | IntentFact::Captured
-            | IntentFact::Voided => PurchaseDecision::Unchanged,
+            | IntentFact::Voided
+            | IntentFact::OutOfReach => PurchaseDecision::Unchanged,
         }
     }
 
@@ -256,12 +262,58 @@ impl Purchase {
             IntentFact::Open | IntentFact::NeedsBuyer(_) | IntentFact::Authorised => {
                 PurchaseDecision::Tidy(intent)
             }
-            IntentFact::Captured | IntentFact::Disputed(_) => self.pay_back(charge, intent, now),
+            // Whoever took it has paid it back.
+            IntentFact::Captured if charge.refund.as_ref().is_some_and(Refund::has_succeeded) => {
+                PurchaseDecision::Unchanged
+            }
+            IntentFact::Captured => self.pay_back(charge, intent, now),
             IntentFact::Declined(_)
             | IntentFact::Refused(_)
             | IntentFact::Voided
-            | IntentFact::Refunded(_) => PurchaseDecision::Unchanged,
+            | IntentFact::OutOfReach => PurchaseDecision::Unchanged,
         }
+    }
+
+    /// Money was taken for an order that is over.
+    fn pay_back(&self, charge: &Charge, intent: IntentId, now: Timestamp) -> PurchaseDecision {
+        let phase = owed(charge, intent);
+        self.show_charge(charge, phase, told_of_taking, now)
+    }
+
+    /// Whether the order was paid by that charge.
+    fn is_sold_by(&self, charge: &Charge) -> bool {
+        self.order.state == OrderState::Completed && self.order.charge == Some(charge.id)
+    }
+}
+
+/// The charge with what a report tells of refunds and disputes. What is known is not forgotten
+/// for a report that is older.
+fn after_hearing(charge: &Charge, report: &IntentReport) -> Charge {
+    let refund = learn_refund(charge.refund.as_ref(), report.refund.as_ref());
+    let dispute = learn_dispute(charge.dispute, report.dispute);
+    Charge { refund, dispute, ..charge.clone() }
+}
+
+/// How a sale stands whose money may have been paid back by hand.
+fn sold(charge: &Charge, intent: IntentId) -> ChargePhase {
+    if charge.refund.as_ref().is_some_and(Refund::has_succeeded) {
+        ChargePhase::Refunded { intent }
+    } else {
+        ChargePhase::Completed { intent }
+    }
+}
+
+/// How money stands that was taken for nothing: it is owed until the buyer has it back, be it by
+/// a refund or because the bank has decided so. A pending refund is none yet.
+fn owed(charge: &Charge, intent: IntentId) -> ChargePhase {
+    let is_refunded = charge.refund.as_ref().is_some_and(|refund| {
+        refund.has_succeeded() || (planted(Bug::HastyRefund) && refund.is_under_way())
+    });
+    // A refund of ours on top of that would be a second one.
+    if is_refunded || charge.dispute == Some(DisputeStatus::Lost) {
+        ChargePhase::Refunded { intent }
+    } else {
+        ChargePhase::Refunding { intent }
     }
 }
 
@@ -277,7 +329,6 @@ fn report_on_stray(intent: &IntentId, fact: &IntentFact) -> PurchaseDecision {
         | IntentFact::Refused(_)
         | IntentFact::Captured
         | IntentFact::Voided
-        | IntentFact::Refunded(_)
-        | IntentFact::Disputed(_) => PurchaseDecision::Unchanged,
+        | IntentFact::OutOfReach => PurchaseDecision::Unchanged,
     }
 }

@@ -6,8 +6,8 @@ mod walks;
 
 use super::*;
 use crate::domain::{
-    CancelReason, ChargeStatus, Currency, OrderId, Price, Ticket, TicketCommand, TicketDecision,
-    TicketId, TicketState, Title, UserId,
+    CancelReason, ChargeStatus, Currency, OrderId, Price, RefundId, Ticket, TicketCommand,
+    TicketDecision, TicketId, TicketState, Title, UserId,
 };
 
 const SELLER: UserId = UserId::from_u128(1);
@@ -47,8 +47,8 @@ fn secret() -> ClientSecret {
     ClientSecret("secret".to_owned())
 }
 
-fn refund() -> RefundId {
-    RefundId("re_1".to_owned())
+fn refund(status: RefundStatus) -> Refund {
+    Refund::told(RefundId("re_1".to_owned()), status)
 }
 
 /// An order that has just been made.
@@ -65,7 +65,9 @@ fn purchase(state: OrderState, phase: Option<ChargePhase>) -> Purchase {
         let charge = Charge::new(CHARGE, &purchase.order, token(), Timestamp::from_millis(1));
         purchase.order.attempts = 1;
         purchase.order.charge = Some(CHARGE);
-        purchase.charge = Some(Charge { phase, ..charge });
+        let is_paid_back = matches!(phase, ChargePhase::Refunded { .. });
+        let refund = is_paid_back.then(|| refund(RefundStatus::Succeeded));
+        purchase.charge = Some(Charge { phase, refund, ..charge });
     }
     purchase
 }
@@ -79,12 +81,26 @@ fn facts() -> Vec<IntentFact> {
         IntentFact::Authorised,
         IntentFact::Captured,
         IntentFact::Voided,
-        IntentFact::Refunded(refund()),
-        IntentFact::Disputed(DisputeStatus::Open),
+        IntentFact::OutOfReach,
     ]
 }
 
-fn report(fact: IntentFact) -> PurchaseCommand {
-    let report = IntentReport { intent: Some(intent()), fact };
+/// Every fact, and all that can become of money that was taken.
+fn reports() -> Vec<IntentReport> {
+    let told = |fact| IntentReport::new(Some(intent()), fact);
+    let refunded =
+        |status| IntentReport { refund: Some(refund(status)), ..told(IntentFact::Captured) };
+    let disputed = |status| IntentReport { dispute: Some(status), ..told(IntentFact::Captured) };
+    let refunds = [RefundStatus::Pending, RefundStatus::Succeeded, RefundStatus::Failed];
+    let disputes = [DisputeStatus::Open, DisputeStatus::Lost];
+    let facts = facts().into_iter().map(told);
+    facts.chain(refunds.map(refunded)).chain(disputes.map(disputed)).collect()
+}
+
+fn tell(report: IntentReport) -> PurchaseCommand {
     PurchaseCommand::Report { charge: CHARGE, report }
+}
+
+fn report(fact: IntentFact) -> PurchaseCommand {
+    tell(IntentReport::new(Some(intent()), fact))
 }

@@ -61,6 +61,7 @@ codes! {
     OrderCancelled "order_cancelled" CONFLICT "The order has been cancelled."
     OrderExpired "order_expired" CONFLICT "The time to pay for the order is over."
     PaymentInProgress "payment_in_progress" CONFLICT "A payment for the order is under way."
+    PaymentDecided "payment_decided" CONFLICT "The payment is decided, so it cannot be given up."
     EmailInUse "email_in_use" CONFLICT "An account with this email exists."
     IdempotencyInProgress "idempotency_in_progress" CONFLICT "The first request with this idempotency key has not been answered yet."
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is not at a version that `if-match` names."

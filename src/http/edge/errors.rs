@@ -97,6 +97,13 @@ fn purchase_problem(rejection: PurchaseRejection) -> Problem {
             Problem::new(Code::OrderExpired, "The time to pay for this order is over.")
         }
         PurchaseRejection::VersionMismatch => Problem::precondition_failed(),
+        PurchaseRejection::Decided => {
+            Problem::new(Code::PaymentDecided, "This payment is decided and can't be given up.")
+        }
+        PurchaseRejection::NothingToSettle => Problem::new(
+            Code::Conflict,
+            "This charge leaves nothing open that could be settled so; `gittix charges` lists those that do.",
+        ),
         PurchaseRejection::PaymentInProgress => {
             Problem::new(Code::PaymentInProgress, "A payment of this order is in progress.")
         }

@@ -69,7 +69,8 @@ impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
             | Event::ChargeCompleted(charge)
             | Event::ChargeFailed(charge)
             | Event::ChargeRefunded(charge)
-            | Event::ChargeDisputed(charge) => EventData::Charge(charge.into()),
+            | Event::ChargeDisputed(charge)
+            | Event::ChargeUpdated(charge) => EventData::Charge(charge.into()),
         };
         Self { seq: logged.seq, r#type: logged.event.name(), at: Text(logged.at), data }
     }

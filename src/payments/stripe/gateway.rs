@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use miniserde::Deserialize;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_client_core::{IdempotencyKey, RequestStrategy, StripeClient, StripeRequest};
-use tracing::{error, info};
+use tracing::info;
 
 use super::Mode;
 use super::amount::{check_listing, to_stripe};
@@ -17,8 +17,8 @@ use super::requests::{
 };
 use super::signature::Signatures;
 use crate::domain::{
-    Charge, ClientSecret, DisputeStatus, FailureCode, GatewayStep, IntentFact, IntentId,
-    IntentReport, PaymentToken, Price, RefundId,
+    Account, Charge, ChargeStatus, ClientSecret, DisputeStatus, FailureCode, GatewayStep,
+    IntentFact, IntentId, IntentReport, PaymentToken, Price, Refund as ToldRefund, RefundStatus,
 };
 use crate::payments::{Gateway, GatewayError};
 
@@ -47,7 +47,11 @@ impl StripeGateway {
     }
 }
 
-type Fact = Result<IntentFact, GatewayError>;
+/// How often a refund that comes to nothing is made again. After that a person has to find
+/// another way.
+const MAX_REFUNDS: usize = 3;
+
+type Told = Result<IntentReport, GatewayError>;
 
 impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
     /// A gateway that sends its requests through `client`.
@@ -55,12 +59,10 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
         Self { client, mode, signatures, doubts: Doubts::default() }
     }
 
-    async fn create(&self, charge: &Charge) -> Result<IntentReport, GatewayError> {
+    async fn create(&self, charge: &Charge) -> Told {
         let refused = |code: &str| {
-            Ok(IntentReport {
-                intent: None,
-                fact: IntentFact::Refused(FailureCode::from_gateway(code)),
-            })
+            let refused = IntentFact::Refused(FailureCode::from_gateway(code));
+            Ok(IntentReport::new(None, refused))
         };
         let Ok(amount) = to_stripe(charge.amount) else { return refused("amount_not_chargeable") };
         let request = CreateIntent {
@@ -70,33 +72,36 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
             currency: charge.amount.currency(),
         };
         match self.send(GatewayStep::Create, charge, 0, &request).await {
-            Ok(made) => {
-                Ok(IntentReport { intent: Some(IntentId(made.id)), fact: IntentFact::Open })
-            }
+            Ok(made) => Ok(IntentReport::new(Some(IntentId(made.id)), IntentFact::Open)),
             Err(CallError::Refused { code, .. }) => refused(&code),
             Err(error) => Err(unknown(&error)),
         }
     }
 
-    /// Looks at the intent, at its refunds if its money was paid back, and at its disputes.
-    async fn look(&self, charge: &Charge, intent: &IntentId) -> Result<IntentFact, CallError> {
-        let found = self.get(&RetrieveIntent(intent)).await?;
+    /// Looks at the intent, at its refunds if its money was or is being paid back, and at its
+    /// disputes. One that this account does not know was begun with another.
+    async fn look(&self, charge: &Charge, intent: &IntentId) -> Result<IntentReport, CallError> {
+        let report = |fact| IntentReport::new(Some(intent.clone()), fact);
+        let found = match self.get(&RetrieveIntent(intent)).await {
+            Err(CallError::Refused { status: 404, .. }) => {
+                return Ok(report(IntentFact::OutOfReach));
+            }
+            found => found?,
+        };
         let owner = found.metadata.as_ref().and_then(|metadata| metadata.charge_id.as_deref());
         if owner.is_some_and(|owner| owner != charge.id.to_string()) {
             return Err(CallError::Unknown("the payment intent is another charge's".to_owned()));
         }
-        if found.is_refunded() {
-            let refunds = self.refunds(intent).await?;
-            if let Some(refund) = refunds.iter().find(|refund| !refund.has_failed()) {
-                return Ok(IntentFact::Refunded(RefundId(refund.id.clone())));
-            }
+        let mut report = report(fact_of(&found)?);
+        // A refund that the bank has sent back leaves no trace on the intent.
+        if found.has_refunds() || (report.fact == IntentFact::Captured && is_taken(charge)) {
+            report.refund = refund_of(charge, &self.refunds(intent).await?);
         }
-        if found.is_disputed()
-            && let Some(dispute) = self.latest_dispute(intent).await?
-        {
-            return Ok(IntentFact::Disputed(dispute_status(&dispute.status)));
+        if found.is_disputed() {
+            let dispute = self.latest_dispute(intent).await?;
+            report.dispute = dispute.map(|dispute| dispute_status(&dispute.status));
         }
-        fact_of(&found)
+        Ok(report)
     }
 
     async fn refunds(&self, intent: &IntentId) -> Result<Vec<Refund>, CallError> {
@@ -109,11 +114,11 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
     }
 
     /// Does a step that changes the intent.
-    async fn change(&self, step: GatewayStep, charge: &Charge, intent: &IntentId) -> Fact {
+    async fn change(&self, step: GatewayStep, charge: &Charge, intent: &IntentId) -> Told {
         if self.doubts.has(charge.id, step) {
-            let fact = self.look(charge, intent).await.map_err(|error| unknown(&error))?;
-            if !leaves_to_do(step, &fact) {
-                return Ok(fact);
+            let report = self.look(charge, intent).await.map_err(|error| unknown(&error))?;
+            if !leaves_to_do(step, &report) {
+                return Ok(report);
             }
         }
         if step == GatewayStep::Refund {
@@ -131,12 +136,16 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
             }
         };
         match answer {
-            Ok(intent) => fact_of(&intent).map_err(|error| unknown(&error)),
+            Ok(changed) => {
+                let fact = fact_of(&changed).map_err(|error| unknown(&error))?;
+                Ok(IntentReport::new(Some(intent.clone()), fact))
+            }
             // The bank's no is an answer for good.
             Err(CallError::Refused { status: 402, code, decline_code })
                 if step == GatewayStep::Confirm =>
             {
-                Ok(IntentFact::Declined(failure_code(Some(code), decline_code)))
+                let declined = IntentFact::Declined(failure_code(Some(code), decline_code));
+                Ok(IntentReport::new(Some(intent.clone()), declined))
             }
             Err(error @ CallError::Refused { .. }) => {
                 self.explain_refusal(step, charge, intent, &error).await
@@ -153,16 +162,17 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
         charge: &Charge,
         intent: &IntentId,
         refusal: &CallError,
-    ) -> Fact {
+    ) -> Told {
         info!(charge = %charge.id, step = step.name(), %refusal, "a step was refused; looking");
         let refused_for_good = match refusal {
             CallError::Refused { code, .. } if step == GatewayStep::Confirm => {
-                Some(IntentFact::Refused(FailureCode::from_gateway(&plain(code))))
+                let refused = IntentFact::Refused(FailureCode::from_gateway(&plain(code)));
+                Some(IntentReport::new(Some(intent.clone()), refused))
             }
             _ => None,
         };
         match (self.look(charge, intent).await, refused_for_good) {
-            (Ok(fact), _) if !leaves_to_do(step, &fact) => Ok(fact),
+            (Ok(report), _) if !leaves_to_do(step, &report) => Ok(report),
             // The token is not known, or was used before. Nothing was or will be authorised.
             (Ok(_) | Err(CallError::Refused { .. }), Some(refused)) => Ok(refused),
             (Err(error @ (CallError::Failed { .. } | CallError::Unknown(_))), _) => {
@@ -177,27 +187,31 @@ impl<C: StripeClient<Err = CallError> + Send + Sync> StripeGateway<C> {
     }
 
     /// Pays back what has not been paid back yet. Refunds that exist count, whoever made them.
-    async fn refund(&self, charge: &Charge, intent: &IntentId) -> Fact {
-        let existing = self.refunds(intent).await.map_err(|error| unknown(&error))?;
-        let paid_back: i64 =
-            existing.iter().filter(|refund| !refund.has_failed()).map(|r| r.amount).sum();
-        let owed = to_stripe(charge.amount).unwrap_or(i64::MAX);
-        if let Some(refund) = existing.iter().find(|refund| !refund.has_failed())
-            && paid_back >= owed
-        {
-            return Ok(IntentFact::Refunded(RefundId(refund.id.clone())));
-        }
+    async fn refund(&self, charge: &Charge, intent: &IntentId) -> Told {
+        let captured = |refund| {
+            let report = IntentReport::new(Some(intent.clone()), IntentFact::Captured);
+            Ok(IntentReport { refund, ..report })
+        };
+        let existing = match self.refunds(intent).await {
+            Ok(existing) => existing,
+            // This account has no such intent, most likely.
+            Err(error @ CallError::Refused { .. }) => {
+                return self.explain_refusal(GatewayStep::Refund, charge, intent, &error).await;
+            }
+            Err(error) => return Err(unknown(&error)),
+        };
+        let known = refund_of(charge, &existing);
+        let is_hopeless = existing.iter().any(Refund::is_hopeless);
         // A refund that failed, as banks' closed accounts make them, keeps its key: the next
-        // needs another. Without an amount Stripe refunds what is left.
+        // needs another.
         let failed = existing.iter().filter(|refund| refund.has_failed()).count();
+        if known.as_ref().is_some_and(is_under_way) || is_hopeless || failed >= MAX_REFUNDS {
+            return captured(known);
+        }
         let generation = u32::try_from(failed).unwrap_or(u32::MAX);
         let request = CreateRefund { intent, charge: charge.id };
         match self.send(GatewayStep::Refund, charge, generation, &request).await {
-            Ok(refund) if !refund.has_failed() => Ok(IntentFact::Refunded(RefundId(refund.id))),
-            Ok(refund) => {
-                error!(charge = %charge.id, refund = refund.id, "a refund failed at the bank");
-                Err(GatewayError::Unknown("the refund failed at the bank".to_owned()))
-            }
+            Ok(refund) => captured(Some(refund.told())),
             Err(error @ CallError::Refused { .. }) => {
                 self.explain_refusal(GatewayStep::Refund, charge, intent, &error).await
             }
@@ -242,6 +256,13 @@ impl<C: StripeClient<Err = CallError> + Send + Sync + 'static> Gateway for Strip
         }
     }
 
+    fn account(&self) -> Account {
+        match self.mode {
+            Mode::Test => Account::StripeTest,
+            Mode::Live => Account::StripeLive,
+        }
+    }
+
     fn accepts(&self, _token: &PaymentToken) -> bool {
         true
     }
@@ -263,10 +284,9 @@ impl<C: StripeClient<Err = CallError> + Send + Sync + 'static> Gateway for Strip
             (GatewayStep::Create, _) => self.create(charge).await?,
             (_, None) => return Err(GatewayError::Unknown("no payment intent yet".to_owned())),
             (GatewayStep::Retrieve, Some(intent)) => {
-                let fact = self.look(charge, intent).await.map_err(|error| unknown(&error))?;
                 // Looking from outside, as a webhook makes us do, says nothing about a step
                 // that is under way.
-                return Ok(IntentReport { intent: Some(intent.clone()), fact });
+                return self.look(charge, intent).await.map_err(|error| unknown(&error));
             }
             (
                 GatewayStep::Confirm
@@ -275,14 +295,14 @@ impl<C: StripeClient<Err = CallError> + Send + Sync + 'static> Gateway for Strip
                 | GatewayStep::Refund,
                 Some(intent),
             ) => {
-                let fact = match (step, self.change(step, charge, intent).await?) {
+                let report = self.change(step, charge, intent).await?;
+                match (step, &report.fact) {
                     // The authorisation is gone, and nothing may bring the intent back to life.
                     (GatewayStep::Capture, IntentFact::Declined(_)) => {
                         self.change(GatewayStep::Cancel, charge, intent).await?
                     }
-                    (_, fact) => fact,
-                };
-                IntentReport { intent: Some(intent.clone()), fact }
+                    _ => report,
+                }
             }
         };
         self.doubts.end(charge.id);
@@ -321,7 +341,8 @@ fn dispute_status(status: &str) -> DisputeStatus {
 }
 
 /// Whether a step still has something to do, or could, given how the intent stands.
-fn leaves_to_do(step: GatewayStep, fact: &IntentFact) -> bool {
+fn leaves_to_do(step: GatewayStep, report: &IntentReport) -> bool {
+    let fact = &report.fact;
     match step {
         GatewayStep::Create | GatewayStep::Retrieve => false,
         GatewayStep::Confirm => matches!(fact, IntentFact::Open),
@@ -333,11 +354,41 @@ fn leaves_to_do(step: GatewayStep, fact: &IntentFact) -> bool {
                 | IntentFact::Declined(_)
                 | IntentFact::Authorised
         ),
-        GatewayStep::Refund => matches!(
-            fact,
-            IntentFact::Captured | IntentFact::Disputed(DisputeStatus::Open | DisputeStatus::Won)
-        ),
+        GatewayStep::Refund => {
+            matches!(fact, IntentFact::Captured)
+                && report.dispute != Some(DisputeStatus::Lost)
+                && !report.refund.as_ref().is_some_and(is_under_way)
+        }
     }
+}
+
+/// Whether the charge's money was taken before this look.
+fn is_taken(charge: &Charge) -> bool {
+    charge.status() == ChargeStatus::Completed
+}
+
+fn is_under_way(refund: &ToldRefund) -> bool {
+    refund.is_under_way()
+}
+
+/// How a refund of all of the charge stands, by its refunds, the newest first. Those that add up
+/// to it count as one; a part of it is the operator's affair with the buyer.
+fn refund_of(charge: &Charge, refunds: &[Refund]) -> Option<ToldRefund> {
+    let owed = to_stripe(charge.amount).unwrap_or(i64::MAX);
+    let told = |refund: &Refund| refund.told();
+    // What succeeded alone, with what is pending, with what came to nothing.
+    for worst in [RefundStatus::Succeeded, RefundStatus::Pending, RefundStatus::Failed] {
+        let counted = |refund: &&Refund| match refund.status() {
+            Some(RefundStatus::Succeeded) => true,
+            Some(status) => worst == RefundStatus::Failed || status == worst,
+            None => false,
+        };
+        let sum: i64 = refunds.iter().filter(counted).map(|refund| refund.amount).sum();
+        if sum >= owed {
+            return refunds.iter().find(|refund| refund.status() == Some(worst)).map(told);
+        }
+    }
+    None
 }
 
 /// The bank's reason if it gave one, or else Stripe's.

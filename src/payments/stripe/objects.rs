@@ -2,7 +2,9 @@
 //! new or of another shape.
 
 use miniserde::Deserialize;
-use miniserde::json::Value;
+use miniserde::json::{Number, Value};
+
+use crate::domain::{Refund as ToldRefund, RefundId, RefundStatus};
 
 /// A payment intent.
 #[derive(Debug, Deserialize)]
@@ -17,9 +19,10 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// Whether its money was taken and has been paid back in full.
-    pub fn is_refunded(&self) -> bool {
-        self.charge_says("refunded")
+    /// Whether some of its money is paid back or on its way.
+    pub fn has_refunds(&self) -> bool {
+        let amount = self.charge_field("amount_refunded");
+        self.charge_says("refunded") || matches!(amount, Some(Value::Number(Number::U64(1..))))
     }
 
     /// Whether the cardholder has disputed it.
@@ -28,8 +31,14 @@ impl Intent {
     }
 
     fn charge_says(&self, flag: &str) -> bool {
-        let Some(Value::Object(charge)) = &self.latest_charge else { return false };
-        matches!(charge.get(flag), Some(Value::Bool(true)))
+        matches!(self.charge_field(flag), Some(Value::Bool(true)))
+    }
+
+    fn charge_field(&self, name: &str) -> Option<&Value> {
+        match &self.latest_charge {
+            Some(Value::Object(charge)) => charge.get(name),
+            _ => None,
+        }
     }
 }
 
@@ -66,12 +75,43 @@ pub struct Refund {
     pub id: String,
     pub status: Option<String>,
     pub amount: i64,
+    pub failure_reason: Option<String>,
 }
 
 impl Refund {
     /// Whether it came to nothing: the money is with us again.
     pub fn has_failed(&self) -> bool {
         matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
+
+    /// How it stands; `None` if somebody has taken it back, so that nothing is owed by it.
+    pub fn status(&self) -> Option<RefundStatus> {
+        match self.status.as_deref() {
+            Some("succeeded") => Some(RefundStatus::Succeeded),
+            Some("failed") => Some(RefundStatus::Failed),
+            Some("canceled") => None,
+            // `pending`, `requires_action`, and what Stripe may think of tomorrow.
+            _ => Some(RefundStatus::Pending),
+        }
+    }
+
+    /// Whether the bank has sent it back for a reason that will not go away.
+    pub fn is_hopeless(&self) -> bool {
+        self.has_failed()
+            && matches!(
+                self.failure_reason.as_deref(),
+                Some(
+                    "lost_or_stolen_card"
+                        | "expired_or_canceled_card"
+                        | "charge_for_pending_refund_disputed"
+                )
+            )
+    }
+
+    /// The refund as the marketplace knows it. One that was taken back is as good as failed.
+    pub fn told(&self) -> ToldRefund {
+        let status = self.status().unwrap_or(RefundStatus::Failed);
+        ToldRefund::told(RefundId(self.id.clone()), status)
     }
 }
 

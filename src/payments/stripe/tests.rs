@@ -13,7 +13,8 @@ use super::gateway::StripeGateway;
 use super::signature::Signatures;
 use crate::domain::{
     Charge, ChargeId, ChargePhase, Currency, DisputeStatus, FailureCode, GatewayStep, IntentFact,
-    IntentId, Order, OrderId, PaymentToken, Price, Ticket, TicketId, Timestamp, Title, UserId,
+    IntentId, Order, OrderId, PaymentToken, Price, RefundStatus, Ticket, TicketId, Timestamp,
+    Title, UserId,
 };
 use crate::payments::{Gateway, GatewayError};
 
@@ -53,6 +54,19 @@ impl StripeClient for &'static Scripted {
     }
 }
 
+/// What the gateway told, without the intent's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Heard {
+    fact: IntentFact,
+    refund: Option<(Option<String>, RefundStatus)>,
+    dispute: Option<DisputeStatus>,
+}
+
+fn captured(refund: Option<(&str, RefundStatus)>, dispute: Option<DisputeStatus>) -> Heard {
+    let refund = refund.map(|(id, status)| (Some(id.to_owned()), status));
+    Heard { fact: IntentFact::Captured, refund, dispute }
+}
+
 struct World {
     stripe: &'static Scripted,
     gateway: StripeGateway<&'static Scripted>,
@@ -71,11 +85,24 @@ impl World {
         step: GatewayStep,
         charge: &Charge,
         answers: &[Said],
-    ) -> Result<IntentFact, GatewayError> {
+    ) -> Result<Heard, GatewayError> {
         *self.stripe.answers.lock().expect("nobody panicked") = answers.iter().cloned().collect();
         let report = self.gateway.perform(step, charge).await;
         assert!(self.stripe.answers.lock().expect("nobody panicked").is_empty(), "all were asked");
-        report.map(|report| report.fact)
+        report.map(|report| {
+            let refund = report.refund.map(|refund| (refund.id.map(|id| id.0), refund.status));
+            Heard { fact: report.fact, refund, dispute: report.dispute }
+        })
+    }
+
+    /// The same, of what is told the fact alone.
+    async fn fact(
+        &self,
+        step: GatewayStep,
+        charge: &Charge,
+        answers: &[Said],
+    ) -> Result<IntentFact, GatewayError> {
+        self.perform(step, charge, answers).await.map(|heard| heard.fact)
     }
 
     fn asked(&self) -> Vec<Asked> {
@@ -123,7 +150,7 @@ const NO_REFUNDS: Said = Ok(r#"{"data":[]}"#);
 async fn an_intent_is_made_unconfirmed_with_all_that_finds_it_again() {
     let world = World::new();
     let new = charge("tok_visa", 2550, "usd");
-    assert_eq!(world.perform(GatewayStep::Create, &new, &[OPEN]).await, Ok(IntentFact::Open));
+    assert_eq!(world.fact(GatewayStep::Create, &new, &[OPEN]).await, Ok(IntentFact::Open));
     let [asked] = &world.asked()[..] else { panic!("one request") };
     assert_eq!(asked.path, "/payment_intents");
     assert_eq!(asked.key, Some(GatewayStep::Create.idempotency_key(new.id)));
@@ -133,7 +160,7 @@ async fn an_intent_is_made_unconfirmed_with_all_that_finds_it_again() {
     assert!(!asked.body.contains("tok_") && !asked.body.contains("confirm="), "{}", asked.body);
     // The same request again is the same to the letter, or Stripe would refuse its key.
     for _ in 0..8 {
-        let _ = world.perform(GatewayStep::Create, &new, &[OPEN]).await;
+        let _ = world.fact(GatewayStep::Create, &new, &[OPEN]).await;
         assert_eq!(world.asked()[0].body, asked.body);
     }
 }
@@ -148,13 +175,13 @@ async fn every_request_is_written_as_it_always_was() {
     let disputed = Ok(r#"{"id":"pi_1","status":"succeeded","latest_charge":{"disputed":true}}"#);
     let dispute = Ok(r#"{"data":[{"status":"won"}]}"#);
     let refund = Ok(r#"{"id":"re_1","status":"succeeded","amount":2550}"#);
-    let _ = world.perform(GatewayStep::Create, &new, &[OPEN]).await;
-    let _ = world.perform(GatewayStep::Confirm, &at, &[HELD]).await;
-    let _ = world.perform(GatewayStep::Confirm, &at_stripe("tok_visa"), &[HELD]).await;
-    let _ = world.perform(GatewayStep::Capture, &at, &[TAKEN]).await;
-    let _ = world.perform(GatewayStep::Cancel, &at, &[VOID]).await;
-    let _ = world.perform(GatewayStep::Retrieve, &at, &[disputed, dispute]).await;
-    let _ = world.perform(GatewayStep::Refund, &at, &[NO_REFUNDS, refund]).await;
+    let _ = world.fact(GatewayStep::Create, &new, &[OPEN]).await;
+    let _ = world.fact(GatewayStep::Confirm, &at, &[HELD]).await;
+    let _ = world.fact(GatewayStep::Confirm, &at_stripe("tok_visa"), &[HELD]).await;
+    let _ = world.fact(GatewayStep::Capture, &at, &[TAKEN]).await;
+    let _ = world.fact(GatewayStep::Cancel, &at, &[VOID]).await;
+    let _ = world.fact(GatewayStep::Retrieve, &at, &[disputed, dispute]).await;
+    let _ = world.fact(GatewayStep::Refund, &at, &[NO_REFUNDS, refund]).await;
     let asked = world.asked();
     let asked: Vec<[&str; 3]> =
         asked.iter().map(|asked| [&asked.path[..], &asked.query, &asked.body]).collect();
@@ -185,7 +212,7 @@ async fn every_request_is_written_as_it_always_was() {
 async fn what_stripe_can_not_charge_to_the_unit_is_refused_before_it_is_asked() {
     let world = World::new();
     let fine = charge("tok_visa", 5124, "kwd");
-    let fact = world.perform(GatewayStep::Create, &fine, &[]).await;
+    let fact = world.fact(GatewayStep::Create, &fine, &[]).await;
     let code = FailureCode::from_gateway("amount_not_chargeable");
     assert_eq!(fact, Ok(IntentFact::Refused(code)));
 }
@@ -193,8 +220,8 @@ async fn what_stripe_can_not_charge_to_the_unit_is_refused_before_it_is_asked() 
 #[tokio::test]
 async fn both_kinds_of_token_are_sent_as_what_they_are() {
     let world = World::new();
-    let _ = world.perform(GatewayStep::Confirm, &at_stripe("pm_card_visa"), &[HELD]).await;
-    let _ = world.perform(GatewayStep::Confirm, &at_stripe("tok_visa"), &[HELD]).await;
+    let _ = world.fact(GatewayStep::Confirm, &at_stripe("pm_card_visa"), &[HELD]).await;
+    let _ = world.fact(GatewayStep::Confirm, &at_stripe("tok_visa"), &[HELD]).await;
     let [method, token] = &world.asked()[..] else { panic!("two requests") };
     assert!(method.body.contains("payment_method=pm_card_visa"), "{}", method.body);
     assert!(token.body.contains("payment_method_data[card][token]=tok_visa"), "{}", token.body);
@@ -227,21 +254,46 @@ async fn every_status_of_an_intent_is_a_fact_or_unknown() {
     for (answer, expected) in cases {
         let world = World::new();
         let found = world
-            .perform(GatewayStep::Retrieve, &at_stripe("tok_visa"), std::slice::from_ref(&answer))
+            .fact(GatewayStep::Retrieve, &at_stripe("tok_visa"), std::slice::from_ref(&answer))
             .await;
         assert_eq!(found.map_err(|_| ()), expected, "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn refunds_and_disputes_from_outside_are_found() {
+async fn refunds_and_disputes_from_outside_are_found_and_neither_hides_the_other() {
+    use RefundStatus::{Failed, Pending, Succeeded};
     let world = World::new();
     let at = at_stripe("tok_visa");
-    let refunded = Ok(r#"{"id":"pi_1","status":"succeeded","latest_charge":{"refunded":true}}"#);
-    let refunds = Ok(r#"{"data":[{"id":"re_2","status":"failed","amount":1},
-        {"id":"re_1","status":"succeeded","amount":2550}]}"#);
-    let found = world.perform(GatewayStep::Retrieve, &at, &[refunded, refunds]).await;
-    assert!(matches!(found, Ok(IntentFact::Refunded(id)) if id.0 == "re_1"));
+    let refunded: Said =
+        Ok(r#"{"id":"pi_1","status":"succeeded","latest_charge":{"amount_refunded":2550}}"#);
+    for (refunds, expected) in [
+        (
+            r#"[{"id":"re_2","status":"failed","amount":1},
+             {"id":"re_1","status":"succeeded","amount":2550}]"#,
+            Some(("re_1", Succeeded)),
+        ),
+        (r#"[{"id":"re_1","status":"pending","amount":2550}]"#, Some(("re_1", Pending))),
+        (r#"[{"id":"re_1","status":"requires_action","amount":2550}]"#, Some(("re_1", Pending))),
+        (r#"[{"id":"re_1","status":"failed","amount":2550}]"#, Some(("re_1", Failed))),
+        (
+            r#"[{"id":"re_2","status":"pending","amount":2550},
+             {"id":"re_1","status":"failed","amount":2550}]"#,
+            Some(("re_2", Pending)),
+        ),
+        // Two halves are the whole; one of them, or one that was taken back, is not.
+        (
+            r#"[{"id":"re_2","status":"pending","amount":1000},
+             {"id":"re_1","status":"succeeded","amount":1550}]"#,
+            Some(("re_2", Pending)),
+        ),
+        (r#"[{"id":"re_1","status":"succeeded","amount":1000}]"#, None),
+        (r#"[{"id":"re_1","status":"canceled","amount":2550}]"#, None),
+    ] {
+        let list = format!(r#"{{"data":{refunds}}}"#).leak();
+        let found = world.perform(GatewayStep::Retrieve, &at, &[refunded.clone(), Ok(list)]).await;
+        assert_eq!(found, Ok(captured(expected, None)), "{refunds}");
+    }
     let disputed: Said =
         Ok(r#"{"id":"pi_1","status":"succeeded","latest_charge":{"disputed":true}}"#);
     for (status, expected) in [
@@ -251,15 +303,52 @@ async fn refunds_and_disputes_from_outside_are_found() {
     ] {
         let found =
             world.perform(GatewayStep::Retrieve, &at, &[disputed.clone(), Ok(status)]).await;
-        assert_eq!(found, Ok(IntentFact::Disputed(expected)));
+        assert_eq!(found, Ok(captured(None, Some(expected))));
     }
+    let both: Said = Ok(
+        r#"{"id":"pi_1","status":"succeeded","latest_charge":{"refunded":true,"disputed":true}}"#,
+    );
+    let refunds = Ok(r#"{"data":[{"id":"re_1","status":"succeeded","amount":2550}]}"#);
+    let dispute = Ok(r#"{"data":[{"status":"needs_response"}]}"#);
+    let found = world.perform(GatewayStep::Retrieve, &at, &[both, refunds, dispute]).await;
+    assert_eq!(found, Ok(captured(Some(("re_1", Succeeded)), Some(DisputeStatus::Open))));
+}
+
+#[tokio::test]
+async fn a_refund_that_a_bank_has_sent_back_is_found_although_the_intent_shows_no_trace() {
+    let sold = at_stripe("tok_visa");
+    let sold = sold.moved(ChargePhase::Completed { intent: IntentId("pi_1".to_owned()) }, NOW);
+    let untouched = Ok(
+        r#"{"id":"pi_1","status":"succeeded","latest_charge":{"refunded":false,"amount_refunded":0}}"#,
+    );
+    let refunds = Ok(r#"{"data":[{"id":"re_1","status":"failed","amount":2550}]}"#);
+    let found = World::new().perform(GatewayStep::Retrieve, &sold, &[untouched, refunds]).await;
+    assert_eq!(found, Ok(captured(Some(("re_1", RefundStatus::Failed)), None)));
+}
+
+#[tokio::test]
+async fn an_intent_that_this_account_does_not_know_is_out_of_reach() {
+    let missing: Said = Err(refused(404, "resource_missing"));
+    let at = at_stripe("tok_visa");
+    for step in [GatewayStep::Capture, GatewayStep::Cancel] {
+        let world = World::new();
+        let fact = world.fact(step, &at, &[missing.clone(), missing.clone()]).await;
+        assert_eq!(fact, Ok(IntentFact::OutOfReach), "{step:?}");
+    }
+    let world = World::new();
+    let fact = world.fact(GatewayStep::Retrieve, &at, std::slice::from_ref(&missing)).await;
+    assert_eq!(fact, Ok(IntentFact::OutOfReach));
+    let refunding = at.moved(ChargePhase::Refunding { intent: IntentId("pi_1".to_owned()) }, NOW);
+    let empty = [NO_REFUNDS, missing.clone(), missing];
+    let fact = world.fact(GatewayStep::Refund, &refunding, &empty).await;
+    assert_eq!(fact, Ok(IntentFact::OutOfReach));
 }
 
 #[tokio::test]
 async fn another_charges_intent_is_not_taken_for_ones_own() {
     let world = World::new();
     let foreign = Ok(r#"{"id":"pi_1","status":"succeeded","metadata":{"charge_id":"charge_x"}}"#);
-    let found = world.perform(GatewayStep::Retrieve, &at_stripe("tok_visa"), &[foreign]).await;
+    let found = world.fact(GatewayStep::Retrieve, &at_stripe("tok_visa"), &[foreign]).await;
     assert!(found.is_err());
 }
 
@@ -273,12 +362,12 @@ async fn a_refusal_at_confirmation_is_the_banks_no_or_the_intents_state() {
         decline_code: Some("insufficient_funds".to_owned()),
     };
     let declined = IntentFact::Declined(FailureCode::from_gateway("insufficient_funds"));
-    assert_eq!(world.perform(GatewayStep::Confirm, &at, &[Err(no)]).await, Ok(declined));
+    assert_eq!(world.fact(GatewayStep::Confirm, &at, &[Err(no)]).await, Ok(declined));
     let unexpected = Err(refused(400, "payment_intent_unexpected_state"));
-    let fact = world.perform(GatewayStep::Confirm, &at, &[unexpected, HELD]).await;
+    let fact = world.fact(GatewayStep::Confirm, &at, &[unexpected, HELD]).await;
     assert_eq!(fact, Ok(IntentFact::Authorised), "it was confirmed before");
     let missing = Err(refused(404, "resource_missing"));
-    let fact = world.perform(GatewayStep::Confirm, &at, &[missing, OPEN]).await;
+    let fact = world.fact(GatewayStep::Confirm, &at, &[missing, OPEN]).await;
     let refused = IntentFact::Refused(FailureCode::from_gateway("resource_missing"));
     assert_eq!(fact, Ok(refused), "there is no such token");
 }
@@ -292,12 +381,12 @@ async fn a_step_in_doubt_begins_with_a_look_and_keeps_its_key() {
         (GatewayStep::Cancel, HELD, VOID, IntentFact::Voided),
     ] {
         let world = World::new();
-        assert!(world.perform(step, &at, &[Err(unknown())]).await.is_err());
-        assert!(world.perform(step, &at, &[Err(unknown())]).await.is_err(), "can't look");
-        assert!(world.perform(step, &at, &[undone.clone(), Err(unknown())]).await.is_err());
+        assert!(world.fact(step, &at, &[Err(unknown())]).await.is_err());
+        assert!(world.fact(step, &at, &[Err(unknown())]).await.is_err(), "can't look");
+        assert!(world.fact(step, &at, &[undone.clone(), Err(unknown())]).await.is_err());
         let own = step.idempotency_key(at.id);
         assert_eq!(world.keys(), [own.clone(), own], "the look has none");
-        assert_eq!(world.perform(step, &at, &[done]).await, Ok(fact), "done all the same");
+        assert_eq!(world.fact(step, &at, &[done]).await, Ok(fact), "done all the same");
         assert_eq!(world.keys(), Vec::<String>::new(), "nothing was sent again");
     }
 }
@@ -307,15 +396,15 @@ async fn a_stored_error_can_not_wedge_a_charge() {
     let at = at_stripe("tok_visa");
     let world = World::new();
     let own = GatewayStep::Capture.idempotency_key(at.id);
-    assert!(world.perform(GatewayStep::Capture, &at, &[Err(failed())]).await.is_err());
-    assert!(world.perform(GatewayStep::Capture, &at, &[HELD, Err(failed())]).await.is_err());
-    let fact = world.perform(GatewayStep::Capture, &at, &[HELD, TAKEN]).await;
+    assert!(world.fact(GatewayStep::Capture, &at, &[Err(failed())]).await.is_err());
+    assert!(world.fact(GatewayStep::Capture, &at, &[HELD, Err(failed())]).await.is_err());
+    let fact = world.fact(GatewayStep::Capture, &at, &[HELD, TAKEN]).await;
     assert_eq!(fact, Ok(IntentFact::Captured));
     assert_eq!(world.keys(), [own.clone(), own.clone(), format!("{own}:2")]);
     // Where Stripe says that the answer was stored, there is no need to ask twice.
     let stored = Err(CallError::Failed { status: 500, replayed: true });
-    assert!(world.perform(GatewayStep::Capture, &at, &[stored]).await.is_err());
-    let _ = world.perform(GatewayStep::Capture, &at, &[HELD, TAKEN]).await;
+    assert!(world.fact(GatewayStep::Capture, &at, &[stored]).await.is_err());
+    let _ = world.fact(GatewayStep::Capture, &at, &[HELD, TAKEN]).await;
     assert_eq!(world.keys(), [own.clone(), format!("{own}:2")]);
 }
 
@@ -324,7 +413,7 @@ async fn what_was_captured_after_all_is_told_instead_of_cancelled() {
     let world = World::new();
     let refusal = Err(refused(400, "payment_intent_unexpected_state"));
     let at = at_stripe("tok_visa");
-    let fact = world.perform(GatewayStep::Cancel, &at, &[refusal, TAKEN]).await;
+    let fact = world.fact(GatewayStep::Cancel, &at, &[refusal, TAKEN]).await;
     assert_eq!(fact, Ok(IntentFact::Captured));
 }
 
@@ -336,32 +425,60 @@ async fn an_intent_that_can_not_be_captured_any_more_is_cancelled() {
         r#"{"id":"pi_1","status":"requires_payment_method","last_payment_error":{"code":"lapsed"}}"#,
     );
     let at = at_stripe("tok_visa");
-    let fact = world.perform(GatewayStep::Capture, &at, &[refusal, lapsed, VOID]).await;
+    let fact = world.fact(GatewayStep::Capture, &at, &[refusal, lapsed, VOID]).await;
     assert_eq!(fact, Ok(IntentFact::Voided));
 }
 
 #[tokio::test]
 async fn money_is_paid_back_once_whoever_did_it() {
+    use RefundStatus::{Failed, Pending, Succeeded};
     let at = at_stripe("tok_visa");
     let refunding = at.moved(ChargePhase::Refunding { intent: IntentId("pi_1".to_owned()) }, NOW);
     let step = GatewayStep::Refund;
     let made = Ok(r#"{"id":"re_1","status":"succeeded","amount":2550}"#);
     let listed = Ok(r#"{"data":[{"id":"re_1","status":"pending","amount":2550}]}"#);
-    let is_re_1 = |fact| matches!(fact, Ok(IntentFact::Refunded(id)) if id.0 == "re_1");
+    let told = |id, status| Ok(captured(Some((id, status)), None));
 
     let world = World::new();
-    assert!(is_re_1(world.perform(step, &refunding, &[NO_REFUNDS, made.clone()]).await));
+    let found = world.perform(step, &refunding, &[NO_REFUNDS, made.clone()]).await;
+    assert_eq!(found, told("re_1", Succeeded));
     assert_eq!(world.keys(), [step.idempotency_key(at.id)]);
-    assert!(is_re_1(world.perform(step, &refunding, std::slice::from_ref(&listed)).await));
+    let found = world.perform(step, &refunding, std::slice::from_ref(&listed)).await;
+    assert_eq!(found, told("re_1", Pending), "it is told as it stands");
     assert_eq!(world.keys(), Vec::<String>::new(), "there is one already");
 
     let lost = [NO_REFUNDS, Err(unknown())];
     assert!(world.perform(step, &refunding, &lost).await.is_err());
-    assert!(is_re_1(world.perform(step, &refunding, &[TAKEN, listed]).await));
+    let found = world.perform(step, &refunding, &[TAKEN, listed]).await;
+    assert_eq!(found, told("re_1", Pending));
     assert_eq!(world.keys().len(), 1, "the lost answer's, and no other");
 
+    let world = World::new();
     let broken = Ok(r#"{"data":[{"id":"re_0","status":"failed","amount":2550}]}"#);
-    assert!(is_re_1(world.perform(step, &refunding, &[broken, made]).await));
+    let found = world.perform(step, &refunding, &[broken, made]).await;
+    assert_eq!(found, told("re_1", Succeeded));
     let second = format!("{}:2", step.idempotency_key(at.id));
     assert_eq!(world.keys(), [second], "a refund that failed keeps its key");
+
+    let at_once = Ok(r#"{"id":"re_1","status":"failed","amount":2550}"#);
+    let found = world.perform(step, &refunding, &[NO_REFUNDS, at_once]).await;
+    assert_eq!(found, told("re_1", Failed));
+}
+
+#[tokio::test]
+async fn a_refund_is_tried_again_only_where_that_may_help() {
+    let at = at_stripe("tok_visa");
+    let refunding = at.moved(ChargePhase::Refunding { intent: IntentId("pi_1".to_owned()) }, NOW);
+    for refunds in [
+        r#"[{"id":"re_1","status":"failed","amount":2550,"failure_reason":"lost_or_stolen_card"}]"#,
+        r#"[{"id":"re_1","status":"failed","amount":2550,"failure_reason":"declined"},
+            {"id":"re_2","status":"failed","amount":2550,"failure_reason":"unknown"},
+            {"id":"re_3","status":"failed","amount":2550}]"#,
+    ] {
+        let world = World::new();
+        let list = format!(r#"{{"data":{refunds}}}"#).leak();
+        let found = world.perform(GatewayStep::Refund, &refunding, &[Ok(list)]).await;
+        assert_eq!(found, Ok(captured(Some(("re_1", RefundStatus::Failed)), None)));
+        assert_eq!(world.keys(), Vec::<String>::new(), "no other is made");
+    }
 }

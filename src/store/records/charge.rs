@@ -3,8 +3,8 @@
 use minicbor::{Decode, Encode};
 
 use crate::domain::{
-    Charge, ChargeId, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus,
-    FailureCode, IntentId, OrderId, PaymentToken, RefundId, UserId, Version,
+    Account, Charge, ChargeId, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus,
+    FailureCode, IntentId, OrderId, PaymentToken, Refund, RefundId, RefundStatus, UserId, Version,
 };
 use crate::store::records::entries::{Entry, Indexed};
 use crate::store::records::envelope::{Fault, Kind, Record, body};
@@ -31,6 +31,97 @@ pub struct StoredCharge<'a> {
     created_at: i64,
     #[n(8)]
     updated_at: i64,
+    /// Missing from charges of format 1, which do not say.
+    #[n(9)]
+    account: Option<StoredAccount>,
+    #[b(10)]
+    refund: Option<&'a str>,
+    #[n(11)]
+    refund_status: Option<StoredRefundStatus>,
+    #[n(12)]
+    dispute: Option<StoredDispute>,
+}
+
+/// With whom a charge was begun.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(index_only)]
+enum StoredAccount {
+    #[n(0)]
+    Sandbox,
+    #[n(1)]
+    StripeTest,
+    #[n(2)]
+    StripeLive,
+}
+
+impl From<Account> for StoredAccount {
+    fn from(account: Account) -> Self {
+        match account {
+            Account::Sandbox => Self::Sandbox,
+            Account::StripeTest => Self::StripeTest,
+            Account::StripeLive => Self::StripeLive,
+        }
+    }
+}
+
+impl From<StoredAccount> for Account {
+    fn from(stored: StoredAccount) -> Self {
+        match stored {
+            StoredAccount::Sandbox => Self::Sandbox,
+            StoredAccount::StripeTest => Self::StripeTest,
+            StoredAccount::StripeLive => Self::StripeLive,
+        }
+    }
+}
+
+/// How a refund stands. Its name is beside it, if it has one.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(index_only)]
+enum StoredRefundStatus {
+    #[n(0)]
+    Pending,
+    #[n(1)]
+    Succeeded,
+    #[n(2)]
+    Failed,
+    #[n(3)]
+    Closed,
+}
+
+impl From<RefundStatus> for StoredRefundStatus {
+    fn from(status: RefundStatus) -> Self {
+        match status {
+            RefundStatus::Pending => Self::Pending,
+            RefundStatus::Succeeded => Self::Succeeded,
+            RefundStatus::Failed => Self::Failed,
+            RefundStatus::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<StoredRefundStatus> for RefundStatus {
+    fn from(stored: StoredRefundStatus) -> Self {
+        match stored {
+            StoredRefundStatus::Pending => Self::Pending,
+            StoredRefundStatus::Succeeded => Self::Succeeded,
+            StoredRefundStatus::Failed => Self::Failed,
+            StoredRefundStatus::Closed => Self::Closed,
+        }
+    }
+}
+
+/// The name of a refund, if it has one.
+fn refund_id(refund: Option<&Refund>) -> Option<&str> {
+    refund?.id.as_ref().map(|id| id.0.as_str())
+}
+
+fn refund_status(refund: Option<&Refund>) -> Option<StoredRefundStatus> {
+    refund.map(|refund| refund.status.into())
+}
+
+fn refund(id: Option<&str>, status: Option<StoredRefundStatus>) -> Option<Refund> {
+    let id = id.map(|id| RefundId(id.to_owned()));
+    status.map(|status| Refund { id, status: status.into() })
 }
 
 /// How far a charge has come.
@@ -77,8 +168,6 @@ enum StoredPhase<'a> {
     Refunded {
         #[b(0)]
         intent: &'a str,
-        #[b(1)]
-        refund: &'a str,
     },
     #[n(8)]
     Failed {
@@ -86,13 +175,6 @@ enum StoredPhase<'a> {
         intent: Option<&'a str>,
         #[b(1)]
         code: &'a str,
-    },
-    #[n(9)]
-    Disputed {
-        #[b(0)]
-        intent: &'a str,
-        #[n(1)]
-        status: StoredDispute,
     },
 }
 
@@ -143,15 +225,10 @@ impl<'a> From<&'a ChargePhase> for StoredPhase<'a> {
             }
             Phase::Refunding { intent } => Self::Refunding { intent: &intent.0 },
             Phase::Completed { intent } => Self::Completed { intent: &intent.0 },
-            Phase::Refunded { intent, refund } => {
-                Self::Refunded { intent: &intent.0, refund: &refund.0 }
-            }
+            Phase::Refunded { intent } => Self::Refunded { intent: &intent.0 },
             Phase::Failed { intent, code } => {
                 let intent = intent.as_ref().map(|intent| intent.0.as_str());
                 Self::Failed { intent, code: code.as_str() }
-            }
-            Phase::Disputed { intent, status } => {
-                Self::Disputed { intent: &intent.0, status: (*status).into() }
             }
         }
     }
@@ -178,14 +255,9 @@ impl From<StoredPhase<'_>> for ChargePhase {
             }
             Stored::Refunding { intent: id } => Self::Refunding { intent: intent(id) },
             Stored::Completed { intent: id } => Self::Completed { intent: intent(id) },
-            Stored::Refunded { intent: id, refund } => {
-                Self::Refunded { intent: intent(id), refund: RefundId(refund.to_owned()) }
-            }
+            Stored::Refunded { intent: id } => Self::Refunded { intent: intent(id) },
             Stored::Failed { intent: id, code: text } => {
                 Self::Failed { intent: id.map(intent), code: code(text) }
-            }
-            Stored::Disputed { intent: id, status } => {
-                Self::Disputed { intent: intent(id), status: status.into() }
             }
         }
     }
@@ -203,6 +275,10 @@ impl<'a> From<&'a Charge> for StoredCharge<'a> {
             version: charge.version.number(),
             created_at: millis(charge.created_at),
             updated_at: millis(charge.updated_at),
+            account: charge.account.map(Into::into),
+            refund: refund_id(charge.refund.as_ref()),
+            refund_status: refund_status(charge.refund.as_ref()),
+            dispute: charge.dispute.map(Into::into),
         }
     }
 }
@@ -218,7 +294,10 @@ impl TryFrom<StoredCharge<'_>> for Charge {
             buyer: UserId::from_u128(stored.buyer.0),
             amount: stored.amount.price()?,
             token: token.ok_or_else(|| Fault::value("the payment token", stored.token.len()))?,
+            account: stored.account.map(Into::into),
             phase: stored.phase.into(),
+            refund: refund(stored.refund, stored.refund_status),
+            dispute: stored.dispute.map(Into::into),
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
             updated_at: time(stored.updated_at),
@@ -268,6 +347,8 @@ pub struct StoredChargeView<'a> {
     created_at: i64,
     #[n(9)]
     dispute: Option<StoredDispute>,
+    #[n(10)]
+    refund_status: Option<StoredRefundStatus>,
 }
 
 /// What a buyer is told of a charge's phase.
@@ -295,10 +376,11 @@ impl<'a> From<&'a ChargeView> for StoredChargeView<'a> {
             },
             amount: (&view.amount).into(),
             intent: view.intent.as_ref().map(|intent| intent.0.as_str()),
-            refund: view.refund.as_ref().map(|refund| refund.0.as_str()),
+            refund: refund_id(view.refund.as_ref()),
             failure_code: view.failure_code.as_ref().map(FailureCode::as_str),
             created_at: millis(view.created_at),
             dispute: view.dispute.map(Into::into),
+            refund_status: refund_status(view.refund.as_ref()),
         }
     }
 }
@@ -318,7 +400,7 @@ impl TryFrom<StoredChargeView<'_>> for ChargeView {
             },
             amount: stored.amount.price()?,
             intent: stored.intent.map(intent),
-            refund: stored.refund.map(|refund| RefundId(refund.to_owned())),
+            refund: refund(stored.refund, stored.refund_status),
             failure_code: stored.failure_code.map(FailureCode::from_gateway),
             created_at: time(stored.created_at),
             dispute: stored.dispute.map(Into::into),

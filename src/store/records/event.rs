@@ -56,6 +56,8 @@ enum StoredEvent<'a> {
     ChargeRefunded(#[b(0)] StoredChargeView<'a>),
     #[n(14)]
     ChargeDisputed(#[b(0)] StoredChargeView<'a>),
+    #[n(15)]
+    ChargeUpdated(#[b(0)] StoredChargeView<'a>),
 }
 
 /// What the log tells of an account: nothing that names a person, for it is kept for ever.
@@ -98,6 +100,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::ChargeFailed(view) => Self::ChargeFailed(view.into()),
             Event::ChargeRefunded(view) => Self::ChargeRefunded(view.into()),
             Event::ChargeDisputed(view) => Self::ChargeDisputed(view.into()),
+            Event::ChargeUpdated(view) => Self::ChargeUpdated(view.into()),
         }
     }
 }
@@ -123,6 +126,7 @@ impl TryFrom<StoredEvent<'_>> for Event {
             Stored::ChargeFailed(view) => Self::ChargeFailed(view.try_into()?),
             Stored::ChargeRefunded(view) => Self::ChargeRefunded(view.try_into()?),
             Stored::ChargeDisputed(view) => Self::ChargeDisputed(view.try_into()?),
+            Stored::ChargeUpdated(view) => Self::ChargeUpdated(view.try_into()?),
         })
     }
 }

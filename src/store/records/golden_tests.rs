@@ -9,10 +9,10 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Answer, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Commit, Currency,
+    Account, Answer, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Commit, Currency,
     DisputeStatus, Email, Event, FailureCode, IntentId, Order, OrderId, OrderState, OrderView,
-    PaymentToken, RefundId, Remembered, Session, SessionId, Ticket, TicketId, TicketState,
-    Timestamp, User, UserId, Version, Write,
+    PaymentToken, Refund, RefundId, RefundStatus, Remembered, Session, SessionId, Ticket, TicketId,
+    TicketState, Timestamp, User, UserId, Version, Write,
 };
 use crate::store::ReadError;
 use crate::store::records::commit::{BatchBytes, Written, read_batch};
@@ -84,7 +84,10 @@ fn charge(phase: ChargePhase) -> Charge {
         buyer: UserId::from_u128(4),
         amount: usd(1999),
         token: PaymentToken::parse("tok_visa").expect("a token"),
+        account: None,
         phase,
+        refund: None,
+        dispute: None,
         version: Version::FIRST.next(),
         created_at: AT,
         updated_at: AT,
@@ -134,8 +137,8 @@ fn charges_keep_their_bytes() {
     let intent = || IntentId("pi_1".to_owned());
     let code = || FailureCode::from_gateway("card_declined");
     let client_secret = ClientSecret("secret".to_owned());
-    let refund = RefundId("re_1".to_owned());
-    let hold = |name, phase| hold(name, 5_u128, &charge(phase));
+    let hold_charge = |name, charge: &Charge| hold(name, 5_u128, charge);
+    let hold = |name, phase| hold_charge(name, &charge(phase));
     hold("charge-intent", ChargePhase::Intent);
     hold("charge-created", ChargePhase::Created { intent: intent() });
     hold("charge-confirming", ChargePhase::Confirming { intent: intent(), client_secret });
@@ -143,15 +146,33 @@ fn charges_keep_their_bytes() {
     hold("charge-voiding", ChargePhase::Voiding { intent: intent(), code: code() });
     hold("charge-refunding", ChargePhase::Refunding { intent: intent() });
     hold("charge-completed", ChargePhase::Completed { intent: intent() });
-    hold("charge-refunded", ChargePhase::Refunded { intent: intent(), refund });
     hold("charge-failed", ChargePhase::Failed { intent: Some(intent()), code: code() });
     hold("charge-failed-early", ChargePhase::Failed { intent: None, code: code() });
+    let sold = charge(ChargePhase::Completed { intent: intent() });
     for (name, status) in [
         ("charge-disputed", DisputeStatus::Open),
         ("charge-won", DisputeStatus::Won),
         ("charge-lost", DisputeStatus::Lost),
     ] {
-        hold(name, ChargePhase::Disputed { intent: intent(), status });
+        hold_charge(name, &Charge { dispute: Some(status), ..sold.clone() });
+    }
+    for (name, status) in [
+        ("charge-refund-pending", RefundStatus::Pending),
+        ("charge-refund-failed", RefundStatus::Failed),
+        ("charge-refund-closed", RefundStatus::Closed),
+    ] {
+        let refund = Refund::told(RefundId("re_1".to_owned()), status);
+        hold_charge(name, &Charge { refund: Some(refund), ..sold.clone() });
+    }
+    let refunded = charge(ChargePhase::Refunded { intent: intent() });
+    let refund = Refund { id: None, status: RefundStatus::Succeeded };
+    hold_charge("charge-refunded", &Charge { refund: Some(refund), ..refunded });
+    for (name, account) in [
+        ("charge-of-sandbox", Account::Sandbox),
+        ("charge-of-stripe-test", Account::StripeTest),
+        ("charge-of-stripe-live", Account::StripeLive),
+    ] {
+        hold_charge(name, &sold.clone().begun_with(account));
     }
 }
 
@@ -190,6 +211,7 @@ fn events() -> Vec<Event> {
         Event::ChargeFailed(charge()),
         Event::ChargeRefunded(charge()),
         Event::ChargeDisputed(charge()),
+        Event::ChargeUpdated(charge()),
     ]
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gittix::domain::{
-    Charge, ClientSecret, FailureCode, GatewayStep, IntentFact, IntentId, IntentReport,
-    PaymentToken, RefundId,
+    Account, Charge, ClientSecret, DisputeStatus, FailureCode, GatewayStep, IntentFact, IntentId,
+    IntentReport, PaymentToken, Refund, RefundId, RefundStatus,
 };
 use gittix::payments::{Gateway, GatewayError, Sandbox};
 
@@ -39,6 +39,7 @@ struct Books {
     faults: Vec<(GatewayStep, Fault)>,
     calls: Vec<GatewayStep>,
     keys: Vec<String>,
+    account: Option<Account>,
 }
 
 struct Entry {
@@ -48,6 +49,8 @@ struct Entry {
     standing: IntentFact,
     captures: u32,
     refunds: u32,
+    refund: Option<Refund>,
+    dispute: Option<DisputeStatus>,
 }
 
 impl ModelGateway {
@@ -71,7 +74,7 @@ impl ModelGateway {
     /// What has been taken from buyers and not paid back, in minor units.
     pub fn kept(&self) -> u64 {
         let books = self.0.lock().unwrap();
-        let kept = |entry: &&Entry| entry.standing == IntentFact::Captured;
+        let kept = |entry: &&Entry| entry.standing == IntentFact::Captured && !entry.is_paid_back();
         books.intents.values().filter(kept).map(|entry| entry.amount).sum()
     }
 
@@ -106,6 +109,27 @@ impl ModelGateway {
         }
     }
 
+    /// How the refund of every intent stands from now on, made by hand if there is none.
+    pub fn refund_is(&self, status: RefundStatus) {
+        for entry in self.0.lock().unwrap().intents.values_mut() {
+            let made = || RefundId(format!("re_hand_{}", entry.intent));
+            let id = entry.refund.take().and_then(|refund| refund.id).unwrap_or_else(made);
+            entry.refund = Some(Refund::told(id, status));
+        }
+    }
+
+    /// How the cardholder's dispute of every intent stands from now on.
+    pub fn dispute_is(&self, status: DisputeStatus) {
+        for entry in self.0.lock().unwrap().intents.values_mut() {
+            entry.dispute = Some(status);
+        }
+    }
+
+    /// With whom charges are begun from now on.
+    pub fn is_of(&self, account: Account) {
+        self.0.lock().unwrap().account = Some(account);
+    }
+
     /// The only intent and how it stands, as a webhook would tell it.
     pub fn tells(&self) -> IntentReport {
         let books = self.0.lock().unwrap();
@@ -131,6 +155,8 @@ impl ModelGateway {
             standing: IntentFact::Open,
             captures: 0,
             refunds: 0,
+            refund: None,
+            dispute: None,
         });
         entry.act(step);
         entry.report()
@@ -140,7 +166,12 @@ impl ModelGateway {
 impl Entry {
     fn report(&self) -> IntentReport {
         let intent = Some(IntentId(self.intent.clone()));
-        IntentReport { intent, fact: self.standing.clone() }
+        let (refund, dispute) = (self.refund.clone(), self.dispute);
+        IntentReport { refund, dispute, ..IntentReport::new(intent, self.standing.clone()) }
+    }
+
+    fn is_paid_back(&self) -> bool {
+        self.refund.as_ref().is_some_and(Refund::is_under_way)
     }
 
     fn act(&mut self, step: GatewayStep) {
@@ -157,9 +188,10 @@ impl Entry {
                 | IntentFact::Declined(_)
                 | IntentFact::Authorised,
             ) => self.standing = IntentFact::Voided,
-            (GatewayStep::Refund, IntentFact::Captured) => {
+            (GatewayStep::Refund, IntentFact::Captured) if !self.is_paid_back() => {
                 self.refunds += 1;
-                self.standing = IntentFact::Refunded(RefundId(format!("re_{}", self.intent)));
+                let id = RefundId(format!("re_{}_{}", self.refunds, self.intent));
+                self.refund = Some(Refund::told(id, RefundStatus::Succeeded));
             }
             _ => {}
         }
@@ -182,6 +214,10 @@ impl Entry {
 impl Gateway for ModelGateway {
     fn describe(&self) -> String {
         "a model".to_owned()
+    }
+
+    fn account(&self) -> Account {
+        self.0.lock().unwrap().account.unwrap_or(Account::Sandbox)
     }
 
     fn accepts(&self, token: &PaymentToken) -> bool {

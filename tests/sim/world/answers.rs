@@ -119,6 +119,10 @@ impl From<MarketError> for Answered {
             MarketError::Purchase(PurchaseRejection::PaymentInProgress) => {
                 Reason::PaymentInProgress
             }
+            // Nobody here gives up a payment or settles one by hand.
+            MarketError::Purchase(
+                PurchaseRejection::Decided | PurchaseRejection::NothingToSettle,
+            ) => Reason::Internal,
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
             MarketError::Refused(Refusal::TooManyOpenOrders)
             | MarketError::RelockTooSoon { .. } => Reason::TooManyHolds,

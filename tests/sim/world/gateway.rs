@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gittix::domain::{
-    Charge, ChargeId, ClientSecret, DisputeStatus, FailureCode, GatewayStep, IntentFact, IntentId,
-    IntentReport, OrderId, PaymentToken, RefundId,
+    Account, Charge, ChargeId, ClientSecret, DisputeStatus, FailureCode, GatewayStep, IntentFact,
+    IntentId, IntentReport, OrderId, PaymentToken, Refund, RefundId, RefundStatus,
 };
 use tokio::sync::Notify;
 
@@ -23,6 +23,10 @@ pub use line::{Line, Witness};
 
 /// How long a buyer takes at most before their bank.
 const BUYER_TAKES_MS: u64 = 120_000;
+/// How long a bank takes at most to decide about a refund.
+const LONGEST_REFUND_MS: u64 = 1_800_000;
+/// How often a bank sends refunds of one intent back at most.
+const MOST_FAILED_REFUNDS: usize = 2;
 /// How long a bank takes at most to decide a dispute.
 const LONGEST_DISPUTE_MS: u64 = 3_600_000;
 
@@ -33,16 +37,42 @@ pub struct Intent {
     pub charge: ChargeId,
     /// Our order.
     pub order: OrderId,
+    /// With which keys it was made.
+    pub account: Account,
     /// What it is for, in minor units.
     pub amount: u64,
     /// How it stands.
     pub state: IntentState,
     /// Refunds that were made, each of the whole amount.
-    pub refunds: Vec<RefundId>,
+    pub refunds: Vec<Booked>,
     /// Whether somebody at the provider's dashboard took, gave back or refunded it.
     pub by_hand: bool,
     /// How the cardholder's dispute of it stands.
     pub dispute: Option<DisputeStatus>,
+}
+
+/// A refund in the provider's books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booked {
+    /// Its name.
+    pub id: RefundId,
+    /// How it stands.
+    pub status: RefundStatus,
+}
+
+impl Intent {
+    /// The refunds that have not come to nothing.
+    pub fn live_refunds(&self) -> impl Iterator<Item = &Booked> {
+        self.refunds.iter().filter(|refund| refund.status != RefundStatus::Failed)
+    }
+
+    fn latest_refund(&self) -> Option<&Booked> {
+        self.live_refunds().last().or(self.refunds.last())
+    }
+
+    fn may_be_refunded(&self) -> bool {
+        self.latest_refund().is_none_or(|refund| refund.status == RefundStatus::Failed)
+    }
 }
 
 /// How a payment intent stands.
@@ -81,6 +111,8 @@ enum Appointment {
     ByHand(IntentId, Fault),
     /// The bank decides a dispute.
     BankDecides(IntentId),
+    /// The bank takes a refund, or sends it back.
+    BankRefunds(IntentId, RefundId, RefundStatus),
 }
 
 /// Something the provider tells by itself.
@@ -90,6 +122,8 @@ pub struct Webhook {
     pub order: OrderId,
     /// Our charge.
     pub charge: ChargeId,
+    /// With which keys it was made, and whose secret signs this.
+    pub account: Account,
     /// What is told.
     pub report: IntentReport,
 }
@@ -243,7 +277,48 @@ impl Books {
             }
             Appointment::ByHand(id, fault) => self.by_hand(&id, fault, now),
             Appointment::BankDecides(id) => self.bank_decides(&id, now),
+            Appointment::BankRefunds(id, refund, status) => {
+                self.bank_refunds(&id, &refund, status, now);
+            }
         }
+    }
+
+    /// Books a refund. Some are accepted and decided later; some of those are sent back.
+    fn book_refund(&mut self, id: &IntentId, refund: RefundId, now: u64) {
+        let failed = self.intents.get(&id.0).map_or(0, |intent| {
+            intent.refunds.iter().filter(|r| r.status == RefundStatus::Failed).count()
+        });
+        let is_pending = self.strikes(Fault::RefundPending);
+        let fails = failed < MOST_FAILED_REFUNDS && self.strikes(Fault::RefundFails);
+        // What the bank sends back once it had succeeded is learnt from a webhook alone.
+        let fails = fails && (is_pending || self.rates.of(Fault::WebhookLost) == 0);
+        let status = if is_pending { RefundStatus::Pending } else { RefundStatus::Succeeded };
+        if let Some(intent) = self.intents.get_mut(&id.0) {
+            intent.refunds.push(Booked { id: refund.clone(), status });
+        }
+        if is_pending || fails {
+            let end = if fails { RefundStatus::Failed } else { RefundStatus::Succeeded };
+            let at = now + self.rng.pause_ms(LONGEST_REFUND_MS);
+            self.appoint(at, Appointment::BankRefunds(id.clone(), refund, end));
+        }
+    }
+
+    fn bank_refunds(&mut self, id: &IntentId, refund: &RefundId, status: RefundStatus, now: u64) {
+        let Some(intent) = self.intents.get_mut(&id.0) else { return };
+        let Some(booked) = intent.refunds.iter_mut().find(|booked| booked.id == *refund) else {
+            return;
+        };
+        booked.status = status;
+        let is_by_hand = refund.0.starts_with("re_hand_");
+        if status == RefundStatus::Failed {
+            self.record.count("gateway: refunds sent back");
+            if is_by_hand {
+                // Whoever made it makes another.
+                let at = now + self.rng.pause_ms(LONGEST_REFUND_MS);
+                self.appoint(at, Appointment::ByHand(id.clone(), Fault::HandRefund));
+            }
+        }
+        self.becomes(id, IntentState::Captured, now);
     }
 
     fn by_hand(&mut self, id: &IntentId, fault: Fault, now: u64) {
@@ -263,14 +338,23 @@ impl Books {
                 return self.becomes(id, IntentState::Captured, now);
             }
             (Fault::HandRefund, IntentState::Captured)
-                if intent.refunds.is_empty() && intent.dispute.is_none() =>
+                if intent.may_be_refunded()
+                    && intent.refunds.iter().all(|made| made.id.0.starts_with("re_hand_"))
+                    && !matches!(
+                        intent.dispute,
+                        Some(DisputeStatus::Open | DisputeStatus::Lost)
+                    ) =>
             {
-                intent.refunds.push(RefundId(format!("re_hand_{}", id.0)));
+                let refund = RefundId(format!("re_hand_{}_{}", intent.refunds.len(), id.0));
+                self.book_refund(id, refund, now);
                 IntentState::Captured
             }
+            // The bank has the money by now, so there is nothing to pay back again.
             _ => return,
         };
-        intent.by_hand = true;
+        if let Some(intent) = self.intents.get_mut(&id.0) {
+            intent.by_hand = true;
+        }
         self.record.count(fault.name());
         self.becomes(id, becomes, now);
     }
@@ -287,7 +371,13 @@ impl Books {
     /// A request has arrived: it is done, unless one with its key was done before.
     fn serve(&mut self, request: &Request, now: u64) -> IntentReport {
         let step = request.step;
-        if let Some(before) = self.by_key.get(&request.key).cloned() {
+        // A refund that was sent back keeps its key, and the next has another.
+        let intent = request.charge.intent().and_then(|id| self.intents.get(&id.0));
+        let is_next_refund = step == GatewayStep::Refund
+            && intent.is_some_and(|intent| !intent.refunds.is_empty() && intent.may_be_refunded());
+        if let Some(before) = self.by_key.get(&request.key).cloned()
+            && !is_next_refund
+        {
             if self.strikes(Fault::StaleReplay) {
                 return before;
             }
@@ -306,8 +396,7 @@ impl Books {
             GatewayStep::Retrieve => "gateway: intents retrieved",
         });
         // A provider forgets after a day that it refused to refund what was disputed then.
-        let is_refused =
-            step == GatewayStep::Refund && matches!(report.fact, IntentFact::Disputed(_));
+        let is_refused = step == GatewayStep::Refund && report.refund.is_none();
         if step != GatewayStep::Retrieve && !is_refused {
             self.by_key.insert(request.key.clone(), report.clone());
         }
@@ -319,19 +408,21 @@ impl Books {
             let id = IntentId(format!("pi_{:06}", self.number()));
             let (order, amount) = (charge.order, charge.amount.minor());
             let (state, refunds) = (IntentState::Open, Vec::new());
+            let account = charge.account.unwrap_or(Account::StripeLive);
             let charge = charge.id;
             let (by_hand, dispute) = (false, None);
-            let intent = Intent { charge, order, amount, state, refunds, by_hand, dispute };
+            let intent =
+                Intent { charge, order, account, amount, state, refunds, by_hand, dispute };
             self.intents.insert(id.0.clone(), intent);
             return self.report(&id);
         }
         let Some(id) = charge.intent().cloned() else {
             let code = FailureCode::from_gateway("resource_missing");
-            return IntentReport { intent: None, fact: IntentFact::Refused(code) };
+            return IntentReport::new(None, IntentFact::Refused(code));
         };
         let Some(state) = self.intents.get(&id.0).map(|intent| intent.state.clone()) else {
             let code = FailureCode::from_gateway("resource_missing");
-            return IntentReport { intent: None, fact: IntentFact::Refused(code) };
+            return IntentReport::new(None, IntentFact::Refused(code));
         };
         match (step, state) {
             (GatewayStep::Confirm, IntentState::Open) => self.confirm(&id, &charge.token, now),
@@ -344,7 +435,9 @@ impl Books {
                 }
             }
             // Somebody at the dashboard was faster and took the money.
-            (GatewayStep::Cancel, IntentState::Authorised) if self.strikes(Fault::HandCapture) => {
+            (GatewayStep::Cancel, IntentState::Authorised)
+                if self.has_hands_for(Fault::HandCapture) && self.strikes(Fault::HandCapture) =>
+            {
                 if let Some(intent) = self.intents.get_mut(&id.0) {
                     intent.by_hand = true;
                 }
@@ -363,11 +456,12 @@ impl Books {
                 // A provider refuses a second refund. One of ours is booked here, so that the
                 // audit finds who asked for it. While the bank has the money there is nothing
                 // to pay back.
-                let is_by_hand = intent.refunds.iter().any(|made| made.0.starts_with("re_hand_"));
+                let is_by_hand =
+                    intent.live_refunds().any(|made| made.id.0.starts_with("re_hand_"));
                 let is_with_bank =
                     matches!(intent.dispute, Some(DisputeStatus::Open | DisputeStatus::Lost));
                 if !is_by_hand && !is_with_bank {
-                    intent.refunds.push(refund);
+                    self.book_refund(&id, refund, now);
                     self.becomes(&id, IntentState::Captured, now);
                 }
             }
@@ -399,8 +493,9 @@ impl Books {
     fn becomes(&mut self, id: &IntentId, state: IntentState, now: u64) {
         let Some(intent) = self.intents.get_mut(&id.0) else { return };
         intent.state = state;
-        let (order, charge) = (intent.order, intent.charge);
-        let refunds = intent.refunds.iter().map(|refund| format!(", {}", refund.0));
+        let (order, charge, account) = (intent.order, intent.charge, intent.account);
+        let refunds =
+            intent.refunds.iter().map(|refund| format!(", {} {:?}", refund.id.0, refund.status));
         let refunds: String = refunds.collect();
         let dispute = intent.dispute.map(|dispute| format!(", dispute {dispute:?}"));
         let (dispute, charge_told) = (dispute.unwrap_or_default(), tell::id(&charge));
@@ -409,7 +504,7 @@ impl Books {
             id.0, intent.state
         ));
         for fault in [Fault::HandCapture, Fault::HandCancel, Fault::HandRefund, Fault::Dispute] {
-            if !self.is_calm && self.rng.chance(self.rates.of(fault)) {
+            if !self.is_calm && self.rng.chance(self.rates.of(fault)) && self.has_hands_for(fault) {
                 let at = now + self.rng.pause_ms(60_000);
                 self.appoint(at, Appointment::ByHand(id.clone(), fault));
             }
@@ -417,7 +512,7 @@ impl Books {
         if self.strikes(Fault::WebhookLost) {
             return;
         }
-        let webhook = Webhook { order, charge, report: self.report(id) };
+        let webhook = Webhook { order, charge, account, report: self.report(id) };
         let copies = if self.strikes(Fault::WebhookTwice) { 2 } else { 1 };
         for _ in 0..copies {
             let mut at = now + self.rng.below(2_000);
@@ -428,31 +523,36 @@ impl Books {
         }
     }
 
+    /// An authorisation that is left behind with another provider's keys lapses by itself, unless
+    /// somebody at the dashboard takes the money for nothing; nobody can see to that.
+    fn has_hands_for(&self, fault: Fault) -> bool {
+        fault != Fault::HandCapture || self.rates.of(Fault::ProviderChanges) == 0
+    }
+
     fn post(&mut self, webhook: Webhook, at: u64) {
         let number = self.number();
         self.outbox.insert((at, number), webhook);
     }
 
     fn report(&self, id: &IntentId) -> IntentReport {
-        let fact = match self.intents.get(&id.0) {
-            None => IntentFact::Voided,
-            Some(Intent { dispute: Some(status), refunds, .. }) if refunds.is_empty() => {
-                IntentFact::Disputed(*status)
-            }
-            Some(intent) => match (&intent.state, intent.refunds.first()) {
-                (_, Some(refund)) => IntentFact::Refunded(refund.clone()),
-                (IntentState::Open, None) => IntentFact::Open,
-                (IntentState::NeedsBuyer, None) => {
-                    IntentFact::NeedsBuyer(ClientSecret(format!("{}_secret", id.0)))
-                }
-                (IntentState::Declined, None) => {
-                    IntentFact::Declined(FailureCode::from_gateway("card_declined"))
-                }
-                (IntentState::Authorised, None) => IntentFact::Authorised,
-                (IntentState::Captured, None) => IntentFact::Captured,
-                (IntentState::Voided, None) => IntentFact::Voided,
-            },
+        let Some(intent) = self.intents.get(&id.0) else {
+            return IntentReport::new(Some(id.clone()), IntentFact::Voided);
         };
-        IntentReport { intent: Some(id.clone()), fact }
+        let fact = match &intent.state {
+            IntentState::Open => IntentFact::Open,
+            IntentState::NeedsBuyer => {
+                IntentFact::NeedsBuyer(ClientSecret(format!("{}_secret", id.0)))
+            }
+            IntentState::Declined => {
+                IntentFact::Declined(FailureCode::from_gateway("card_declined"))
+            }
+            IntentState::Authorised => IntentFact::Authorised,
+            IntentState::Captured => IntentFact::Captured,
+            IntentState::Voided => IntentFact::Voided,
+        };
+        let refund = intent.latest_refund();
+        let refund = refund.map(|refund| Refund::told(refund.id.clone(), refund.status));
+        let report = IntentReport::new(Some(id.clone()), fact);
+        IntentReport { refund, dispute: intent.dispute, ..report }
     }
 }

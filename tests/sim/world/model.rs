@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gittix::domain::{
-    CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, LoggedEvent, Order,
-    OrderId, OrderState, OrderView, Ticket, TicketId, TicketState, UserEvent, UserId, UserView,
-    Version,
+    CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, FailureCode,
+    LoggedEvent, Order, OrderId, OrderState, OrderView, Refund, RefundStatus, Ticket, TicketId,
+    TicketState, UserEvent, UserId, UserView, Version,
 };
 
 use super::plan::Plan;
@@ -183,7 +183,8 @@ impl Model {
             Event::ChargeCompleted(charge)
             | Event::ChargeFailed(charge)
             | Event::ChargeRefunded(charge)
-            | Event::ChargeDisputed(charge) => self.charge_changes(seq, charge, logged),
+            | Event::ChargeDisputed(charge)
+            | Event::ChargeUpdated(charge) => self.charge_changes(seq, charge, logged),
         }
     }
 
@@ -325,8 +326,13 @@ impl Model {
             let moves = match (before.status, after.status) {
                 (ChargeStatus::Created, _) => after.status != ChargeStatus::Created,
                 (ChargeStatus::Failed, ChargeStatus::Completed) => true,
+                // What was begun with test keys is not paid back with others.
+                (ChargeStatus::Completed, ChargeStatus::Failed) => {
+                    after.failure_code == Some(FailureCode::provider_changed())
+                }
                 (ChargeStatus::Completed, ChargeStatus::Completed) => {
-                    let is_refunded = before.refund.is_none() && after.refund.is_some();
+                    let is_refunded = before.refund != after.refund;
+                    let goes_on = refund_goes_on(before.refund.as_ref(), after.refund.as_ref());
                     let is_disputed = match (before.dispute, after.dispute) {
                         (before, Some(DisputeStatus::Open)) => before.is_none(),
                         (before, Some(_)) => {
@@ -334,8 +340,8 @@ impl Model {
                         }
                         (_, None) => false,
                     };
-                    let was_refunded = before.refund.is_some();
-                    is_refunded || (is_disputed && !was_refunded)
+                    let keeps_dispute = before.dispute == after.dispute || is_disputed;
+                    (is_refunded || is_disputed) && goes_on && keeps_dispute
                 }
                 _ => false,
             };
@@ -438,6 +444,21 @@ impl Model {
             Some(past) => past.during(span.from, span.to).collect(),
             None => vec![None],
         }
+    }
+}
+
+/// A refund is accepted, succeeds and may be sent back after all. Another one may follow.
+fn refund_goes_on(before: Option<&Refund>, after: Option<&Refund>) -> bool {
+    let rank = |refund: &Refund| match refund.status {
+        RefundStatus::Pending => 0,
+        RefundStatus::Succeeded => 1,
+        RefundStatus::Failed => 2,
+        RefundStatus::Closed => 3,
+    };
+    match (before, after) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(before), Some(after)) => before.id != after.id || rank(before) <= rank(after),
     }
 }
 

@@ -46,6 +46,9 @@ faults! {
     HandCancel "cancelled-by-hand" 100
     HandRefund "refunded-by-hand" 100
     Dispute "disputed" 400
+    RefundPending "refund-pending" 500
+    RefundFails "refund-sent-back" 500
+    ProviderChanges "provider-changes" 1000
     Panic "actor-panics" 12
     GiveUp "client-gives-up" 80
     ClockStep "clock-steps" 1000

@@ -65,7 +65,10 @@ pub fn answered(answered: &Answered) -> String {
 /// What the gateway reports.
 pub fn report(report: &IntentReport) -> String {
     let intent = report.intent.as_ref().map_or("no intent", |intent| intent.0.as_str());
-    format!("{intent} {:?}", report.fact)
+    let refund = report.refund.as_ref().map(|refund| format!(", refund {:?}", refund.status));
+    let dispute = report.dispute.map(|dispute| format!(", dispute {dispute:?}"));
+    let (refund, dispute) = (refund.unwrap_or_default(), dispute.unwrap_or_default());
+    format!("{intent} {:?}{refund}{dispute}", report.fact)
 }
 
 /// An event of the log.
@@ -84,7 +87,8 @@ pub fn event(logged: &LoggedEvent) -> String {
         | Event::ChargeCompleted(view)
         | Event::ChargeFailed(view)
         | Event::ChargeRefunded(view)
-        | Event::ChargeDisputed(view) => charge(view),
+        | Event::ChargeDisputed(view)
+        | Event::ChargeUpdated(view) => charge(view),
     };
     format!("#{} {} {what} at {}", logged.seq, logged.event.name(), logged.at)
 }
@@ -125,7 +129,7 @@ fn charge(view: &ChargeView) -> String {
         }
     };
     add("by", view.intent.as_ref().map(|intent| &intent.0 as &dyn Debug));
-    add("refund", view.refund.as_ref().map(|refund| &refund.0 as &dyn Debug));
+    add("refund", view.refund.as_ref().map(|refund| refund as &dyn Debug));
     add("because", view.failure_code.as_ref().map(|code| code as &dyn Debug));
     add("dispute", view.dispute.as_ref().map(|dispute| dispute as &dyn Debug));
     text

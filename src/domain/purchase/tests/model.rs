@@ -1,6 +1,6 @@
 //! An exhaustive search of the charge protocol: the pure decisions against a model of the
-//! gateway, with crashes, lost answers, late and doubled reports, expiry and cancelling at any
-//! moment.
+//! gateway, with crashes, lost answers, late and doubled reports, expiry, cancelling and giving up
+//! at any moment, refunds that a bank sends back, and a server that is away with another provider.
 //!
 //! A state is what is stored, how the intent stands at the gateway, which call is under way,
 //! and which reports are still travelling. Reports are facts that were true once; the network
@@ -20,10 +20,25 @@ enum Standing {
     Authorised,
     Captured,
     Voided,
-    Refunded,
+    /// The first refund, or the second: a bank sends the first back if any.
+    RefundPending(u8),
+    Refunded(u8),
+    RefundFailed,
 }
 
 impl Standing {
+    /// What the gateway tells; `None` if it has heard of nothing.
+    fn report(self) -> Option<IntentReport> {
+        let told = |number: u8, status| Refund::told(RefundId(format!("re_{number}")), status);
+        let refund = match self {
+            Self::RefundPending(number) => Some(told(number, RefundStatus::Pending)),
+            Self::Refunded(number) => Some(told(number, RefundStatus::Succeeded)),
+            Self::RefundFailed => Some(told(1, RefundStatus::Failed)),
+            _ => None,
+        };
+        Some(IntentReport { refund, ..IntentReport::new(Some(intent()), self.fact()?) })
+    }
+
     fn fact(self) -> Option<IntentFact> {
         Some(match self {
             Self::Unknown => return None,
@@ -32,9 +47,14 @@ impl Standing {
             Self::Declined => IntentFact::Declined(code("card_declined")),
             Self::Authorised => IntentFact::Authorised,
             Self::Captured => IntentFact::Captured,
+            Self::RefundPending(_) | Self::Refunded(_) | Self::RefundFailed => IntentFact::Captured,
             Self::Voided => IntentFact::Voided,
-            Self::Refunded => IntentFact::Refunded(refund()),
         })
+    }
+
+    /// Whether the money was taken, whatever became of it.
+    fn is_taken(self) -> bool {
+        self.fact() == Some(IntentFact::Captured)
     }
 
     /// What a step may make of it. Confirming ends as the bank pleases.
@@ -49,8 +69,33 @@ impl Standing {
                 GatewayStep::Cancel,
                 Self::Open | Self::NeedsBuyer | Self::Declined | Self::Authorised,
             ) => vec![Self::Voided],
-            (GatewayStep::Refund, Self::Captured) => vec![Self::Refunded],
+            (GatewayStep::Refund, Self::Captured) => {
+                vec![Self::Refunded(1), Self::RefundPending(1)]
+            }
+            (GatewayStep::Refund, Self::RefundFailed) => {
+                vec![Self::Refunded(2), Self::RefundPending(2)]
+            }
             (_, unchanged) => vec![unchanged],
+        }
+    }
+
+    /// What a bank may make of a refund, the likeliest first.
+    fn after_the_bank(self) -> Vec<Self> {
+        match self {
+            Self::RefundPending(1) => vec![Self::Refunded(1), Self::RefundFailed],
+            Self::RefundPending(number) => vec![Self::Refunded(number)],
+            Self::Refunded(1) => vec![Self::RefundFailed],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What somebody at the gateway's dashboard may make of it.
+    fn after_a_hand(self) -> Option<Self> {
+        match self {
+            Self::Authorised => Some(Self::Captured),
+            Self::Captured => Some(Self::RefundPending(1)),
+            Self::RefundFailed => Some(Self::RefundPending(2)),
+            _ => None,
         }
     }
 }
@@ -65,8 +110,11 @@ struct World {
     at_gateway: Standing,
     call: Option<&'static str>,
     travelling: BTreeSet<Standing>,
-    hand: bool,
+    hands: bool,
     buyer_has_secret: bool,
+    refund: Option<(Option<String>, &'static str)>,
+    may_go_away: bool,
+    is_away: bool,
 }
 
 /// A world with the domain's own values, from which the next ones are decided.
@@ -78,14 +126,26 @@ struct Node {
     at_gateway: Standing,
     call: Option<GatewayStep>,
     travelling: BTreeSet<Standing>,
-    /// Whether somebody may still capture by hand at the gateway.
-    hand: bool,
+    /// Whether somebody captures and refunds by hand at the gateway.
+    hands: bool,
     /// Whether the buyer's browser was given what it needs to confirm the intent itself.
     buyer_has_secret: bool,
+    /// Whether the server may be started with another provider, and back.
+    may_go_away: bool,
+    /// Whether it has another provider now.
+    is_away: bool,
+}
+
+/// Which troubles a search is about. All of them together would take too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    Hands,
+    Away,
 }
 
 impl Node {
-    fn start(hand: bool) -> Self {
+    fn start(trouble: Trouble) -> Self {
         let until = DEADLINE;
         let reserve =
             TicketCommand::Reserve { by: BUYER, order: ORDER, until, expected_price: None };
@@ -101,8 +161,10 @@ impl Node {
             at_gateway,
             call: None,
             travelling,
-            hand,
+            hands: trouble == Trouble::Hands,
             buyer_has_secret: false,
+            may_go_away: trouble == Trouble::Away,
+            is_away: false,
         }
     }
 
@@ -129,8 +191,19 @@ impl Node {
             at_gateway: self.at_gateway,
             call: self.call.map(GatewayStep::name),
             travelling: self.travelling.clone(),
-            hand: self.hand,
+            hands: self.hands,
             buyer_has_secret: self.buyer_has_secret,
+            refund: charge.and_then(|charge| charge.refund.as_ref()).map(|refund| {
+                let status = match refund.status {
+                    RefundStatus::Pending => "pending",
+                    RefundStatus::Succeeded => "succeeded",
+                    RefundStatus::Failed => "failed",
+                    RefundStatus::Closed => "closed",
+                };
+                (refund.id.as_ref().map(|id| id.0.clone()), status)
+            }),
+            may_go_away: self.may_go_away,
+            is_away: self.is_away,
         }
     }
 
@@ -162,8 +235,36 @@ impl Node {
         next
     }
 
+    fn pays(&self) -> Self {
+        // A second charge of the order is not followed here.
+        if self.purchase.charge.is_some() {
+            return self.clone();
+        }
+        let account = Account::StripeLive;
+        self.decide(&PurchaseCommand::Pay { charge: CHARGE, token: token(), account })
+    }
+
+    /// The server does what is left to do, with a gateway and banks that do their best. A refund
+    /// of a sale that a bank has sent back is made again by whoever made it.
+    fn works_off(&mut self, calls: usize) {
+        for _ in 0..calls {
+            *self = self.decide(&PurchaseCommand::Expire);
+            let Some(step) = self.purchase.next_step() else { return };
+            if let Some(decided) = self.at_gateway.after_the_bank().first()
+                && matches!(self.at_gateway, Standing::RefundPending(_))
+            {
+                self.at_gateway = *decided;
+            }
+            if step == GatewayStep::Retrieve && self.at_gateway == Standing::RefundFailed {
+                self.at_gateway = Standing::Refunded(2);
+            }
+            self.at_gateway = self.at_gateway.after(step)[0];
+            *self = self.hears(self.at_gateway);
+        }
+    }
+
     fn hears(&self, standing: Standing) -> Self {
-        standing.fact().map_or_else(|| self.clone(), |fact| self.decide(&report(fact)))
+        standing.report().map_or_else(|| self.clone(), |report| self.decide(&tell(report)))
     }
 
     /// Everything that can happen next.
@@ -171,7 +272,8 @@ impl Node {
         let mut next = vec![
             self.decide(&CANCEL),
             self.decide(&PurchaseCommand::Expire),
-            self.decide(&PurchaseCommand::Pay { charge: CHARGE, token: token() }),
+            self.pays(),
+            self.decide(&PurchaseCommand::GiveUp { charge: CHARGE }),
             // Time passes.
             Self { is_late: true, ..self.clone() },
             // The process is killed: the call's answer reaches nobody.
@@ -181,7 +283,9 @@ impl Node {
         if self.call.is_none() {
             next.push(Self { call: self.purchase.next_step(), ..self.clone() });
         }
-        if let Some(step) = self.call {
+        if let Some(step) = self.call
+            && !self.is_away
+        {
             for at_gateway in self.at_gateway.after(step) {
                 // Done, and still on its way back; done and answered; done and lost.
                 next.push(Self { at_gateway, ..self.clone() });
@@ -201,10 +305,16 @@ impl Node {
             Standing::Authorised => &[Standing::Voided],
             _ => &[],
         };
-        next.extend(by_itself.iter().map(|to| Self { at_gateway: *to, ..self.clone() }));
-        if self.hand && self.at_gateway == Standing::Authorised {
-            let at_gateway = Standing::Captured;
-            next.push(Self { at_gateway, hand: false, ..self.clone() });
+        let banks = self.at_gateway.after_the_bank();
+        let hand = self.at_gateway.after_a_hand().filter(|_| self.hands);
+        let by_itself = by_itself.iter().copied().chain(banks).chain(hand);
+        next.extend(by_itself.map(|at_gateway| Self { at_gateway, ..self.clone() }));
+        if self.may_go_away {
+            // The process is started with other keys, and may come back to the old ones.
+            next.push(Self { is_away: !self.is_away, call: None, ..self.clone() });
+        }
+        if self.is_away && self.call.is_some() {
+            next.push(Self { call: None, ..self.clone() }.decide(&report(IntentFact::OutOfReach)));
         }
         // The gateway tells how the intent stands, by webhook; it may come at any later time.
         if self.at_gateway != Standing::Unknown && self.travelling.len() < 2 {
@@ -212,7 +322,8 @@ impl Node {
             told.travelling.insert(self.at_gateway);
             next.push(told);
         }
-        for standing in &self.travelling {
+        // With other keys the server knows no webhook of the old ones.
+        for standing in self.travelling.iter().filter(|_| !self.is_away) {
             // It arrives and may arrive again; it arrives for the last time; it is lost.
             let arrived = self.hears(*standing);
             let mut last = arrived.clone();
@@ -236,14 +347,25 @@ impl Node {
         let is_settled = !self.purchase.charge.as_ref().is_some_and(Charge::is_unsettled);
         if is_settled && !is_completed && self.call == Some(GatewayStep::Capture) {
             // Should the process die now, nobody would ever look again.
-            let nothing_left = [Standing::Voided, Standing::Captured, Standing::Refunded];
-            let is_harmless = nothing_left.contains(&self.at_gateway);
+            let is_harmless = self.at_gateway == Standing::Voided || self.at_gateway.is_taken();
             assert!(is_harmless, "a capture is under way that nobody will follow up: {self:?}");
         }
         if is_completed && is_settled {
-            let paid = [Standing::Captured, Standing::Refunded].contains(&self.at_gateway);
-            assert!(paid, "sold without money: {self:?}");
+            assert!(self.at_gateway.is_taken(), "sold without money: {self:?}");
         }
+        if is_settled && !is_completed && !self.hands {
+            assert!(
+                self.at_gateway != Standing::Captured,
+                "money was taken for nothing and nobody will look again: {self:?}"
+            );
+        }
+        let is_paid_back = self
+            .purchase
+            .charge
+            .as_ref()
+            .is_some_and(|charge| matches!(charge.phase, ChargePhase::Refunded { .. }));
+        let is_pending = self.at_gateway == Standing::RefundPending(1);
+        assert!(!(is_paid_back && is_pending), "a pending refund is no refund: {self:?}");
     }
 
     /// Whether nothing is owed by anybody: money is taken for a sale alone.
@@ -251,8 +373,8 @@ impl Node {
         let is_completed = self.purchase.order.state == OrderState::Completed;
         let is_settled = !self.purchase.charge.as_ref().is_some_and(Charge::is_unsettled);
         let is_square = match self.at_gateway {
-            Standing::Captured => is_completed,
-            Standing::Authorised => false,
+            Standing::Captured | Standing::RefundFailed => is_completed,
+            Standing::Authorised | Standing::RefundPending(_) => false,
             _ => true,
         };
         !self.purchase.order.is_open() && is_settled && is_square
@@ -307,9 +429,9 @@ fn can_rest(search: &Search) -> Vec<bool> {
 
 #[test]
 fn from_every_reachable_state_money_and_ticket_still_come_together() {
-    for hand in [false, true] {
-        let search = search(Node::start(hand));
-        println!("{} states visited, captures by hand: {hand}", search.nodes.len());
+    for trouble in [Trouble::None, Trouble::Hands, Trouble::Away] {
+        let search = search(Node::start(trouble));
+        println!("{} states visited with {trouble:?}", search.nodes.len());
         assert!(search.nodes.len() > 500, "{}", search.nodes.len());
         for (node, can) in search.nodes.iter().zip(can_rest(&search)) {
             assert!(can, "this can never settle: {node:?}");
@@ -326,39 +448,68 @@ fn from_every_reachable_state_money_and_ticket_still_come_together() {
             assert!(seen(phase), "{phase}");
         }
         // Without a hand at the gateway nobody is ever charged without getting the ticket.
-        assert_eq!(seen("Refunding"), hand);
+        assert_eq!(seen("Refunding"), trouble == Trouble::Hands);
     }
 }
 
 /// The server's own work alone, with a gateway that answers, settles whatever is left over.
 #[test]
 fn without_more_mishaps_every_state_settles_in_a_few_calls() {
-    for hand in [false, true] {
-        let search = search(Node::start(hand));
+    for trouble in [Trouble::None, Trouble::Hands, Trouble::Away] {
+        let search = search(Node::start(trouble));
         for node in &search.nodes {
             let is_capture_owed =
                 node.purchase.order.is_open() && node.at_gateway == Standing::Voided;
-            let mut now = Node { is_late: true, call: None, ..node.clone() };
-            for _ in 0..8 {
-                now = now.decide(&PurchaseCommand::Expire);
-                let Some(step) = now.purchase.next_step() else { break };
-                now.at_gateway = now.at_gateway.after(step)[0];
-                now = now.hears(now.at_gateway);
-            }
+            let mut now = Node { is_late: true, call: None, is_away: false, ..node.clone() };
+            now.works_off(8);
             // Reports that were on their way bring to light what a settled charge left behind.
             if !now.is_at_rest() {
                 now = now.hears(now.at_gateway);
-                while let Some(step) = now.purchase.next_step() {
-                    now.at_gateway = now.at_gateway.after(step)[0];
-                    now = now.hears(now.at_gateway);
-                }
+                now.works_off(8);
             }
+            assert_eq!(now.purchase.next_step(), None, "from {node:?} to {now:?}");
             now.must_be_sound();
-            let is_charged_in_vain = now.at_gateway == Standing::Captured
-                && now.purchase.order.state != OrderState::Completed;
+            let with_us = [Standing::Captured, Standing::RefundFailed].contains(&now.at_gateway);
+            let is_charged_in_vain = with_us && now.purchase.order.state != OrderState::Completed;
             assert!(!is_charged_in_vain, "from {node:?} to {now:?}");
             assert!(!now.purchase.order.is_open(), "from {node:?} to {now:?}");
             assert!(!is_capture_owed || now.ticket.state == TicketState::Available, "{node:?}");
+        }
+    }
+}
+
+/// A server that is started with another provider for good ends what was begun in a sandbox or
+/// with test keys, and keeps of real money only what somebody has to look into.
+#[test]
+fn with_another_provider_everything_settles_but_real_money_that_may_be_taken() {
+    let search = search(Node::start(Trouble::None));
+    for node in &search.nodes {
+        for account in [Account::Sandbox, Account::StripeTest, Account::StripeLive] {
+            let mut away = Node { is_late: true, call: None, is_away: true, ..node.clone() };
+            away.purchase.charge =
+                away.purchase.charge.clone().map(|charge| charge.begun_with(account));
+            for _ in 0..4 {
+                away = away.decide(&PurchaseCommand::Expire);
+                if away.purchase.next_step().is_some() {
+                    away = away.decide(&report(IntentFact::OutOfReach));
+                }
+            }
+            let waits = away.purchase.next_step();
+            let is_real = account == Account::StripeLive;
+            let may = is_real && matches!(waits, Some(GatewayStep::Capture | GatewayStep::Refund));
+            assert!(waits.is_none() || may, "from {node:?} to {away:?}");
+            assert!(waits.is_some() || !away.purchase.order.is_open(), "{away:?}");
+            // An operator's word ends that too.
+            if let Some(step) = waits {
+                let finding = match step {
+                    GatewayStep::Refund => Finding::PaidBack,
+                    _ => Finding::NotTaken,
+                };
+                let settle = PurchaseCommand::Settle { charge: CHARGE, finding };
+                let settled = away.decide(&settle);
+                assert_eq!(settled.purchase.next_step(), None, "{settled:?}");
+                assert!(!settled.purchase.order.is_open(), "{settled:?}");
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ enum Deed {
     Cancel(usize),
     Expire(usize),
     Pay(usize),
+    GiveUp(usize),
     Hear(usize, usize),
     Wait(u64),
 }
@@ -26,7 +27,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => (0_usize..4).prop_map(Deed::Cancel),
         2 => (0_usize..4).prop_map(Deed::Expire),
         4 => (0_usize..4).prop_map(Deed::Pay),
-        9 => (0_usize..4, 0_usize..8).prop_map(|(order, fact)| Deed::Hear(order, fact)),
+        1 => (0_usize..4).prop_map(Deed::GiveUp),
+        9 => (0_usize..4, 0_usize..13).prop_map(|(order, fact)| Deed::Hear(order, fact)),
         2 => (1_u64..600).prop_map(Deed::Wait),
     ]
 }
@@ -78,7 +80,13 @@ impl Rows {
             Deed::Expire(order) => self.command(order, &PurchaseCommand::Expire),
             Deed::Pay(order) => {
                 let charge = ChargeId::from_u128(self.id());
-                self.command(order, &PurchaseCommand::Pay { charge, token: token() });
+                let account = Account::StripeLive;
+                self.command(order, &PurchaseCommand::Pay { charge, token: token(), account });
+            }
+            Deed::GiveUp(order) => {
+                let Some(place) = self.pick(order) else { return };
+                let Some(charge) = self.purchases[place].order.charge else { return };
+                self.command(order, &PurchaseCommand::GiveUp { charge });
             }
             Deed::Hear(order, fact) => self.hear(order, fact),
         }
@@ -100,9 +108,8 @@ impl Rows {
     fn hear(&mut self, order: usize, fact: usize) {
         let Some(purchase) = self.pick(order) else { return };
         let Some(charge) = self.purchases[purchase].charge.clone() else { return };
-        let fact = facts()[fact].clone();
         let intent = IntentId(format!("pi_{}", charge.id));
-        let report = IntentReport { intent: Some(intent), fact };
+        let report = IntentReport { intent: Some(intent), ..reports()[fact].clone() };
         let report = PurchaseCommand::Report { charge: charge.id, report };
         self.command(order, &report);
     }
@@ -140,6 +147,12 @@ impl Rows {
                     // A gateway that tells of the refund alone has taken the money before.
                     self.taken.entry(charge.id).or_insert(charge.amount.minor());
                     *self.paid_back.entry(charge.id).or_default() += charge.amount.minor();
+                }
+                // The bank has sent it back.
+                Event::ChargeUpdated(charge)
+                    if charge.refund.as_ref().is_some_and(|r| r.status == RefundStatus::Failed) =>
+                {
+                    self.paid_back.remove(&charge.id);
                 }
                 _ => {}
             }
@@ -180,7 +193,13 @@ impl Rows {
         let expected = match charge.phase {
             ChargePhase::Completed { .. } => (price, 0),
             ChargePhase::Refunding { .. } => (price, 0),
-            ChargePhase::Refunded { .. } => (price, price),
+            ChargePhase::Refunded { .. }
+                if charge.refund.as_ref().is_some_and(Refund::has_succeeded) =>
+            {
+                (price, price)
+            }
+            // The bank has decided for the buyer.
+            ChargePhase::Refunded { .. } => (price, 0),
             _ => (0, 0),
         };
         assert_eq!((taken, paid_back), expected, "{purchase:?}");
@@ -207,7 +226,7 @@ fn must_follow(before: &Purchase, after: &Purchase) {
             assert_eq!((was.amount, &was.token), (is.amount, &is.token));
         }
         (Some(was), Some(is)) if was.id != is.id => {
-            assert!(!was.is_unsettled(), "one charge at a time");
+            assert!(!may_still_take_money(was), "one charge at a time");
         }
         (Some(_), None) => panic!("a charge is never forgotten"),
         _ => {}

@@ -44,8 +44,7 @@ fn count(inspection: &mut Inspection<'_>, charge: &Charge) {
 /// A charge takes what its order costs, and ends with it.
 fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Order) {
     use ChargePhase::{
-        Capturing, Completed, Confirming, Created, Disputed, Failed, Intent, Refunded, Refunding,
-        Voiding,
+        Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
     };
     let id = charge.id;
     inspection.expect(charge.amount == order.price, || {
@@ -59,26 +58,19 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
     });
     let is_latest = order.charge == Some(id);
     let fits = match (is_latest, order.state) {
-        // The one before must be settled before another is tried; later its money may turn up.
+        // The one before takes no money any more when another is tried; later it may turn up.
         (false, _) => matches!(
             charge.phase,
-            Failed { .. } | Refunding { .. } | Refunded { .. } | Disputed { .. }
+            Voiding { .. } | Failed { .. } | Refunding { .. } | Refunded { .. }
         ),
         (true, OrderState::Created) => false,
         // A declined intent may be voided while the order has attempts left.
-        (true, OrderState::AwaitingPayment) => {
-            !matches!(charge.phase, Completed { .. } | Disputed { .. })
-        }
+        (true, OrderState::AwaitingPayment) => !matches!(charge.phase, Completed { .. }),
         (true, OrderState::Completed) => {
-            matches!(charge.phase, Completed { .. } | Refunded { .. } | Disputed { .. })
+            matches!(charge.phase, Completed { .. } | Refunded { .. })
         }
         (true, OrderState::Cancelled(_)) => match charge.phase {
-            Voiding { .. }
-            | Refunding { .. }
-            | Refunded { .. }
-            | Failed { .. }
-            // The bank has paid the buyer back before we could.
-            | Disputed { .. } => true,
+            Voiding { .. } | Refunding { .. } | Refunded { .. } | Failed { .. } => true,
             Intent | Created { .. } | Confirming { .. } | Capturing { .. } | Completed { .. } => {
                 false
             }

@@ -163,7 +163,8 @@ fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logg
         | Event::ChargeCompleted(view)
         | Event::ChargeFailed(view)
         | Event::ChargeRefunded(view)
-        | Event::ChargeDisputed(view) => {
+        | Event::ChargeDisputed(view)
+        | Event::ChargeUpdated(view) => {
             (Kind::Charge, view.id.as_u128(), None, digest_of_charge(view))
         }
     };

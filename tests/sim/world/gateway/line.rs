@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gittix::domain::{Charge, ChargePhase, GatewayStep, IntentReport, PaymentToken};
+use gittix::domain::{Account, Charge, ChargePhase, GatewayStep, IntentReport, PaymentToken};
 use gittix::payments::{Gateway, GatewayError};
 
 use super::super::plan::Fault;
@@ -22,6 +22,8 @@ pub trait Witness: Send + Sync + 'static {
 pub struct Line {
     /// The provider.
     pub provider: Provider,
+    /// With which keys.
+    pub account: Account,
     /// The life.
     pub power: Power,
     /// The time.
@@ -82,6 +84,10 @@ impl Line {
 impl Gateway for Line {
     fn describe(&self) -> String {
         "simulated".to_owned()
+    }
+
+    fn account(&self) -> Account {
+        self.account
     }
 
     fn accepts(&self, token: &PaymentToken) -> bool {

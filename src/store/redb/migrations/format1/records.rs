@@ -246,7 +246,7 @@ enum Phase {
     Disputed { intent: String, status: Dispute },
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 enum Dispute {
     Open,
     Won,
@@ -261,6 +261,10 @@ impl Dispute {
             Self::Lost => domain::DisputeStatus::Lost,
         }
     }
+}
+
+fn refunded(id: String) -> domain::Refund {
+    domain::Refund::told(domain::RefundId(id), domain::RefundStatus::Succeeded)
 }
 
 impl Phase {
@@ -280,16 +284,27 @@ impl Phase {
             }
             Self::Refunding { intent } => To::Refunding { intent: id(intent) },
             Self::Completed { intent } => To::Completed { intent: id(intent) },
-            Self::Refunded { intent, refund } => {
-                To::Refunded { intent: id(intent), refund: domain::RefundId(refund) }
-            }
+            Self::Refunded { intent, refund: _ } => To::Refunded { intent: id(intent) },
             Self::Failed { intent, code } => {
                 To::Failed { intent: intent.map(id), code: failure(code) }
             }
-            Self::Disputed { intent, status } => {
-                To::Disputed { intent: id(intent), status: status.into_domain() }
+            // The bank has paid the buyer back, for a sale or before we could.
+            Self::Disputed { intent, status: Dispute::Lost } => To::Refunded { intent: id(intent) },
+            Self::Disputed { intent, status: Dispute::Open | Dispute::Won } => {
+                To::Completed { intent: id(intent) }
             }
         }
+    }
+
+    /// A refund of format 1 counted as done once it was accepted.
+    fn refund(&self) -> Option<domain::Refund> {
+        let Self::Refunded { refund, .. } = self else { return None };
+        Some(refunded(refund.clone()))
+    }
+
+    fn dispute(&self) -> Option<domain::DisputeStatus> {
+        let Self::Disputed { status, .. } = self else { return None };
+        Some(status.into_domain())
     }
 }
 
@@ -303,6 +318,9 @@ impl Charge {
             buyer: domain::UserId::from_u128(self.buyer),
             amount: self.amount.into_domain()?,
             token: token.ok_or_else(|| ReadError::Corrupt(format!("charges {id}: its token")))?,
+            account: None,
+            refund: self.phase.refund(),
+            dispute: self.phase.dispute(),
             phase: self.phase.into_domain(),
             version: Version::from_number(self.version),
             created_at: domain::Timestamp::from_millis(self.created_at),
@@ -345,7 +363,7 @@ impl ChargeView {
             },
             amount: self.amount.into_domain()?,
             intent: self.intent.map(IntentId),
-            refund: self.refund.map(domain::RefundId),
+            refund: self.refund.map(refunded),
             failure_code: self.failure_code.map(|code| FailureCode::from_gateway(&code)),
             created_at: domain::Timestamp::from_millis(self.created_at),
             dispute: self.dispute.map(Dispute::into_domain),
