@@ -55,7 +55,7 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
             account_per_hour: 100,
             address: rate,
         },
-        limits: LimitSettings::default(),
+        limits: LimitSettings { enabled: false, ..LimitSettings::default() },
         client_address_header: None,
         listeners,
         admin_hosts: Vec::new(),
@@ -67,7 +67,8 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
         store: Arc::new(store),
         gateway: Arc::new(Sandbox::default()),
     };
-    let passwords = Passwords::start(PasswordSettings::weakest(), entropy).unwrap();
+    // Hashed in place: a paused clock does not wait for another thread.
+    let passwords = Passwords::inline(PasswordSettings::weakest(), entropy).unwrap();
     let key = SigningKeys::only(SigningKey::from_bytes(&[7; 64]).unwrap());
     App::start(settings, seams, passwords, &key, Metrics::default()).await.unwrap()
 }
