@@ -20,7 +20,7 @@ use crate::http::edge::metrics::Metrics;
 use crate::http::events::feed::Feed;
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::{CardForm, Storefront};
-use crate::http::{ApiParts, ApiState, KeysInFlight, Readiness};
+use crate::http::{ApiParts, ApiState, Idempotency, Readiness};
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy};
 use crate::store::SharedStore;
@@ -117,6 +117,8 @@ impl App {
             max_attempts: market.settings().max_attempts,
             public_origin: settings.edge.public_origin.clone(),
         };
+        let limits = Arc::new(Limits::new(settings.limits));
+        let idempotency = Idempotency::new(market.clone(), store.clone(), limits.clone());
         let state = ApiState::from(ApiParts {
             market: market.clone(),
             store,
@@ -129,12 +131,12 @@ impl App {
             devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie { max_age: settings.session, secure: settings.edge.https },
             throttle: Throttle::new(settings.throttle),
-            limits: Limits::new(settings.limits),
+            limits,
             currency: settings.currency,
             client_address_header: TrustedHeader::new(settings.client_address_header),
             readiness: readiness.clone(),
             gateway,
-            keys_in_flight: KeysInFlight::default(),
+            idempotency,
         });
         let router = crate::http::router(state.clone());
         let router = harden_with_fallback(

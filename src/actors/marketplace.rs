@@ -29,7 +29,7 @@ use super::ticket::Tickets;
 use super::timers::order_expiry::OrderExpiry;
 use super::timers::{self, Timers};
 use crate::bugs::{Bug, planted};
-use crate::domain::{Answer, Commit, Timestamp};
+use crate::domain::{Commit, Timestamp};
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy, IdMint};
 use crate::store::SharedStore;
@@ -173,7 +173,7 @@ impl Marketplace {
     }
 
     /// Remembers what a request was answered with, for those who repeat it.
-    pub async fn remember(&self, key: &IdempotencyKey, answer: Answer) -> Result<(), MarketError> {
+    pub async fn remember(&self, key: &IdempotencyKey, answer: Vec<u8>) -> Result<(), MarketError> {
         self.commit_new(Commit::at(self.now()).write(key.remember(answer))).await
     }
 

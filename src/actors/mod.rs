@@ -29,7 +29,7 @@ pub mod timers;
 mod told;
 
 pub use error::MarketError;
-pub use idempotency::IdempotencyKey;
+pub use idempotency::{IdempotencyKey, KeyFor};
 pub use marketplace::payments::PendingCharge;
 pub use marketplace::{MarketStats, Marketplace, StartError};
 pub use settings::MarketSettings;

@@ -20,15 +20,15 @@ use super::effects::charges::{
 use super::effects::kind::{Effect, Recipient, Told};
 use super::effects::{Effects, LONGEST_PAUSE};
 use super::error::MarketError;
-use super::idempotency::IdempotencyKey;
+use super::idempotency::KeyFor;
 use super::relocks::{HoldEnded, Relocks};
 use super::ticket::{Carried, TicketRequest, Tickets};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Account, Answer, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion,
-    FailureCode, Finding, GatewayStep, IntentFact, IntentId, IntentReport, Order, OrderId,
-    OrderState, PaymentToken, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
-    RefundStatus, TicketDemand, TicketId, Timestamp, UserId, Write,
+    Account, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
+    Finding, GatewayStep, IntentFact, IntentId, IntentReport, Order, OrderId, OrderState,
+    PaymentToken, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision, RefundStatus,
+    TicketDemand, TicketId, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
 
@@ -89,7 +89,7 @@ pub struct Payment {
     /// With whom.
     pub account: Account,
     /// The buyer's idempotency key, if one came with the request.
-    pub key: Option<IdempotencyKey>,
+    pub key: Option<KeyFor<ChargeId>>,
 }
 
 /// What an order's requests are decided on.
@@ -346,7 +346,7 @@ fn pay(known: &Known, payment: &Payment, max_attempts: u32, now: Timestamp) -> D
     let mut decision = change(known, &command, max_attempts, now)?;
     let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
     if let Some(change) = &mut decision.change {
-        let remembered = key.map(|key| key.remember(Answer::ChargeBegun(*charge)));
+        let remembered = key.map(|key| key.remember(charge));
         change.commit.writes.splice(0..0, remembered);
     }
     Ok(Decision { answer: When::Late, ..decision })

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::aggregate::{Aggregate, Change, Decision};
 use super::context::{Committed, Context};
 use super::error::MarketError;
-use super::idempotency::IdempotencyKey;
+use super::idempotency::KeyFor;
 use super::settings::MarketSettings;
 use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, Commit, Event, Order, OrderId, Precondition, Price, Purchase, Ticket, TicketCommand,
+    Commit, Event, Order, OrderId, OrderView, Precondition, Price, Purchase, Ticket, TicketCommand,
     TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Write,
 };
 
@@ -38,7 +38,7 @@ pub struct Reservation {
     /// From when on the buyer may lock this ticket again, if they have let go of it too often.
     pub not_before: Option<Timestamp>,
     /// The buyer's idempotency key, if one came with the request.
-    pub key: Option<IdempotencyKey>,
+    pub key: Option<KeyFor<OrderView>>,
 }
 
 /// An order's change that releases or sells its ticket.
@@ -193,7 +193,7 @@ fn reserve(
     }
     let purchase = Purchase { order: Order::new(order, buyer, ticket, until, now), charge: None };
     let limit = settings.max_open_per_user;
-    let remembered = key.map(|key| key.remember(Answer::OrderCreated(purchase.view())));
+    let remembered = key.map(|key| key.remember(&purchase.view()));
     let commit = Commit::at(now)
         .write(Write::Order(purchase.order.clone()))
         .write(Write::Ticket(after.clone()))

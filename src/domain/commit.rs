@@ -1,8 +1,7 @@
 //! What a decision asks the store to write: all of it, in one transaction, or nothing.
 
 use super::{
-    Charge, Event, Order, OrderView, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
-    Version,
+    Charge, Event, Order, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version,
 };
 
 /// A set of changes with the events that tell them.
@@ -86,28 +85,11 @@ pub struct Remembered {
     pub fingerprint: [u8; 16],
     /// From then on the key is free again.
     pub expires_at: Timestamp,
-    /// What to answer.
-    pub answer: Answer,
-}
-
-/// What a repeated request is answered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The ticket was listed and looked like this.
-    TicketCreated(Ticket),
-    /// The order was made and looked like this.
-    OrderCreated(OrderView),
-    /// A charge was begun; how it ended was not known yet when this was written.
-    ChargeBegun(super::ChargeId),
-    /// This was answered, to the letter.
-    Verbatim {
-        /// The HTTP status.
-        status: u16,
-        /// The headers that belong to the answer, such as `location` and `retry-after`.
-        headers: Vec<(String, String)>,
-        /// The body.
-        body: Vec<u8>,
-    },
+    /// Whether this is the answer. Otherwise it tells what was begun, and the answer takes its
+    /// place once it is known.
+    pub is_final: bool,
+    /// What to answer, in the bytes of whoever answers.
+    pub answer: Vec<u8>,
 }
 
 impl Commit {

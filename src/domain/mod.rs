@@ -29,7 +29,7 @@ pub use charge::{
     FailureCode, GatewayStep, IntentId, PaymentToken, Refund, RefundId, RefundStatus,
     learn_dispute, learn_refund,
 };
-pub use commit::{Answer, Commit, Precondition, Remembered, Write};
+pub use commit::{Commit, Precondition, Remembered, Write};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent};
 pub use ids::{ChargeId, InvalidId, OrderId, SessionId, TicketId, UserId};

@@ -12,6 +12,7 @@
 pub mod feed;
 mod history;
 pub mod listeners;
+mod rendered;
 pub mod wire;
 
 use std::convert::Infallible;

@@ -34,7 +34,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-pub use edge::idempotency::KeysInFlight;
+pub use edge::idempotency::Idempotency;
 pub use edge::readiness::Readiness;
 pub use state::{ApiParts, ApiState};
 

@@ -9,18 +9,20 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::edge::answer::Answer;
 use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, Id, Numeral, Refused};
-use super::edge::idempotency::{Remembered, once};
-use super::edge::json::StrictJson;
+use super::edge::idempotency::{Remembered, Repeatable, answered_by};
+use super::edge::json::JsonObject;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, ClientAddress, SignedIn};
 use super::views::{OrderJson, OrderStatusJson};
+use crate::actors::IdempotencyKey;
 use crate::auth::Limit;
 use crate::domain::{OrderId, OrderStatus, OrderView, Price, Purchase, TicketId};
 use crate::store::PurchaseQuery;
@@ -76,34 +78,29 @@ async fn create(
     State(state): State<ApiState>,
     who: SignedIn,
     ClientAddress(address): ClientAddress,
-    headers: HeaderMap,
-    StrictJson(body): StrictJson,
+    request: Repeatable,
 ) -> Result<Response, Problem> {
-    let source = body.source().clone();
-    once(&state, who, "POST /api/orders", &headers, &source, move |state, key| async move {
+    let idempotency = state.idempotency.clone();
+    let work = async move |body: JsonObject, key: Option<IdempotencyKey>| {
         let (ticket, expected_price) = body.read::<OrderDraft>()?.read(&state)?;
         state.limits.count_from(Limit::Locks, who.user, address, state.market.now())?;
+        let key = key.map(|key| answered_by(key, created));
         let reserved = state.market.reserve(ticket, who.user, expected_price, key).await;
         let purchase = reserved.map_err(|error| problem(error, state.market.now()))?;
-        Ok(created(&purchase.view()))
-    })
-    .await
+        Ok((Extension(Remembered), created(&purchase.view())).into_response())
+    };
+    idempotency.once(who.user, request, work).await
 }
 
 /// The answer to an order that was just made.
-pub fn created(view: &OrderView) -> Response {
-    let location = HeaderValue::try_from(format!("{PATH}/{}", view.order.id));
-    let mut response = (StatusCode::CREATED, Extension(Remembered), one(view)).into_response();
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
+fn created(view: &OrderView) -> Answer {
+    one(StatusCode::CREATED, view).located(format!("{PATH}/{}", view.order.id))
 }
 
-fn one(view: &OrderView) -> Response {
-    let headers =
-        [(header::ETAG, etag(view.order.version.number())), (header::CACHE_CONTROL, NO_STORE)];
-    (headers, Json(OrderJson::from(view))).into_response()
+fn one(status: StatusCode, view: &OrderView) -> Answer {
+    Answer::json(status, &OrderJson::from(view))
+        .header(header::ETAG, etag(view.order.version.number()))
+        .header(header::CACHE_CONTROL, NO_STORE)
 }
 
 /// How a list of orders may be narrowed.
@@ -209,7 +206,7 @@ async fn show(
         let not_modified = not_modified(view.order.version.number());
         return Ok(([(header::CACHE_CONTROL, NO_STORE)], not_modified).into_response());
     }
-    Ok(one(&view))
+    Ok(one(StatusCode::OK, &view).into_response())
 }
 
 /// Gives the ticket back. It is available when the answer arrives.

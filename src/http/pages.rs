@@ -4,11 +4,11 @@
 
 mod content;
 mod document;
+mod shared;
 mod site;
 mod texts;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use self::document::Page;
+use self::shared::Pages;
 use self::site::{SITE, Site, send_document};
 use super::edge::problem::Problem;
 use super::storefront::{CardForm, Storefront};
@@ -33,25 +34,6 @@ const FRAMES: [(&str, &str); 7] = [
     ("/orders", "orders-title"),
     ("/orders/{id}", "order"),
 ];
-
-/// What the pages' routes share.
-pub struct Pages {
-    /// What is for sale.
-    store: SharedStore,
-    /// The policy that goes with every document.
-    policy: HeaderValue,
-    /// How long an order holds its ticket.
-    hold: Duration,
-    /// Where the server is reached, if that is known.
-    origin: Option<String>,
-}
-
-impl Pages {
-    /// The whole address of a page.
-    fn url(&self, path: &str) -> Option<String> {
-        self.origin.as_ref().map(|origin| format!("{origin}{path}"))
-    }
-}
 
 /// The pages and their files.
 pub fn router(storefront: &Storefront, store: SharedStore) -> Router {

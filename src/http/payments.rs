@@ -1,7 +1,7 @@
 //! `/api/payments`: paying an order and looking at a charge.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -13,13 +13,13 @@ use super::edge::codes::Code;
 use super::edge::docs::{IdempotencyKeyHeader, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Id, Refused};
-use super::edge::idempotency::once;
-use super::edge::json::StrictJson;
+use super::edge::idempotency::{Repeatable, Resume, begun_as};
+use super::edge::json::JsonObject;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::state::{ApiState, SignedIn};
 use super::views::{ChargeJson, PendingChargeJson};
-use crate::actors::MarketError;
+use crate::actors::{IdempotencyKey, MarketError};
 use crate::domain::{
     CancelReason, Charge, ChargeId, ChargeStatus, OrderId, OrderState, PaymentToken, Purchase,
     PurchaseRejection,
@@ -61,11 +61,11 @@ struct PaymentDraft {
 async fn pay(
     State(state): State<ApiState>,
     who: SignedIn,
-    headers: HeaderMap,
-    StrictJson(body): StrictJson,
+    request: Repeatable,
 ) -> Result<Response, Problem> {
-    let source = body.source().clone();
-    once(&state, who, "POST /api/payments", &headers, &source, move |state, key| async move {
+    let idempotency = state.idempotency.clone();
+    let resume = resume(state.clone());
+    let work = async move |body: JsonObject, key: Option<IdempotencyKey>| {
         let draft: PaymentDraft = body.read()?;
         let mut faults = Faults::default();
         let order = faults.note("orderId", draft.order_id.required());
@@ -74,10 +74,11 @@ async fn pay(
             return Err(faults.into_problem());
         };
         let refused = |error| problem(error, state.market.now());
+        let key = key.map(begun_as);
         let purchase = state.market.pay(order, who.user, token, key).await.map_err(refused)?;
         answer(&purchase).map_err(refused)
-    })
-    .await
+    };
+    idempotency.once_begun(who.user, request, resume, work).await
 }
 
 impl FieldValue for PaymentToken {
@@ -88,8 +89,13 @@ impl FieldValue for PaymentToken {
     }
 }
 
-/// What the buyer is told of a charge that was begun in an earlier life of the process.
-pub async fn answer_for(state: &ApiState, charge: ChargeId) -> Result<Response, Problem> {
+/// Finds what the buyer is told of a charge that was begun in an earlier life of the process.
+fn resume(state: ApiState) -> Resume {
+    Box::new(move |charge| Box::pin(answer_for(state.clone(), charge)))
+}
+
+async fn answer_for(state: ApiState, charge: String) -> Result<Response, Problem> {
+    let charge: ChargeId = charge.parse().map_err(|_| Problem::internal())?;
     let charge = state.store.charge(charge).await?.ok_or_else(Problem::not_found)?;
     let order = state.store.order(charge.order).await?.ok_or_else(Problem::not_found)?;
     let purchase = Purchase { order, charge: Some(charge) };

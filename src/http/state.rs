@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::edge::client_address::TrustedHeader;
-use super::edge::idempotency::KeysInFlight;
+use super::edge::idempotency::Idempotency;
 use super::edge::problem::Problem;
 use super::edge::readiness::Readiness;
 use super::edge::request_id::CurrentRequest;
@@ -51,7 +51,7 @@ pub struct ApiParts {
     /// Bounds attempts to sign in and up.
     pub throttle: Throttle,
     /// Bounds what one user may do.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     /// The currency of every new price.
     pub currency: Currency,
     /// The header in which a trusted proxy tells the client's address.
@@ -60,8 +60,8 @@ pub struct ApiParts {
     pub readiness: Readiness,
     /// Who takes the money: which tokens, webhooks and routes there are depends on it.
     pub gateway: SharedGateway,
-    /// Idempotency keys whose first request is being answered.
-    pub keys_in_flight: KeysInFlight,
+    /// Answers requests with an idempotency key once.
+    pub idempotency: Idempotency,
 }
 
 impl std::ops::Deref for ApiState {

@@ -9,19 +9,21 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::edge::answer::Answer;
 use super::edge::body::Written;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{Changes, IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Numeral, Refused};
-use super::edge::idempotency::{Remembered, once};
-use super::edge::json::{JsonBody, StrictJson};
+use super::edge::idempotency::{Remembered, Repeatable, answered_by};
+use super::edge::json::{JsonBody, JsonObject};
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::ticket_json;
 use super::views::TicketJson;
+use crate::actors::IdempotencyKey;
 use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
 use crate::domain::{Currency, Price, PriceError, Ticket, TicketId, Title, TitleError};
@@ -103,38 +105,30 @@ fn chargeable(numeral: &Numeral, state: &ApiState) -> Result<Price, Refused> {
 async fn create(
     State(state): State<ApiState>,
     who: SignedIn,
-    headers: HeaderMap,
-    StrictJson(body): StrictJson,
+    request: Repeatable,
 ) -> Result<Response, Problem> {
-    let source = body.source().clone();
-    once(&state, who, "POST /api/tickets", &headers, &source, move |state, key| async move {
-        let draft: TicketDraft = body.read()?;
-        let (title, price) = draft.complete(&state)?;
+    let idempotency = state.idempotency.clone();
+    let work = async move |body: JsonObject, key: Option<IdempotencyKey>| {
+        let (title, price) = body.read::<TicketDraft>()?.complete(&state)?;
         state.limits.count(Limit::Listings, who.user, state.market.now())?;
+        let key = key.map(|key| answered_by(key, created));
         let listed = state.market.list_ticket(who.user, title, price, key).await;
         let ticket = listed.map_err(|error| problem(error, state.market.now()))?;
-        Ok(created(&ticket))
-    })
-    .await
+        Ok((Extension(Remembered), created(&ticket)).into_response())
+    };
+    idempotency.once(who.user, request, work).await
 }
 
 /// The answer to a ticket that was just listed.
-pub fn created(ticket: &Ticket) -> Response {
-    let location = HeaderValue::try_from(format!("{PATH}/{}", ticket.id));
-    let mut response = (StatusCode::CREATED, Extension(Remembered), one(ticket)).into_response();
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
+fn created(ticket: &Ticket) -> Answer {
+    one(StatusCode::CREATED, ticket).located(format!("{PATH}/{}", ticket.id))
 }
 
-fn one(ticket: &Ticket) -> Response {
-    let headers = [
-        (header::ETAG, etag(ticket.version.number())),
+fn one(status: StatusCode, ticket: &Ticket) -> Answer {
+    Answer::written(status, ticket_json::ticket(ticket))
+        .header(header::ETAG, etag(ticket.version.number()))
         // Anyone may see a ticket, but it changes at any moment.
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    (headers, Written(ticket_json::ticket(ticket))).into_response()
+        .header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))
 }
 
 /// How a list of tickets may be narrowed and sorted.
@@ -336,7 +330,7 @@ async fn show(
     if is_fresh(&headers, ticket.version.number()) {
         return Ok(not_modified(ticket.version.number()));
     }
-    Ok(one(&ticket))
+    Ok(one(StatusCode::OK, &ticket).into_response())
 }
 
 /// Changes a listing: both fields.
@@ -386,7 +380,7 @@ async fn edit(
     state.limits.count(Limit::Edits, who.user, state.market.now())?;
     let edited = state.market.edit_ticket(id, who.user, title, price, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
-    Ok(one(&ticket))
+    Ok(one(StatusCode::OK, &ticket).into_response())
 }
 
 /// Takes a listing off the market.

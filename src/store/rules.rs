@@ -3,16 +3,14 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Answer, ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Ticket, TicketId, UserId,
-    Version, Write,
+    ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Ticket, TicketId, UserId, Version,
+    Write,
 };
 
-/// How a charge ended is only known after the key that began it was written, so that answer,
+/// How something that was begun ended is only known after its key was written, so that answer,
 /// and no other, may be written once more.
 pub fn completes(before: &Remembered, after: &Remembered) -> bool {
-    matches!(before.answer, Answer::ChargeBegun(_))
-        && matches!(after.answer, Answer::Verbatim { .. })
-        && before.fingerprint == after.fingerprint
+    !before.is_final && after.is_final && before.fingerprint == after.fingerprint
 }
 
 /// Two changes of one row can't both follow the version that is stored, and two rows of one

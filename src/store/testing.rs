@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::domain::{
-    Account, Answer, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion,
-    FailureCode, IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken,
-    Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision, Refund, RefundId,
-    RefundStatus, Remembered, Session, SessionId, Ticket, TicketCommand, TicketDecision,
-    TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
+    Account, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
+    IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition,
+    Price, Purchase, PurchaseCommand, PurchaseDecision, Refund, RefundId, RefundStatus, Remembered,
+    Session, SessionId, Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp,
+    Title, User, UserId, Write,
 };
 use crate::store::redb::open::open_existing;
 use crate::store::{
@@ -309,9 +309,14 @@ impl World {
     }
 
     pub fn remembered(&self, user: UserId, key: &str, expires_at: Timestamp) -> Remembered {
-        let answer =
-            Answer::Verbatim { status: 201, headers: Vec::new(), body: b"answer".to_vec() };
-        Remembered { user, key: key.to_owned(), fingerprint: [7; 16], expires_at, answer }
+        Remembered {
+            user,
+            key: key.to_owned(),
+            fingerprint: [7; 16],
+            expires_at,
+            is_final: true,
+            answer: b"answer".to_vec(),
+        }
     }
 
     pub async fn remembers(

@@ -2,11 +2,12 @@
 
 use super::Marketplace;
 use crate::actors::error::MarketError;
-use crate::actors::idempotency::IdempotencyKey;
+use crate::actors::idempotency::KeyFor;
 use crate::actors::order::OrderRequest;
 use crate::actors::ticket::{Reservation, TicketRequest};
 use crate::domain::{
-    ExpectedVersion, OrderId, Price, Purchase, TicketCommand, TicketId, TicketRejection, UserId,
+    ExpectedVersion, OrderId, OrderView, Price, Purchase, TicketCommand, TicketId, TicketRejection,
+    UserId,
 };
 
 impl Marketplace {
@@ -23,7 +24,7 @@ impl Marketplace {
         ticket: TicketId,
         buyer: UserId,
         expected_price: Option<Price>,
-        key: Option<IdempotencyKey>,
+        key: Option<KeyFor<OrderView>>,
     ) -> Result<Purchase, MarketError> {
         let order = OrderId::from_u128(self.parts.context.ids.mint());
         let not_before = self.parts.relocks.not_before(buyer, ticket);

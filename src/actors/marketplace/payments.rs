@@ -8,7 +8,7 @@ use super::Marketplace;
 use crate::actors::effects::Pending;
 use crate::actors::effects::charges::ChargeCall;
 use crate::actors::error::MarketError;
-use crate::actors::idempotency::IdempotencyKey;
+use crate::actors::idempotency::KeyFor;
 use crate::actors::order::{OrderRequest, Payment};
 use crate::domain::{
     Charge, ChargeId, Finding, GatewayStep, IntentId, IntentReport, OrderId, PaymentToken, Price,
@@ -50,7 +50,7 @@ impl Marketplace {
         order: OrderId,
         by: UserId,
         token: PaymentToken,
-        key: Option<IdempotencyKey>,
+        key: Option<KeyFor<ChargeId>>,
     ) -> Result<Purchase, MarketError> {
         let context = &self.parts.context;
         // A token that can't be one is refused before it matters what it was meant to pay.

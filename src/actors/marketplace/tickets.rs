@@ -2,11 +2,10 @@
 
 use super::Marketplace;
 use crate::actors::error::MarketError;
-use crate::actors::idempotency::IdempotencyKey;
+use crate::actors::idempotency::KeyFor;
 use crate::actors::ticket::TicketRequest;
 use crate::domain::{
-    Answer, Commit, Event, ExpectedVersion, Price, Ticket, TicketCommand, TicketId, Title, UserId,
-    Write,
+    Commit, Event, ExpectedVersion, Price, Ticket, TicketCommand, TicketId, Title, UserId, Write,
 };
 
 impl Marketplace {
@@ -16,12 +15,12 @@ impl Marketplace {
         seller: UserId,
         title: Title,
         price: Price,
-        key: Option<IdempotencyKey>,
+        key: Option<KeyFor<Ticket>>,
     ) -> Result<Ticket, MarketError> {
         let now = self.now();
         let id = TicketId::from_u128(self.parts.context.ids.mint());
         let ticket = Ticket::list(id, seller, title, price, now);
-        let remembered = key.map(|key| key.remember(Answer::TicketCreated(ticket.clone())));
+        let remembered = key.map(|key| key.remember(&ticket));
         let commit = Commit::at(now)
             .write(Write::Ticket(ticket.clone()))
             .write_if(remembered)

@@ -20,12 +20,13 @@ fn settings() -> MarketSettings {
 }
 
 fn reservation(buyer: UserId) -> Reservation {
-    let key = IdempotencyKey {
+    let key = crate::actors::IdempotencyKey {
         user: buyer,
         key: "k".to_owned(),
         fingerprint: [7; 16],
         expires_at: LATER,
     };
+    let key = KeyFor::answered(key, |view: &OrderView| view.order.id.to_string().into_bytes());
     Reservation { order: ORDER, buyer, expected_price: None, not_before: None, key: Some(key) }
 }
 
@@ -49,7 +50,7 @@ fn a_lock_is_one_commit_with_its_order_and_sets_the_orders_timer() {
     assert_eq!(change.timers, [Timer::OrderExpiry(Due { at: until, id: ORDER })]);
     let Commit { at, writes, requires, events } = change.commit;
     let remembered = reservation(BUYER).key.unwrap();
-    let remembered = remembered.remember(Answer::OrderCreated(purchase.view()));
+    let remembered = remembered.remember(&purchase.view());
     assert_eq!(at, NOW);
     assert_eq!(
         writes,

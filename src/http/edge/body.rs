@@ -14,11 +14,18 @@ const RESOURCE_BYTES: usize = 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
+/// The media type of JSON.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Writes a value as JSON.
+pub fn to_json(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(RESOURCE_BYTES);
+    serde_json::to_writer(&mut body, value).map(|()| body)
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(RESOURCE_BYTES);
-        let written = serde_json::to_writer(&mut body, &self.0);
-        Written(written.map(|()| body)).into_response()
+        Written(to_json(&self.0)).into_response()
     }
 }
 
@@ -28,7 +35,6 @@ pub struct Written(pub serde_json::Result<Vec<u8>>);
 
 impl IntoResponse for Written {
     fn into_response(self) -> Response {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
         match self.0 {
             Ok(body) => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
             Err(error) => {

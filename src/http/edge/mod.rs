@@ -1,6 +1,7 @@
 //! What every request goes through, whatever it asks for: connections, limits, guards, bodies
 //! and queries, the form of refusals. Nothing here knows a resource.
 
+pub mod answer;
 pub mod body;
 pub mod client_address;
 pub mod codes;

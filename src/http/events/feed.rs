@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::history::History;
 use super::listeners::{ListenerLimits, Listeners};
-use super::wire;
+use super::rendered::Rendered;
 use crate::bugs::{Bug, planted};
 use crate::domain::{Audience, LoggedEvent, UserId};
 use crate::store::{ReadError, SharedStore, Store};
@@ -37,17 +37,6 @@ struct Shared {
     latest: watch::Receiver<u64>,
     listeners: Listeners,
     history: History,
-}
-
-/// An event, ready to be sent.
-#[derive(Debug)]
-pub struct Rendered {
-    /// Its place in the log.
-    pub seq: u64,
-    /// Who may see it.
-    pub audience: Audience,
-    /// How it is sent.
-    pub frame: Bytes,
 }
 
 /// What a listener is sent at once.
@@ -117,13 +106,6 @@ impl Feed {
         let after = after + u64::from(planted(Bug::MissedEvent));
         let stretch = self.0.history.stretch(after, self.latest(), store).await?;
         Ok(page(after, user, stretch.iter().filter(|event| event.seq > after)))
-    }
-}
-
-impl Rendered {
-    /// Renders an event.
-    pub fn new(event: &LoggedEvent) -> Self {
-        Self { seq: event.seq, audience: event.event.audience(), frame: wire::frame(event) }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::feed::Rendered;
+use super::rendered::Rendered;
 use crate::store::{ReadError, Store};
 
 /// How many events a stretch has. They start at its multiples, so that all listeners ask for the

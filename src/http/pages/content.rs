@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use fluent_bundle::FluentArgs;
 use serde_json::{Value, json};
 
-use super::Pages;
 use super::document::{Html, Page, Preview};
+use super::shared::Pages;
 use super::texts::Language;
 use crate::domain::{Ticket, TicketId, TicketState};
 use crate::store::{ReadError, TicketQuery, TicketSort};

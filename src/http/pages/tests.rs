@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
+use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt;

@@ -8,7 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use crate::actors::IdempotencyKey;
-use crate::domain::{Answer, Timestamp, UserId};
+use crate::domain::{Timestamp, UserId};
+use crate::http::edge::answer::Kept as KeptAnswer;
 
 /// How many refusals are kept of one user.
 const MAX_PER_USER: usize = 100;
@@ -37,7 +38,7 @@ pub(super) struct Refusal {
     pub(super) fingerprint: [u8; 16],
     expires_at: Timestamp,
     /// The answer to the letter.
-    pub(super) answer: Answer,
+    pub(super) kept: KeptAnswer,
 }
 
 impl Refusals {
@@ -49,15 +50,15 @@ impl Refusals {
     }
 
     /// Keeps a refusal, unless it is too long.
-    pub(super) fn keep(&self, key: &IdempotencyKey, answer: &Answer) {
-        if !matches!(answer, Answer::Verbatim { body, .. } if body.len() <= MAX_BYTES) {
+    pub(super) fn keep(&self, key: &IdempotencyKey, kept: KeptAnswer) {
+        if !matches!(&kept, KeptAnswer::Answered { body, .. } if body.len() <= MAX_BYTES) {
             return;
         }
         let refusal = Refusal {
             key: key.key.clone(),
             fingerprint: key.fingerprint,
             expires_at: key.expires_at,
-            answer: answer.clone(),
+            kept,
         };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(key.user, refusal);
     }
@@ -107,8 +108,8 @@ mod tests {
         }
     }
 
-    fn answer(length: usize) -> Answer {
-        Answer::Verbatim { status: 409, headers: Vec::new(), body: vec![b'x'; length] }
+    fn answer(length: usize) -> KeptAnswer {
+        KeptAnswer::Answered { status: 409, headers: Vec::new(), body: vec![b'x'; length] }
     }
 
     fn is_known(refusals: &Refusals, user: u128, key: usize) -> bool {
@@ -118,21 +119,21 @@ mod tests {
     #[test]
     fn a_refusal_is_known_until_its_key_is_free_again() {
         let refusals = Refusals::default();
-        refusals.keep(&key(1, 1), &answer(10));
+        refusals.keep(&key(1, 1), answer(10));
         let found = refusals.of(UserId::from_u128(1), "1", NOW).unwrap();
-        assert_eq!((found.fingerprint, found.answer), ([7; 16], answer(10)));
+        assert_eq!((found.fingerprint, found.kept), ([7; 16], answer(10)));
         assert!(refusals.of(UserId::from_u128(1), "1", LATER).is_none());
         assert!(!is_known(&refusals, 2, 1) && !is_known(&refusals, 1, 2));
-        refusals.keep(&key(1, 2), &answer(MAX_BYTES + 1));
+        refusals.keep(&key(1, 2), answer(MAX_BYTES + 1));
         assert!(!is_known(&refusals, 1, 2));
     }
 
     #[test]
     fn of_each_user_the_latest_are_known() {
         let refusals = Refusals::default();
-        refusals.keep(&key(2, 0), &answer(1));
+        refusals.keep(&key(2, 0), answer(1));
         for n in 0..6000 {
-            refusals.keep(&key(1, n), &answer(1));
+            refusals.keep(&key(1, n), answer(1));
         }
         assert!(is_known(&refusals, 1, 5999) && is_known(&refusals, 1, 5900));
         assert!(!is_known(&refusals, 1, 5899));
@@ -146,8 +147,8 @@ mod tests {
         let refusals = Refusals::default();
         for user in 0..300 {
             for n in 0..60 {
-                refusals.keep(&key(user, n), &answer(1));
-                refusals.keep(&key(user, n), &answer(1));
+                refusals.keep(&key(user, n), answer(1));
+                refusals.keep(&key(user, n), answer(1));
             }
         }
         let kept = refusals.0.lock().unwrap();

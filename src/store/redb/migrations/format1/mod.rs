@@ -3,6 +3,7 @@
 //! Here is what read it, frozen: the records, the journal, and what a commit does to rows. Indexes are
 //! not read, for those of the new store follow from its rows.
 
+mod answers;
 mod journal;
 mod records;
 mod rows;

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::answers;
 use crate::bugs::{Bug, planted};
 use crate::domain::{self, CancelReason, Email, FailureCode, IntentId, Title, Version};
 use crate::store::{ReadError, records};
@@ -403,18 +404,19 @@ enum Answer {
 
 impl Remembered {
     pub fn into_domain(self) -> Result<domain::Remembered, ReadError> {
-        use domain::Answer as To;
+        let is_final = !matches!(self.answer, Answer::ChargeBegun(_));
         Ok(domain::Remembered {
             user: domain::UserId::from_u128(self.user),
             key: self.key,
             fingerprint: self.fingerprint,
             expires_at: domain::Timestamp::from_millis(self.expires_at),
+            is_final,
             answer: match self.answer {
-                Answer::TicketCreated(ticket) => To::TicketCreated(ticket.into_domain()?),
-                Answer::OrderCreated(view) => To::OrderCreated(view.into_domain()?),
-                Answer::ChargeBegun(id) => To::ChargeBegun(domain::ChargeId::from_u128(id)),
+                Answer::TicketCreated(ticket) => answers::ticket_created(&ticket.into_domain()?),
+                Answer::OrderCreated(view) => answers::order_created(&view.into_domain()?),
+                Answer::ChargeBegun(id) => answers::charge_begun(domain::ChargeId::from_u128(id)),
                 Answer::Verbatim { status, headers, body } => {
-                    To::Verbatim { status, headers, body }
+                    answers::verbatim(status, &headers, &body)
                 }
             },
         })
