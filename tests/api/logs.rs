@@ -1,16 +1,22 @@
 //! What the log tells of accounts and sales, and what it never does.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::Method;
 use gittix::auth::{Rate, ThrottleSettings};
 use gittix::domain::GatewayStep;
 use serde_json::{Value, json};
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 use crate::support::world::{PASSWORD, seconds, wait};
 use crate::support::{Answer, Fault, Setup, World};
+
+/// While there is one subscriber in the process, `tracing` asks the thread that comes by a place in
+/// the code first whether anybody listens there, and a test without a subscriber says no for all.
+/// With a second one it asks each.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -29,6 +35,7 @@ impl io::Write for Log {
 impl Log {
     /// Everything that this thread logs from now on, down to `debug`.
     fn listen(&self) -> DefaultGuard {
+        LazyLock::force(&SECOND);
         let writer = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .json()
