@@ -235,7 +235,7 @@ async fn an_unknown_path_is_404_and_a_wrong_method_405_with_those_allowed() {
         ("/api/orders", "GET,HEAD,POST"),
         ("/api/orders/x", "GET,HEAD,DELETE"),
         ("/api/payments", "POST"),
-        ("/api/payments/x", "GET,HEAD"),
+        ("/api/payments/x", "GET,HEAD,DELETE"),
         ("/api/users/signup", "POST"),
         ("/api/users/signin", "POST"),
         ("/api/users/signout", "POST"),
