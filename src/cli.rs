@@ -28,8 +28,11 @@ pub enum Command {
         /// Start with sample users and tickets.
         demo: bool,
     },
-    /// Check every invariant of the data file, with no server running on it.
-    Verify,
+    /// Check every invariant of the data file, with no server running on it, or of a backup.
+    Verify {
+        /// The file to check, which is only read; the data file if there is none.
+        file: Option<PathBuf>,
+    },
     /// Copy the data to a new file.
     Backup {
         /// The file to write; it must not exist.
@@ -80,7 +83,7 @@ impl Invocation {
                     "--listen and --demo are for serving, not for the other commands",
                 ));
             }
-            Some(Verb::Verify) => Command::Verify,
+            Some(Verb::Verify { file }) => Command::Verify { file },
             Some(Verb::Backup { file }) => Command::Backup { file },
             Some(Verb::Charges { unsettled: _, verb: None }) => Command::UnsettledCharges,
             Some(Verb::Charges { verb: Some(ChargeVerb::Settle { charge, finding }), .. }) => {
@@ -143,8 +146,11 @@ struct Line {
 enum Verb {
     /// Run the server (the default)
     Serve(ServeFlags),
-    /// Check every invariant of the data file, with no server running on it
-    Verify,
+    /// Check every invariant of the data file, with no server running on it, or of a backup
+    Verify {
+        /// The file to check where it lies, which is only read; the data file if there is none
+        file: Option<PathBuf>,
+    },
     /// Copy the data to a new file, also while the server runs
     Backup {
         /// The file to write; it must not exist
@@ -312,7 +318,9 @@ mod tests {
         }
         assert!(parse("charges settle charge_1").is_err());
         assert!(parse("charges settle charge_1 --as lost").is_err());
-        assert_eq!(parse("verify --config a.toml").unwrap().command, Command::Verify);
+        let verify = |line| parse(line).unwrap().command;
+        assert_eq!(verify("verify --config a.toml"), Command::Verify { file: None });
+        assert_eq!(verify("verify a"), Command::Verify { file: Some("a".into()) });
         for line in ["--demo verify", "verify --demo", "--listen 127.0.0.1:80 restore a"] {
             assert!(parse(line).is_err(), "{line}");
         }
@@ -327,7 +335,7 @@ mod tests {
             "--listen localhost",
             "--listen :80",
             "--config",
-            "verify x",
+            "verify x y",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

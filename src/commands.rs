@@ -27,13 +27,14 @@ const BACKUP_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// How long a running server may take to list charges.
 const LIST_WITHIN: Duration = Duration::from_secs(30);
 
-/// Checks every invariant of the data file. Fails if one is broken.
+/// Checks every invariant of the data file, or of another such as a backup, which is only read. Fails
+/// if one is broken.
 ///
 /// # Errors
 ///
 /// If the file can't be checked at all.
-pub fn verify(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let path = &settings.store.path;
+pub fn verify(settings: &Settings, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let path = file.unwrap_or(&settings.store.path);
     let report =
         store::verify(path).with_context(|| format!("cannot verify {}", path.display()))?;
     let mut out = std::io::stdout().lock();

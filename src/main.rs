@@ -47,7 +47,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
     )?;
     match invocation.command {
         Command::Serve { demo } => serve(settings, demo),
-        Command::Verify => commands::verify(&settings),
+        Command::Verify { file } => commands::verify(&settings, file.as_deref()),
         Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
         Command::UnsettledCharges => runtime()?.block_on(commands::unsettled_charges(&settings)),
         Command::RotateKey { old } => runtime()?.block_on(commands::rotate_key(&settings, old)),

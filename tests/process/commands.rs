@@ -85,6 +85,33 @@ fn a_backup_of_a_running_server_restores_to_what_it_was() {
 }
 
 #[test]
+fn a_backup_is_verified_where_it_lies_while_the_server_runs() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port);
+    let server = place.start();
+    server.client().person("ana").lists("Find me in the file");
+    let copy = place.folder.path().join("copy.redb");
+    let (ok, said) = place.run(&["backup", "copy.redb"]);
+    assert!(ok, "{said}");
+    let mut bytes = std::fs::read(&copy).unwrap();
+    let (ok, said) = place.run(&["verify", "copy.redb"]);
+    assert!(ok, "{said}");
+    assert_eq!(std::fs::read(&copy).unwrap(), bytes, "it was only looked at");
+
+    let title = b"Find me in the file";
+    let places: Vec<usize> =
+        (0..bytes.len() - title.len()).filter(|at| bytes[*at..].starts_with(title)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    std::fs::write(&copy, &bytes).unwrap();
+    let (ok, said) = place.run(&["verify", "copy.redb"]);
+    assert!(!ok, "a damaged row is told: {said}");
+    assert_eq!(std::fs::read(&copy).unwrap(), bytes, "and left as it is");
+}
+
+#[test]
 fn a_backup_needs_no_server() {
     let place = Place::new();
     let server = place.start();
