@@ -7,7 +7,7 @@
 //! claimed for a while: whatever it waits for now, the end comes from there.
 //!
 //! The wall clock may step, and a due time is a point on it. Therefore no sleep is longer than
-//! [`LOOK_AT_LEAST_EVERY`] while the index holds any row; while it holds none, the actor sleeps
+//! `LOOK_AT_LEAST_EVERY` while the index holds any row; while it holds none, the actor sleeps
 //! until its [`Doorbell`] rings.
 //!
 //! A kind of timer is a [`TimerKind`], a variant of [`Timer`] and a doorbell in [`Timers`].

@@ -3,7 +3,7 @@
 //! What a key led to is written in the same transaction as the change itself, so no crash can
 //! part the two. An answer that says how it went on, such as that of a payment, is written right
 //! after. A refusal of a request that changed nothing is kept in memory for a while (see
-//! [`refusals`]); once it is forgotten, the request is decided again. While the first request is
+//! `refusals`); once it is forgotten, the request is decided again. While the first request is
 //! being answered its key is held in memory; should its client go away meanwhile, the request is
 //! still brought to its end.
 //!

@@ -195,7 +195,7 @@ impl RedbStore {
         Ok(Self { shared, db, disk, mode: settings.writer, queue: Some(queue), thread })
     }
 
-    /// Checks that everything fits together, as [`crate::store::redb::verify`] does, while the store is in
+    /// Checks that everything fits together, as [`crate::store::verify`] does, while the store is in
     /// use. It reads everything on the calling thread.
     pub fn verify(&self) -> Result<VerifyReport, ReadError> {
         verify_snapshot(&self.now())

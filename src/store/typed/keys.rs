@@ -61,7 +61,7 @@ fn of_time(at: Timestamp) -> [u8; 8] {
     (at.as_millis() ^ i64::MIN).to_be_bytes()
 }
 
-/// A time that [`of_time`] wrote.
+/// A time that `of_time` wrote.
 pub fn to_time(bytes: [u8; 8]) -> Timestamp {
     Timestamp::from_millis(i64::from_be_bytes(bytes) ^ i64::MIN)
 }
