@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use gittix::domain::{
-    Charge, ChargeId, Commit, EmailKey, Event, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserEvent, UserId, UserView,
-    Version, Write,
+    Charge, ChargeId, ChargePhase, Commit, DisputeStatus, EmailKey, Event, IntentId, LoggedEvent,
+    Order, OrderId, Purchase, Refund, Remembered, Session, SessionId, Ticket, TicketId, Timestamp,
+    User, UserEvent, UserId, UserView, Version, Write,
 };
 use gittix::store::{
     BackupError, CommitError, Deadline, PurchaseQuery, ReadError, SharedStore, Store, StoreStats,
@@ -134,6 +134,22 @@ impl WatchedStore {
         }
     }
 
+    /// Money counts as paid back when the bank has taken the refund, or has decided for the buyer.
+    fn watch_refunds(&self, commit: &Commit) {
+        for write in &commit.writes {
+            if let Write::Charge(charge) = write
+                && matches!(charge.phase, ChargePhase::Refunded { .. })
+                && !charge.refund.as_ref().is_some_and(Refund::has_succeeded)
+                && charge.dispute != Some(DisputeStatus::Lost)
+            {
+                self.record.violate(Violation::new(
+                    "what is pending is not paid back",
+                    format!("{charge:?}"),
+                ));
+            }
+        }
+    }
+
     fn watch_conflict(&self, commit: &Commit) {
         // Accounts have no actor, so two changes of one may meet. All else has one place where
         // it is decided, so that a stale decision can't come about.
@@ -159,6 +175,7 @@ impl WatchedStore {
 impl Store for WatchedStore {
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         self.power.touch_or_die().await;
+        self.watch_refunds(&commit);
         let number = self.writes.begin(&commit);
         let charges = commit.writes.iter().filter_map(|write| match write {
             Write::Charge(charge) => Some((charge.id, charge.version)),
