@@ -31,7 +31,7 @@ use crate::domain::{
 
 pub use self::memory::MemoryRows;
 pub use self::redb::backup::{RestoreError, backup_file, restore};
-pub use self::redb::engine::latch::Storage;
+pub use self::redb::engine::fail_stop::Storage;
 pub use self::redb::open::OpenError;
 pub use self::redb::redb_store::{RedbStore, StoreSettings, WriterMode};
 pub use self::redb::verify::{Counts, VerifyReport, verify};

@@ -33,7 +33,7 @@ pub fn in_memory() -> Arc<RedbStore> {
     let settings = StoreSettings {
         cache_bytes: 8 << 20,
         journal_bytes: 1 << 16,
-        gap_min: 2,
+        skip_range_min: 2,
         ..StoreSettings::default()
     };
     let store = RedbStore::open_backend(redb::backends::InMemoryBackend::new(), settings);

@@ -22,7 +22,7 @@ use crate::store::records::session::SessionRow;
 use crate::store::records::state::{Batch, holding, holding_row, ids_row, names};
 use crate::store::records::{TicketRow, remembered as keys};
 use crate::store::search::blocks::{block, posting, postings};
-use crate::store::search::lingering::{Round, ids_of_note};
+use crate::store::search::tombstones::{Round, ids_of_note};
 use crate::store::testing::{a_title, usd};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);

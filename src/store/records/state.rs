@@ -6,7 +6,7 @@ use crate::domain::Currency;
 use crate::store::ReadError;
 use crate::store::records::envelope::{Fault, Kind, Record, RowKey, body, open, seal};
 use crate::store::records::parts::Id;
-use crate::store::search::lingering::Round;
+use crate::store::search::tombstones::Round;
 
 /// Names in [`crate::store::redb::tables::STATE`].
 pub mod names {
@@ -15,7 +15,7 @@ pub mod names {
     /// The currency of all prices.
     pub const CURRENCY: &str = "currency";
     /// How far sold tickets have been taken out of the words; see
-    /// [`crate::store::search::lingering::Round`].
+    /// [`crate::store::search::tombstones::Round`].
     pub const ROUND: &str = "round";
 }
 
@@ -91,7 +91,7 @@ impl Record for Round {
 /// Who has a ticket on hold, as it stands in [`crate::store::redb::tables::DEADLINES`]: buyer and
 /// ticket, 16 bytes each.
 const HOLDING: Kind = Kind { table: "deadlines", tag: 10, version: 1 };
-/// A note of sold tickets; see [`crate::store::search::lingering`].
+/// A note of sold tickets; see [`crate::store::search::tombstones`].
 pub const NOTE: Kind = Kind { table: "lingering", tag: 11, version: 1 };
 /// A block of postings; see [`crate::store::search::blocks`].
 pub const BLOCK: Kind = Kind { table: "words", tag: 12, version: 1 };

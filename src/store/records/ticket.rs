@@ -222,7 +222,7 @@ pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
 /// Whether the ticket is in the market's list, and is found by the words of its title: until it is
 /// sold. A locked one is passed over by readers (see [`crate::store::redb::open_orders`]), so that
 /// locking and releasing, the most frequent changes, change no index of tickets. A sold one may have
-/// [postings left](crate::store::search::lingering), which are passed over too.
+/// [postings left](crate::store::search::tombstones), which are passed over too.
 pub fn is_on_market(ticket: &Ticket) -> bool {
     match ticket.state {
         TicketState::Available | TicketState::Locked { .. } => true,
@@ -231,8 +231,8 @@ pub fn is_on_market(ticket: &Ticket) -> bool {
 }
 
 /// Whether a ticket is sold by a change and keeps its postings for a while: see
-/// [`crate::store::search::lingering`].
-pub fn lingers(before: &Ticket, after: &Ticket) -> bool {
+/// [`crate::store::search::tombstones`].
+pub fn leaves_tombstone(before: &Ticket, after: &Ticket) -> bool {
     is_on_market(before) && !is_on_market(after) && before.title == after.title
 }
 

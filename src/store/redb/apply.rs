@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redb::ReadableTable;
 
 use crate::domain::{Remembered, Session, Ticket, Timestamp, UserId};
-use crate::store::records::ticket::{is_on_market, lingers, words};
+use crate::store::records::ticket::{is_on_market, leaves_tombstone, words};
 use crate::store::records::{self, Indexed, remembered, session};
 use crate::store::redb::check::{Change, Checked, Failed};
 use crate::store::redb::indexes::reindex;
@@ -102,7 +102,7 @@ fn index_words(
 ) {
     let Some(id) = before.or(after).map(|ticket| ticket.id) else { return };
     if let (Some(before), Some(after)) = (before, after) {
-        if lingers(before, after) {
+        if leaves_tombstone(before, after) {
             return state.sweep.leave(id);
         }
         if before.title == after.title && is_on_market(before) == is_on_market(after) {

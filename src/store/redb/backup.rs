@@ -17,8 +17,8 @@ use redb::{
 };
 use thiserror::Error;
 
+use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
-use crate::store::redb::engine::latch::{Latch, Storage};
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::migrations;
 use crate::store::redb::open::{self, OpenError};
@@ -26,7 +26,7 @@ use crate::store::redb::recovery::recover;
 use crate::store::redb::redb_store::JOURNAL_BYTES;
 use crate::store::redb::tables;
 use crate::store::redb::verify::{VerifyReport, verify};
-use crate::store::search::lingering::POSTINGS_PER_SALE;
+use crate::store::search::tombstones::POSTINGS_PER_SALE;
 use crate::store::{BackupError, ReadError, storage_error};
 
 /// How much of a disk a copy leaves free, in bytes: a store that shares it must not run out of room.
@@ -184,7 +184,7 @@ fn must_have_room(folder: &Path, bytes: u64) -> Result<(), CopyError> {
 fn copy_tables(db: &Database, target: Arc<dyn Storage>, folder: &Path) -> Result<(), CopyError> {
     let source = db.begin_read()?;
     let builder = open::builder(CACHE_BYTES);
-    let target = open::create_volume(Latch::new(target), &builder, JOURNAL_BYTES)?;
+    let target = open::create_volume(FailStop::new(target), &builder, JOURNAL_BYTES)?;
     let mut txn = target.db.begin_write()?;
     txn.set_quick_repair(true);
     tables::visit(&mut Copy { from: &source, to: &txn, folder, rows: 0 })?;

@@ -102,7 +102,7 @@ pub fn commit(
     state.sweep.publish();
     state.openings.publish(&open_orders);
     let kept = state.keep();
-    let snapshot = Snapshot::of(db, open_orders, state.sweep.lingering().clone());
+    let snapshot = Snapshot::of(db, open_orders, state.sweep.tombstones().clone());
     let snapshot = snapshot.map_err(|error| Failed(error.to_string()))?;
     Ok(snapshot.keeping(kept))
 }
@@ -112,9 +112,9 @@ impl WriterState {
     /// be known to anyone yet.
     pub fn keep(&mut self) -> Kept {
         self.rows.forget(self.changed.drain(..), self.batch);
-        let appeared = self.gaps.appear(self.appeared.drain(..));
-        let (rows, gaps) = (self.rows.clone(), self.gaps.clone());
-        Kept { rows, batch: self.batch, gaps, appeared }
+        let appeared = self.skip_ranges.appear(self.appeared.drain(..));
+        let (rows, skip_ranges) = (self.rows.clone(), self.skip_ranges.clone());
+        Kept { rows, batch: self.batch, skip_ranges, appeared }
     }
 }
 

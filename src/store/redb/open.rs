@@ -16,8 +16,8 @@ use thiserror::Error;
 use crate::domain::Currency;
 use crate::store::records;
 use crate::store::records::state::names;
+use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
-use crate::store::redb::engine::latch::{Latch, Storage};
 use crate::store::redb::engine::overlay::{Lock, Overlay};
 use crate::store::redb::engine::volume::{Volume, VolumeError};
 use crate::store::redb::log;
@@ -26,7 +26,7 @@ use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, STATE, UNSETTLED};
 use crate::store::redb::writer_state::WriterState;
-use crate::store::search::lingering::Sweep;
+use crate::store::search::tombstones::Sweep;
 use crate::store::{ReadError, storage_error};
 
 /// Why a store could not be opened.
@@ -131,7 +131,7 @@ pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<
 fn create_file(path: &Path, journal_bytes: u64) -> Result<(), OpenError> {
     let (draft, file) = Draft::create(path).map_err(io_error(path))?;
     let file = FileBackend::new(file).map_err(|error| database_error(draft.path(), error))?;
-    let storage = Latch::new(Arc::new(file));
+    let storage = FailStop::new(Arc::new(file));
     close(create_volume(storage, &Database::builder(), journal_bytes)?)?;
     match draft.publish(path) {
         // Somebody else was faster; what they made is as good.
@@ -142,7 +142,7 @@ fn create_file(path: &Path, journal_bytes: u64) -> Result<(), OpenError> {
 
 /// Makes an empty store of what is empty.
 pub fn create_volume(
-    storage: Latch,
+    storage: FailStop,
     builder: &redb::Builder,
     journal_bytes: u64,
 ) -> Result<Volume, OpenError> {
@@ -158,7 +158,7 @@ pub fn open_existing(path: &Path, builder: &mut redb::Builder) -> Result<Volume,
     let file = File::options().read(true).write(true).open(path).map_err(io_error(path))?;
     let through = files::open_through(&file);
     let file = FileBackend::new(file).map_err(|error| database_error(path, error))?;
-    open_volume(Latch::with_through(Arc::new(file), through), builder, path)
+    open_volume(FailStop::with_through(Arc::new(file), through), builder, path)
 }
 
 /// Opens a file to look at it: what is written to it stays in memory, so it may be on a medium that
@@ -171,12 +171,12 @@ pub fn open_to_look(path: &Path, builder: &redb::Builder) -> Result<Volume, Open
     let file = File::open(path).map_err(io_error(path))?;
     let file = FileBackend::new(file).map_err(|error| database_error(path, error))?;
     let file = Overlay::new(file, Lock::Shared).map_err(io_error(path))?;
-    open_volume(Latch::new(Arc::new(file)), builder, path)
+    open_volume(FailStop::new(Arc::new(file)), builder, path)
 }
 
 /// Opens what may be a store.
 pub fn open_volume(
-    storage: Latch,
+    storage: FailStop,
     builder: &redb::Builder,
     path: &Path,
 ) -> Result<Volume, OpenError> {
@@ -197,7 +197,7 @@ pub fn open_backend(
     let path = Path::new("(memory)");
     let builder = builder(cache_bytes);
     let is_empty = storage.len().map_err(io_error(path))? == 0;
-    let storage = Latch::new(storage);
+    let storage = FailStop::new(storage);
     if is_empty {
         return create_volume(storage, &builder, journal_bytes);
     }
@@ -332,13 +332,13 @@ pub fn read_state(snapshot: &Snapshot, postings_per_sale: usize) -> Result<Write
     Ok(WriterState {
         openings: Openings::default(),
         sweep: Sweep::new(
-            snapshot.lingering().clone(),
+            snapshot.tombstones().clone(),
             snapshot.round_or_first()?,
             postings_per_sale,
         ),
         rows: Arc::default(),
         changed: Vec::new(),
-        gaps: Arc::default(),
+        skip_ranges: Arc::default(),
         appeared: Vec::new(),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,

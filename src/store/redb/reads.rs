@@ -20,9 +20,9 @@ use crate::store::redb::log;
 use crate::store::redb::open_orders::{Holders, Holding, Link, OpenOrders};
 use crate::store::redb::read_tables::ReadTables;
 use crate::store::redb::row_cache::RowCache;
-use crate::store::redb::tables::LINGERING;
-use crate::store::search::gaps::{Gaps, Rank, Stretch};
-use crate::store::search::lingering::{IdSet, Lingering, Round, ids_of_note};
+use crate::store::redb::tables::TOMBSTONES;
+use crate::store::search::skip_ranges::{Rank, SkipRanges, Stretch};
+use crate::store::search::tombstones::{IdSet, Round, Tombstones, ids_of_note};
 use crate::store::{Deadline, PurchaseQuery, ReadError, TicketSort, storage_error};
 
 /// The store as it was at one moment. The writer makes one after every commit, which all readers
@@ -34,7 +34,7 @@ pub struct Snapshot {
     open_orders: Arc<OpenOrders>,
     /// Of when it is.
     moment: Arc<Link>,
-    lingering: Lingering,
+    tombstones: Tombstones,
     kept: Kept,
 }
 
@@ -46,7 +46,7 @@ pub struct Kept {
     /// The last batch that the snapshot shows.
     pub batch: u64,
     /// Where nothing is to be found.
-    pub gaps: Arc<Gaps>,
+    pub skip_ranges: Arc<SkipRanges>,
     /// The last moment at which tickets appeared in the snapshot.
     pub appeared: u64,
 }
@@ -57,14 +57,14 @@ impl Snapshot {
     pub fn of(
         db: &Database,
         open_orders: Arc<OpenOrders>,
-        lingering: Lingering,
+        tombstones: Tombstones,
     ) -> Result<Self, ReadError> {
         Ok(Self {
             txn: db.begin_read().map_err(storage_error)?,
             tables: ReadTables::default(),
             moment: open_orders.latest(),
             open_orders,
-            lingering,
+            tombstones,
             kept: Kept::default(),
         })
     }
@@ -75,35 +75,35 @@ impl Snapshot {
         Self { kept, ..self }
     }
 
-    /// How many tickets of the market's list make a gap at least.
-    pub fn gap_min(&self) -> usize {
-        self.kept.gaps.min()
+    /// How many tickets of the market's list make a skip range at least.
+    pub fn skip_range_min(&self) -> usize {
+        self.kept.skip_ranges.min()
     }
 
-    /// The last place of the gap that a place of the market's list is in; see [`crate::store::search::gaps`].
-    pub fn end_of_gap(&self, sort: TicketSort, place: Rank) -> Option<Rank> {
-        self.kept.gaps.end_of(sort, place, self.kept.batch)
+    /// The last place of the skip range that a place of the market's list is in; see [`crate::store::search::skip_ranges`].
+    pub fn end_of_skip_range(&self, sort: TicketSort, place: Rank) -> Option<Rank> {
+        self.kept.skip_ranges.end_of(sort, place, self.kept.batch)
     }
 
     /// Notes that orders hold all tickets of a stretch of the market's list.
-    pub fn note_gap(&self, sort: TicketSort, held: Stretch) {
-        self.kept.gaps.note(sort, held, self.kept.batch, self.kept.appeared);
+    pub fn note_skip_range(&self, sort: TicketSort, held: Stretch) {
+        self.kept.skip_ranges.note(sort, held, self.kept.batch, self.kept.appeared);
     }
 
     /// The store as its file tells it.
     pub fn of_file(db: &Database) -> Result<Self, ReadError> {
-        let snapshot = Self::of(db, Arc::default(), Lingering::default())?;
+        let snapshot = Self::of(db, Arc::default(), Tombstones::default())?;
         let open_orders = snapshot.open_orders_of_file()?;
-        let lingering = snapshot.lingering_of_file()?;
+        let tombstones = snapshot.tombstones_of_file()?;
         let (moment, open_orders) = (open_orders.latest(), Arc::new(open_orders));
-        Ok(Self { moment, open_orders, lingering, ..snapshot })
+        Ok(Self { moment, open_orders, tombstones, ..snapshot })
     }
 
     /// A damaged note is not known, so what it is of may be found by words.
-    fn lingering_of_file(&self) -> Result<Lingering, ReadError> {
+    fn tombstones_of_file(&self) -> Result<Tombstones, ReadError> {
         let through = self.round_or_first()?.through;
         let (mut swept, mut later) = (IdSet::default(), IdSet::default());
-        for note in self.table(LINGERING)?.iter().map_err(storage_error)? {
+        for note in self.table(TOMBSTONES)?.iter().map_err(storage_error)? {
             let (batch, ids) = note.map_err(storage_error)?;
             let set = if batch.value() <= through { &mut swept } else { &mut later };
             match ids_of_note(batch.value(), ids.value()) {
@@ -111,7 +111,7 @@ impl Snapshot {
                 Err(error) => tracing::error!(%error, "a note of sold tickets is damaged"),
             }
         }
-        Ok(Lingering::of(swept, later))
+        Ok(Tombstones::of(swept, later))
     }
 
     /// How far what lingers has been taken out. In a store that has sold nothing, a round has
@@ -158,9 +158,9 @@ impl Snapshot {
         &self.open_orders
     }
 
-    /// See [`crate::store::search::lingering`].
-    pub fn lingering(&self) -> &Lingering {
-        &self.lingering
+    /// See [`crate::store::search::tombstones`].
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
     }
 
     /// A table, opened for the caller alone.

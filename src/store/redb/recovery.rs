@@ -14,7 +14,7 @@ use crate::store::redb::writer_state::WriterState;
 /// Takes in every batch that the journal has and the database has not, and learns the
 /// state of the writer. Nothing becomes durable by it that was not: the journal goes on behind
 /// what was read, so a crash meanwhile changes nothing, and a full disk does not matter. Sales sweep
-/// that many postings each, then and later: see [`crate::store::search::lingering`].
+/// that many postings each, then and later: see [`crate::store::search::tombstones`].
 pub fn recover(
     volume: &mut Volume,
     postings_per_sale: usize,

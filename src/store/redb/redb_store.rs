@@ -15,8 +15,8 @@ use crate::domain::{
     Charge, ChargeId, Commit, Currency, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
+use crate::store::redb::engine::fail_stop::Storage;
 use crate::store::redb::engine::files::Home;
-use crate::store::redb::engine::latch::Storage;
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::engine::write_behind::WriteBehind;
 use crate::store::redb::reads::Snapshot;
@@ -25,9 +25,9 @@ use crate::store::redb::row_cache::RowCache;
 use crate::store::redb::verify::{VerifyReport, verify_snapshot};
 use crate::store::redb::writer::{Job, Shared, Writer};
 use crate::store::redb::{backup, open};
-use crate::store::search::gaps::{GAP_MIN, Gaps};
-use crate::store::search::lingering::POSTINGS_PER_SALE;
 use crate::store::search::lists;
+use crate::store::search::skip_ranges::{SKIP_RANGE_MIN, SkipRanges};
+use crate::store::search::tombstones::POSTINGS_PER_SALE;
 use crate::store::{
     BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Store,
     StoreStats, TicketPage, TicketQuery,
@@ -62,7 +62,7 @@ pub struct StoreSettings {
     pub postings_per_sale: usize,
     /// How many locked tickets in a row pages must have passed over before they note that for
     /// others, at least 1.
-    pub gap_min: usize,
+    pub skip_range_min: usize,
     /// The currency of all prices, which the file keeps; another one than it was begun with is
     /// refused.
     pub currency: Option<Currency>,
@@ -91,7 +91,7 @@ impl Default for StoreSettings {
             journal_bytes: JOURNAL_BYTES,
             disk_lag: 0,
             postings_per_sale: POSTINGS_PER_SALE,
-            gap_min: GAP_MIN,
+            skip_range_min: SKIP_RANGE_MIN,
             currency: None,
             writer: WriterMode::Thread,
             observer: None,
@@ -154,7 +154,7 @@ impl RedbStore {
             open::keep_currency(&volume, &snapshot, currency, path)?;
         }
         state.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), state.batch));
-        state.gaps = Arc::new(Gaps::of_at_least(settings.gap_min));
+        state.skip_ranges = Arc::new(SkipRanges::of_at_least(settings.skip_range_min));
         let snapshot = snapshot.keeping(state.keep());
         let Volume { db, journal, disk } = volume;
         let db = Arc::new(db);

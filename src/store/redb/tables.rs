@@ -66,8 +66,8 @@ tables! {
     WORDS: "words", (&str, u128) => &[u8];
 
     /// Notes of sold tickets that are still among the words: their ids by the batch that sold
-    /// them; see [`crate::store::search::lingering`].
-    LINGERING: "lingering", u64 => &[u8];
+    /// them; see [`crate::store::search::tombstones`].
+    TOMBSTONES: "lingering", u64 => &[u8];
 
     /// Orders by order id.
     ORDERS: "orders", u128 => &[u8];

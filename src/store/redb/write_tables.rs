@@ -46,6 +46,6 @@ macro_rules! write_tables {
 
 // What only commits touch is added to what requests read as well.
 tables::requested!(write_tables {
-    lingering: LINGERING, u64 => &'static [u8];
+    tombstones: TOMBSTONES, u64 => &'static [u8];
     idempotency_expiry: IDEMPOTENCY_EXPIRY, (i64, u128, &'static str) => ();
 });

@@ -6,8 +6,8 @@ use crate::domain::TicketId;
 use crate::store::TicketPosition;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::row_cache::RowCache;
-use crate::store::search::gaps::Gaps;
-use crate::store::search::lingering::Sweep;
+use crate::store::search::skip_ranges::SkipRanges;
+use crate::store::search::tombstones::Sweep;
 
 /// What the writer keeps in memory. It is changed along with the tables; if their transaction
 /// fails, the store writes no more and none of this is used again.
@@ -22,7 +22,7 @@ pub struct WriterState {
     /// The tickets whose rows the current batch changes.
     pub changed: Vec<TicketId>,
     /// Where pages find nothing.
-    pub gaps: Arc<Gaps>,
+    pub skip_ranges: Arc<SkipRanges>,
     /// Those that may be available where none was before.
     pub appeared: Vec<TicketPosition>,
     /// Charges that still owe something to or by the gateway.

@@ -2,7 +2,7 @@
 //!
 //! Two indexes hold every list in the two orders there are, newest first and by price, so an
 //! unfiltered page costs what is on it, and a look into memory for each locked ticket that it
-//! passes over, unless there are so many that another page has [noted](crate::store::search::gaps) where they end.
+//! passes over, unless there are so many that another page has [noted](crate::store::search::skip_ranges) where they end.
 //! A filter that the order's own index can't serve can be answered in several ways: walk the list in
 //! its order and test each ticket, or read all that passes a selective filter and keep the best. Each
 //! word of a search is such a filter: its postings tell, without a look at the ticket, that most of
@@ -21,7 +21,7 @@
 //! of the rarest of them, a few nanoseconds long, and a test of each that may match. It keeps
 //! nobody else waiting, for the search gives way to other tasks as it goes.
 //!
-//! Sold tickets are taken out of the index of words, sooner or [later](crate::store::search::lingering), so a
+//! Sold tickets are taken out of the index of words, sooner or [later](crate::store::search::tombstones), so a
 //! search among a seller's own walks their list.
 
 use std::collections::{BTreeMap, HashSet};
@@ -33,8 +33,8 @@ use redb::ReadOnlyTable;
 use crate::bugs::{Bug, planted};
 use crate::store::records::entries::MARKET;
 use crate::store::redb::reads::Snapshot;
-use crate::store::search::gaps::{GAP_MAX, Rank, Stretch, rank};
 use crate::store::search::postings::Postings;
+use crate::store::search::skip_ranges::{Rank, SKIP_RANGE_MAX, Stretch, rank};
 use crate::store::search::sources::{ByPrice, Newest, Source, Step};
 use crate::store::search::words::matches;
 
@@ -58,7 +58,7 @@ const BEHIND: usize = 4;
 /// How many rounds postings have before a walk takes part that they should outdo: enough for a page
 /// of rare words.
 const ROUNDS_ALONE: usize = 8;
-/// How many tickets are looked at together at most, which are fewer than make a gap.
+/// How many tickets are looked at together at most, which are fewer than make a skip range.
 const SETTLED_AT_ONCE: usize = 64;
 /// How many if their rows have to be read.
 const SETTLED_WITH_ROWS: usize = 8;
@@ -301,7 +301,7 @@ impl Search<'_> {
     /// How many of a plan's tickets are looked at together: no more than the page still lacks, if
     /// they come in its order and are not all held.
     fn settled_at_once(&self, plan: &Plan<'_>) -> usize {
-        let most = SETTLED_AT_ONCE.min(self.snapshot.gap_min());
+        let most = SETTLED_AT_ONCE.min(self.snapshot.skip_range_min());
         if plan.held.is_some() {
             return most;
         }
@@ -317,7 +317,8 @@ impl Search<'_> {
         if self.list == MARKET && !plan.found.is_empty() {
             let found = Stretch::of(&plan.found);
             self.pass_over(plan);
-            let is_walk = plan.source.order() == Some(self.sort) && !plan.source.may_linger();
+            let is_walk =
+                plan.source.order() == Some(self.sort) && !plan.source.may_hold_tombstones();
             if let Some(found) = found.filter(|_| is_walk) {
                 self.leap(plan, found)?;
             }
@@ -351,8 +352,8 @@ impl Search<'_> {
     fn pass_over(&self, plan: &mut Plan<'_>) {
         let ticket = |rank: &Rank| TicketId::from_u128(id_of(*rank));
         self.snapshot.open_orders().retain_free(&mut plan.found, ticket);
-        if plan.source.may_linger() {
-            self.snapshot.lingering().retain_others(&mut plan.found, ticket);
+        if plan.source.may_hold_tombstones() {
+            self.snapshot.tombstones().retain_others(&mut plan.found, ticket);
         }
         if !self.taken.is_empty() {
             plan.found.retain(|rank| !self.taken.contains(&ticket(rank)));
@@ -360,14 +361,14 @@ impl Search<'_> {
     }
 
     /// What a walk does that has found some tickets in a row: if orders hold all of them, it goes on
-    /// behind the gap that they are in; and it notes the gaps that it has come through.
+    /// behind the skip range that they are in; and it notes the skip ranges that it has come through.
     fn leap<'s>(&'s self, plan: &mut Plan<'s>, found: Stretch) -> Result<(), ReadError> {
         let before = plan.held.take();
         if !plan.found.is_empty() {
             self.note(before);
             return Ok(());
         }
-        if let Some(end) = self.snapshot.end_of_gap(self.sort, found.last) {
+        if let Some(end) = self.snapshot.end_of_skip_range(self.sort, found.last) {
             self.note(before);
             if end > found.last {
                 plan.source = self.walk(Some(position(self.sort, end)))?;
@@ -375,7 +376,7 @@ impl Search<'_> {
             return Ok(());
         }
         let held = before.map_or(found, |before| before.and(found));
-        if held.count < GAP_MAX {
+        if held.count < SKIP_RANGE_MAX {
             plan.held = Some(held);
         } else {
             self.note(Some(held));
@@ -388,7 +389,7 @@ impl Search<'_> {
         // What a walk through the newest has not found may cost too much or too little.
         let is_whole = self.sort != TicketSort::Newest || !self.is_price_limited();
         if let Some(held) = held.filter(|_| is_whole && self.taken.is_empty()) {
-            self.snapshot.note_gap(self.sort, held);
+            self.snapshot.note_skip_range(self.sort, held);
         }
     }
 

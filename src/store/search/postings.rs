@@ -122,7 +122,7 @@ impl Source for Postings<'_> {
         }
     }
 
-    fn may_linger(&self) -> bool {
+    fn may_hold_tombstones(&self) -> bool {
         true
     }
 

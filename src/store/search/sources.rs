@@ -18,7 +18,7 @@ pub trait Source: Send {
     fn order(&self) -> Option<TicketSort>;
 
     /// Whether what is found may have been sold.
-    fn may_linger(&self) -> bool {
+    fn may_hold_tombstones(&self) -> bool {
         false
     }
 

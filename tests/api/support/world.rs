@@ -120,7 +120,7 @@ impl Setup {
             queue: self.queue,
             cache_bytes: 16 << 20,
             journal_bytes: 1 << 16,
-            gap_min: 1,
+            skip_range_min: 1,
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };

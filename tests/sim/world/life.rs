@@ -100,7 +100,7 @@ fn postings_per_sale(seed: u64) -> usize {
 }
 
 /// How many locked tickets pages note: few, for these markets are small.
-fn gap_min(seed: u64) -> usize {
+fn skip_range_min(seed: u64) -> usize {
     if seed.is_multiple_of(3) { 3 } else { 1 }
 }
 
@@ -115,7 +115,7 @@ fn open(world: &World, number: u64) -> Result<(SharedStore, Option<Arc<RedbStore
         journal_bytes: JOURNAL_BYTES,
         disk_lag: disk_lag(world.plan.seed, number),
         postings_per_sale: postings_per_sale(world.plan.seed),
-        gap_min: gap_min(world.plan.seed),
+        skip_range_min: skip_range_min(world.plan.seed),
         writer: WriterMode::Inline,
         ..StoreSettings::default()
     };

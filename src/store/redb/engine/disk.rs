@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-use crate::store::redb::engine::latch::Storage;
+use crate::store::redb::engine::fail_stop::Storage;
 
 /// What a disk tears a write into when power is lost.
 const SECTOR: usize = 512;

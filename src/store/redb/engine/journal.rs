@@ -39,7 +39,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::bugs::{Bug, planted};
-use crate::store::redb::engine::latch::Latch;
+use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::engine::volume::PAGE;
 use crate::store::redb::engine::write_behind::WriteBehind;
 
@@ -69,7 +69,7 @@ pub enum Place {
 /// The journal of a volume.
 #[derive(Debug)]
 pub struct Journal {
-    storage: Arc<Latch>,
+    storage: Arc<FailStop>,
     /// What checkpoints go through.
     disk: Arc<WriteBehind>,
     area: Range<u64>,
@@ -89,7 +89,7 @@ pub struct Journal {
 
 impl Journal {
     /// The journal in that area of a storage.
-    pub fn new(storage: Arc<Latch>, disk: Arc<WriteBehind>, area: Range<u64>) -> Self {
+    pub fn new(storage: Arc<FailStop>, disk: Arc<WriteBehind>, area: Range<u64>) -> Self {
         let pages = area.end.saturating_sub(area.start) / PAGE;
         let middle = area.start.saturating_add(pages / 2 * PAGE);
         let (position, other_is_free_after) = (area.start, Some(0));
@@ -98,7 +98,7 @@ impl Journal {
     }
 
     /// Where it is, for what reads it otherwise: journals of earlier formats.
-    pub fn raw(&self) -> (&Latch, Range<u64>) {
+    pub fn raw(&self) -> (&FailStop, Range<u64>) {
         (&self.storage, self.area.clone())
     }
 
@@ -359,18 +359,18 @@ mod tests {
 
     const PAGES: u64 = 6;
 
-    fn storage() -> Arc<Latch> {
+    fn storage() -> Arc<FailStop> {
         let storage = InMemoryBackend::new();
         storage.set_len((PAGES + 1) * PAGE).expect("memory");
-        Arc::new(Latch::new(Arc::new(storage)))
+        Arc::new(FailStop::new(Arc::new(storage)))
     }
 
-    fn journal(storage: &Arc<Latch>) -> Journal {
+    fn journal(storage: &Arc<FailStop>) -> Journal {
         behind(storage, &WriteBehind::new(storage.clone()))
     }
 
     /// A journal whose checkpoints go through that disk.
-    fn behind(storage: &Arc<Latch>, disk: &Arc<WriteBehind>) -> Journal {
+    fn behind(storage: &Arc<FailStop>, disk: &Arc<WriteBehind>) -> Journal {
         Journal::new(storage.clone(), disk.clone(), PAGE..(PAGES + 1) * PAGE)
     }
 
@@ -486,7 +486,7 @@ mod tests {
         assert_eq!(append(&mut opened, 7, 1), Place::Next, "all of it is in the database");
     }
 
-    fn bytes(storage: &Latch, range: Range<u64>) -> Vec<u8> {
+    fn bytes(storage: &FailStop, range: Range<u64>) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(range.end - range.start).expect("small")];
         storage.read(range.start, &mut bytes).expect("memory");
         bytes

@@ -2,9 +2,9 @@
 
 #[cfg(test)]
 pub mod disk;
+pub mod fail_stop;
 pub mod files;
 pub mod journal;
-pub mod latch;
 pub mod overlay;
 pub mod volume;
 pub mod write_behind;

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use crate::store::redb::engine::latch::Storage;
+use crate::store::redb::engine::fail_stop::Storage;
 
 /// What is kept of changes together.
 const PAGE: u64 = PAGE_BYTES as u64;

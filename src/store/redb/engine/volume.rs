@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use redb::{BackendError, Database, DatabaseError, StorageBackend};
 
+use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::engine::journal::Journal;
-use crate::store::redb::engine::latch::Latch;
 use crate::store::redb::engine::write_behind::WriteBehind;
 
 /// What a store starts with; the last byte tells a layout from later ones.
@@ -54,7 +54,7 @@ impl From<io::Error> for VolumeError {
 impl Volume {
     /// Makes an empty volume of what is empty.
     pub fn create(
-        storage: Latch,
+        storage: FailStop,
         journal_bytes: u64,
         builder: &redb::Builder,
     ) -> Result<Self, VolumeError> {
@@ -75,7 +75,7 @@ impl Volume {
     }
 
     /// Opens a volume. What its journal holds is yet to be brought into the database.
-    pub fn open(storage: Latch, builder: &redb::Builder) -> Result<Self, VolumeError> {
+    pub fn open(storage: FailStop, builder: &redb::Builder) -> Result<Self, VolumeError> {
         let (mut magic, mut start) = ([0; MAGIC.len()], [0; 8]);
         let header = (MAGIC.len() + start.len()) as u64;
         let whole = storage.whole();
@@ -96,12 +96,16 @@ impl Volume {
         Self::assemble(storage, start, builder)
     }
 
-    fn assemble(storage: Latch, start: u64, builder: &redb::Builder) -> Result<Self, VolumeError> {
-        let latch = Arc::new(storage);
-        let disk = WriteBehind::new(latch.clone());
+    fn assemble(
+        storage: FailStop,
+        start: u64,
+        builder: &redb::Builder,
+    ) -> Result<Self, VolumeError> {
+        let storage = Arc::new(storage);
+        let disk = WriteBehind::new(storage.clone());
         let region = Region { disk: disk.clone(), start };
         let db = builder.create_with_backend(region).map_err(VolumeError::Database)?;
-        let journal = Journal::new(latch, disk.clone(), PAGE..start);
+        let journal = Journal::new(storage, disk.clone(), PAGE..start);
         Ok(Self { db, journal, disk })
     }
 }

@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 
 use redb::StorageBackend;
 
-use crate::store::redb::engine::latch::Latch;
+use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::writer::panic_message;
 
 /// How much may be on its way to the disk, in bytes: whoever writes more waits. A checkpoint is
@@ -85,7 +85,7 @@ impl State {
 /// A storage that is written to later, and in order.
 #[derive(Debug)]
 pub struct WriteBehind {
-    storage: Arc<Latch>,
+    storage: Arc<FailStop>,
     state: Mutex<State>,
     /// Told when something is asked for.
     work: Condvar,
@@ -95,7 +95,7 @@ pub struct WriteBehind {
 
 impl WriteBehind {
     /// A storage that is never behind, until it is told to be.
-    pub fn new(storage: Arc<Latch>) -> Arc<Self> {
+    pub fn new(storage: Arc<FailStop>) -> Arc<Self> {
         let state = State {
             pace: Pace::Lag(0),
             pending: VecDeque::new(),
@@ -336,11 +336,11 @@ mod tests {
 
     const LEN: usize = 64;
 
-    fn on(disk: &Disk) -> (Arc<Latch>, Arc<WriteBehind>) {
-        let latch = Arc::new(Latch::new(Arc::new(disk.clone())));
-        let behind = WriteBehind::new(latch.clone());
+    fn on(disk: &Disk) -> (Arc<FailStop>, Arc<WriteBehind>) {
+        let storage = Arc::new(FailStop::new(Arc::new(disk.clone())));
+        let behind = WriteBehind::new(storage.clone());
         behind.set_len(LEN as u64).expect("a disk that works");
-        (latch, behind)
+        (storage, behind)
     }
 
     fn read(behind: &WriteBehind) -> Vec<u8> {
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_before_it_is_on_the_disk() {
         let disk = Disk::default();
-        let (latch, behind) = on(&disk);
+        let (storage, behind) = on(&disk);
         behind.lag(100);
         behind.write(4, &[1; 8]).expect("room");
         behind.sync_data().expect("no failure");
@@ -362,14 +362,14 @@ mod tests {
         expected[8..16].fill(2);
         assert_eq!(read(&behind), expected);
         let mut found = vec![0xff; LEN];
-        latch.read(0, &mut found).expect("a disk that works");
+        storage.read(0, &mut found).expect("a disk that works");
         assert_eq!(found, vec![0; LEN], "nothing is there yet");
         behind.wait_for(1).expect("no failure");
-        latch.read(0, &mut found).expect("a disk that works");
+        storage.read(0, &mut found).expect("a disk that works");
         assert_eq!((found[4], found[11], found[12]), (1, 1, 0), "the first, and no more");
         behind.close().expect("no failure");
         assert_eq!(disk.durable()[4..8], [1; 4], "synced in its turn");
-        latch.read(0, &mut found).expect("a disk that works");
+        storage.read(0, &mut found).expect("a disk that works");
         assert_eq!(found, expected);
     }
 
@@ -386,7 +386,7 @@ mod tests {
         ) {
             let memory = InMemoryBackend::new();
             memory.set_len(LEN as u64).expect("memory");
-            let behind = WriteBehind::new(Arc::new(Latch::new(Arc::new(memory))));
+            let behind = WriteBehind::new(Arc::new(FailStop::new(Arc::new(memory))));
             match lag {
                 Some(operations) => behind.lag(operations),
                 None => behind.run_on_thread(drop).expect("a thread"),
@@ -416,7 +416,7 @@ mod tests {
     fn a_failure_of_the_thread_is_told_at_once_and_to_everyone_after_it() {
         for fault in [Fault::LoseAll, Fault::Panic] {
             let disk = Disk::default();
-            let (latch, behind) = on(&disk);
+            let (storage, behind) = on(&disk);
             let (tell, told) = std::sync::mpsc::channel();
             behind.run_on_thread(move |why| tell.send(why).expect("a test")).expect("a thread");
             disk.fault_after(2, fault);
@@ -428,7 +428,7 @@ mod tests {
             assert!(behind.write(2, &[3]).is_err());
             assert!(behind.sync_data().is_err());
             assert!(behind.set_len(0).is_err());
-            assert!(latch.write_durably(0, &[4]).is_err(), "the journal is not written either");
+            assert!(storage.write_durably(0, &[4]).is_err(), "the journal is not written either");
             assert!(behind.close().is_err());
         }
     }
@@ -436,11 +436,11 @@ mod tests {
     #[test]
     fn a_failure_of_the_journal_ends_the_thread_as_well() {
         let disk = Disk::default();
-        let (latch, behind) = on(&disk);
+        let (storage, behind) = on(&disk);
         behind.run_on_thread(drop).expect("a thread");
         behind.write(0, &[1]).expect("too little to wake the thread for");
         disk.fault_after(1, Fault::LoseAll);
-        assert!(latch.write_durably(1, &[2]).is_err());
+        assert!(storage.write_durably(1, &[2]).is_err());
         assert!(behind.close().is_err(), "and it does not wait for ever");
     }
 

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use redb::Database;
 use redb::backends::FileBackend;
 
+use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
-use crate::store::redb::engine::latch::{Latch, Storage};
 use crate::store::redb::engine::overlay::{Lock, Overlay};
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::fill::FillError;
@@ -39,7 +39,7 @@ pub fn migrate_file(
     let old = File::options().read(true).write(true).open(path).map_err(io_error(path))?;
     let old = FileBackend::new(old).map_err(|error| open::database_error(path, error))?;
     let old = Overlay::new(old, Lock::Exclusive).map_err(io_error(path))?;
-    let old = open::open_volume(Latch::new(Arc::new(old)), &open::builder(cache_bytes), path)?;
+    let old = open::open_volume(FailStop::new(Arc::new(old)), &open::builder(cache_bytes), path)?;
     let (draft, file) = Draft::create(path).map_err(io_error(path))?;
     let file = FileBackend::new(file).map_err(|error| open::database_error(draft.path(), error))?;
     convert(&old, found, Arc::new(file), cache_bytes, journal_bytes)?;
@@ -67,7 +67,7 @@ pub(in crate::store) fn convert(
 ) -> Result<(), OpenError> {
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
-    let new = open::create_volume(Latch::new(target), &builder, journal_bytes)?;
+    let new = open::create_volume(FailStop::new(target), &builder, journal_bytes)?;
     let converted = match found {
         1 => format1::convert(old, &new.db),
         _ => return Err(OpenError::TooOld { found, supported: FORMAT }),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::domain::{OrderId, Ticket, TicketId, TicketState};
 use crate::store::redb::engine::disk::{Disk, Fault};
-use crate::store::redb::engine::latch::Latch;
+use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::engine::overlay::{Lock, Overlay};
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::migrations::convert;
@@ -161,8 +161,8 @@ async fn a_backup_of_format_1_is_restored_and_backed_up() {
 
 fn old(name: &str) -> Volume {
     let disk = Overlay::new(Disk::holding(store_of_format_1(name)), Lock::Exclusive);
-    let latch = Latch::new(std::sync::Arc::new(disk.expect("memory")));
-    open_volume(latch, &builder(CACHE_BYTES), Path::new("old")).expect("a store")
+    let storage = FailStop::new(std::sync::Arc::new(disk.expect("memory")));
+    open_volume(storage, &builder(CACHE_BYTES), Path::new("old")).expect("a store")
 }
 
 /// The old store is only looked at, so what a cut leaves is the new one. It counts only when it is

@@ -33,7 +33,7 @@ use crate::store::redb::reads::{self, Snapshot};
 use crate::store::redb::recovery::recover;
 use crate::store::redb::tables::{FORMAT_KEY, META, STATE};
 use crate::store::redb::verify::indexes::Indexes;
-use crate::store::search::lingering::POSTINGS_PER_SALE;
+use crate::store::search::tombstones::POSTINGS_PER_SALE;
 use crate::store::{ReadError, storage_error};
 
 /// How much memory parts of the file are kept in, in bytes.

@@ -10,12 +10,12 @@ use crate::store::records::entries::MARKET;
 use crate::store::records::state::{BLOCK, holding, holding_row, ids_row, names};
 use crate::store::records::{self, Record, TicketRow};
 use crate::store::redb::tables::{
-    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY,
-    LINGERING, LISTS, LISTS_BY_PRICE, ORDERS, STATE, TICKETS, UNSETTLED, USERS, WORDS,
+    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
+    LISTS_BY_PRICE, ORDERS, STATE, TICKETS, TOMBSTONES, UNSETTLED, USERS, WORDS,
 };
 use crate::store::redb::verify::{VerifyReport, verify};
 use crate::store::search::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_of};
-use crate::store::search::lingering::Round;
+use crate::store::search::tombstones::Round;
 use crate::store::testing::{World, database};
 use crate::store::{RedbStore, StoreSettings};
 
@@ -233,17 +233,17 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         Ok(())
     }),
     ("a note of a sold ticket is missing", "must not be found by", |txn| {
-        txn.open_table(LINGERING)?.retain(|_, _| false)?;
+        txn.open_table(TOMBSTONES)?.retain(|_, _| false)?;
         Ok(())
     }),
     ("a note is of a ticket that is not sold", "it is not sold", |txn| {
         let (_, ticket) = a_lock(txn)?;
         let note = ids_row(1_u64, &[ticket.as_u128()]);
-        txn.open_table(LINGERING)?.insert(1, note.as_slice())?;
+        txn.open_table(TOMBSTONES)?.insert(1, note.as_slice())?;
         Ok(())
     }),
     ("a note is cut off", "it has 3 bytes", |txn| {
-        txn.open_table(LINGERING)?.insert(1, [1, 2, 3].as_slice())?;
+        txn.open_table(TOMBSTONES)?.insert(1, [1, 2, 3].as_slice())?;
         Ok(())
     }),
     ("a round of the sweep is of later batches", "it can't have come to", |txn| {

@@ -7,11 +7,11 @@ use redb::ReadableTable;
 use crate::domain::{Order, OrderState, Ticket, TicketId, TicketState};
 use crate::store::records::TicketRow;
 use crate::store::records::ticket::is_on_market;
-use crate::store::redb::tables::{LINGERING, ORDERS, TICKETS};
+use crate::store::redb::tables::{ORDERS, TICKETS, TOMBSTONES};
 use crate::store::redb::verify::indexes::Indexes;
 use crate::store::redb::verify::words::Words;
 use crate::store::redb::verify::{Inspection, Rows, lookup};
-use crate::store::search::lingering::ids_of_note;
+use crate::store::search::tombstones::ids_of_note;
 use crate::store::search::words::title_words;
 use crate::store::{ReadError, storage_error};
 
@@ -19,7 +19,7 @@ pub(in crate::store) fn inspect(
     inspection: &mut Inspection<'_>,
     indexes: &mut Indexes,
 ) -> Result<(), ReadError> {
-    let (mut words, lingering) = (Words::of(inspection)?, lingering(inspection)?);
+    let (mut words, tombstones) = (Words::of(inspection)?, tombstones(inspection)?);
     let orders = inspection.table(ORDERS)?;
     inspection.each::<TicketRow>(TICKETS, |inspection, key, row| {
         let TicketRow::Listed(ticket) = row else {
@@ -37,43 +37,43 @@ pub(in crate::store) fn inspect(
         inspection.expect(ticket.id == id, || format!("tickets {id}: it says it is {}", ticket.id));
         indexes.hold(inspection, &ticket)?;
         words.hold(inspection, key, &ticket)?;
-        if lingering.contains(&key) {
-            words.count_what_lingers(key, &ticket)?;
+        if tombstones.contains(&key) {
+            words.count_tombstone(key, &ticket)?;
         }
         held_by_its_order(inspection, &orders, &ticket)
     })?;
     let tickets = inspection.table(TICKETS)?;
     words.inspect(inspection, |id, word| {
         Ok(ticket_row(&tickets, id)?.is_some_and(|ticket| {
-            (lingering.contains(&id) || is_on_market(&ticket))
+            (tombstones.contains(&id) || is_on_market(&ticket))
                 && title_words(&ticket.title).contains(word)
         }))
     })
 }
 
-/// Every ticket that is noted to linger. It has to be a sold one.
-fn lingering(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError> {
+/// Every ticket that is noted as a tombstone. It has to be a sold one.
+fn tombstones(inspection: &mut Inspection<'_>) -> Result<HashSet<u128>, ReadError> {
     let tickets = inspection.table(TICKETS)?;
-    let mut lingering = HashSet::new();
-    for note in inspection.table(LINGERING)?.iter().map_err(storage_error)? {
+    let mut tombstones = HashSet::new();
+    for note in inspection.table(TOMBSTONES)?.iter().map_err(storage_error)? {
         let (batch, ids) = note.map_err(storage_error)?;
         let ids = inspection.sound(ids_of_note(batch.value(), ids.value()))?;
         for id in ids.into_iter().flatten() {
             let row = ticket_row(&tickets, id)?;
             let is_sold = row.is_some_and(|ticket| !is_on_market(&ticket));
             let id_text = TicketId::from_u128(id);
-            inspection.expect(is_sold, || format!("lingering {id_text}: it is not sold"));
-            lingering.insert(id);
+            inspection.expect(is_sold, || format!("tombstone {id_text}: it is not sold"));
+            tombstones.insert(id);
         }
     }
     let (round, batch) = (inspection.snapshot.round(), inspection.snapshot.batch());
     let (Some(round), Some(batch)) = (inspection.sound(round)?, inspection.sound(batch)?) else {
-        return Ok(lingering);
+        return Ok(tombstones);
     };
     let is_possible =
         round.through <= batch && !(round.has_swept && round.next != Default::default());
     inspection.expect(is_possible, || format!("round: it can't have come to {round:?}"));
-    Ok(lingering)
+    Ok(tombstones)
 }
 
 /// The row of a ticket that was not withdrawn; `None` if it is damaged, too.

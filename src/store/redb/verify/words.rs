@@ -48,7 +48,7 @@ impl Words {
     }
 
     /// Counts the postings of a sold ticket that nobody has taken out yet.
-    pub(in crate::store) fn count_what_lingers(
+    pub(in crate::store) fn count_tombstone(
         &mut self,
         id: u128,
         ticket: &Ticket,

@@ -244,12 +244,12 @@ async fn a_page_behind_many_locked_tickets_is_found_without_a_look_at_them() {
     let expected = rush.available(TicketSort::Newest).await;
     assert_eq!(walked(&snapshot, TicketSort::Newest, 10).await, expected);
     let newest = rank(TicketSort::Newest, 0, rush.tickets[299].as_u128());
-    let end = snapshot.end_of_gap(TicketSort::Newest, newest).expect("a gap");
+    let end = snapshot.end_of_skip_range(TicketSort::Newest, newest).expect("a skip range");
     // Whatever was looked at together with a free one is not part of it.
     let at_least = rush.tickets[20 + SETTLED_AT_ONCE];
     assert!(end >= rank(TicketSort::Newest, 0, at_least.as_u128()));
     rush.takes(Change::Release, 150).await;
-    assert_eq!(rush.store.now().end_of_gap(TicketSort::Newest, newest), None);
+    assert_eq!(rush.store.now().end_of_skip_range(TicketSort::Newest, newest), None);
     let expected = rush.available(TicketSort::Newest).await;
     assert_eq!(walked(&rush.store.now(), TicketSort::Newest, 10).await, expected);
 }

@@ -9,7 +9,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use crate::store::redb::engine::latch::Latch;
+use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::migrations::format1::records::Commit;
 use crate::store::{ReadError, storage_error};
 
@@ -19,7 +19,7 @@ const SUMMED: usize = 12;
 
 /// Reads batches in their order.
 pub struct Reader<'s> {
-    storage: &'s Latch,
+    storage: &'s FailStop,
     area: Range<u64>,
     middle: u64,
     position: u64,
@@ -27,7 +27,7 @@ pub struct Reader<'s> {
 
 impl<'s> Reader<'s> {
     /// The journal in that area of a storage.
-    pub fn new(storage: &'s Latch, area: Range<u64>) -> Self {
+    pub fn new(storage: &'s FailStop, area: Range<u64>) -> Self {
         let pages = area.end.saturating_sub(area.start) / PAGE;
         let middle = area.start.saturating_add(pages / 2 * PAGE);
         Self { storage, position: area.start, area, middle }

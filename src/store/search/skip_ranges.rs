@@ -4,9 +4,9 @@
 //! so during a rush a page may have to pass over very many. Whoever does notes how far it went
 //! without finding anything, and the next goes on from there.
 //!
-//! A gap says of a snapshot, and of every later one: all tickets of the list from here to there are
+//! A skip range says of a snapshot, and of every later one: all tickets of the list from here to there are
 //! held by now. It ends with the first commit after which a ticket stands in it that may be free: one
-//! that was listed, released or got another price. Such tickets *appear*. The writer ends the gaps in
+//! that was listed, released or got another price. Such tickets *appear*. The writer ends the skip ranges in
 //! which tickets appear before anyone can see the snapshot in which they do, and numbers these moments;
 //! a reader whose snapshot is of an earlier moment notes nothing that has appeared since.
 
@@ -54,20 +54,20 @@ impl Stretch {
 }
 
 /// The fewest tickets that are worth a note, unless told otherwise.
-pub const GAP_MIN: usize = 256;
-/// The most tickets of a gap: so many have to be looked at again when one of them is released.
-pub const GAP_MAX: usize = 4096;
-/// The most gaps of a list. A gap more, and all begin anew.
-const GAPS_MAX: usize = 4096;
+pub const SKIP_RANGE_MIN: usize = 256;
+/// The most tickets of a skip range: so many have to be looked at again when one of them is released.
+pub const SKIP_RANGE_MAX: usize = 4096;
+/// The most skip ranges of a list. A skip range more, and all begin anew.
+const SKIP_RANGES_MAX: usize = 4096;
 /// How many of the tickets that appeared last are known.
 const APPEARED_MAX: usize = 4096;
 /// The orders in which a list can be walked.
 const SORTS: [TicketSort; 3] =
     [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
 
-/// The gaps of the market's lists.
+/// The skip ranges of the market's lists.
 #[derive(Debug)]
-pub struct Gaps {
+pub struct SkipRanges {
     /// The fewest tickets that are worth a note.
     min: usize,
     known: RwLock<Known>,
@@ -86,25 +86,25 @@ struct Known {
     moment: u64,
 }
 
-/// Gaps by their first place. They do not overlap.
-type Sorted = BTreeMap<Rank, Gap>;
+/// SkipRanges by their first place. They do not overlap.
+type Sorted = BTreeMap<Rank, Range>;
 
 #[derive(Debug)]
-struct Gap {
+struct Range {
     /// Its last place.
     last: Rank,
     /// The last batch of the snapshot in which it was found.
     batch: u64,
 }
 
-impl Default for Gaps {
+impl Default for SkipRanges {
     fn default() -> Self {
-        Self::of_at_least(GAP_MIN)
+        Self::of_at_least(SKIP_RANGE_MIN)
     }
 }
 
-impl Gaps {
-    /// Gaps of so many tickets or more.
+impl SkipRanges {
+    /// SkipRanges of so many tickets or more.
     pub fn of_at_least(min: usize) -> Self {
         Self { min: min.max(1), known: RwLock::default() }
     }
@@ -114,12 +114,12 @@ impl Gaps {
         self.min
     }
 
-    /// The last place of the gap that a place is in, as far as a snapshot up to that batch may know
+    /// The last place of the skip range that a place is in, as far as a snapshot up to that batch may know
     /// it.
     pub fn end_of(&self, sort: TicketSort, place: Rank, batch: u64) -> Option<Rank> {
         let known = self.known();
-        let (_, gap) = known.of(sort).range(..=place).next_back()?;
-        (gap.last >= place && gap.batch <= batch).then_some(gap.last)
+        let (_, range) = known.of(sort).range(..=place).next_back()?;
+        (range.last >= place && range.batch <= batch).then_some(range.last)
     }
 
     /// Notes that all tickets of a stretch were held when they were looked at, in a snapshot up to
@@ -145,15 +145,15 @@ impl Gaps {
         if since.any(|(_, position)| is_in(position)) {
             return;
         }
-        let gaps = known.of_mut(sort);
-        if gaps.len() >= GAPS_MAX {
-            gaps.clear();
+        let skip_ranges = known.of_mut(sort);
+        if skip_ranges.len() >= SKIP_RANGES_MAX {
+            skip_ranges.clear();
         }
-        remove(gaps, first, last);
-        gaps.insert(first, Gap { last, batch });
+        remove(skip_ranges, first, last);
+        skip_ranges.insert(first, Range { last, batch });
     }
 
-    /// Ends the gaps in which tickets appear. Returns the moment that this is, which is that of the
+    /// Ends the skip ranges in which tickets appear. Returns the moment that this is, which is that of the
     /// snapshot in which they do.
     pub fn appear(&self, appeared: impl Iterator<Item = TicketPosition>) -> u64 {
         let mut appeared = appeared.peekable();
@@ -197,7 +197,7 @@ impl Known {
         }
     }
 
-    /// Ends the gaps that a ticket is in.
+    /// Ends the skip ranges that a ticket is in.
     fn end(&mut self, position: TicketPosition) {
         for sort in SORTS {
             let place = rank(sort, position.price_minor, position.id.as_u128());
@@ -206,11 +206,11 @@ impl Known {
     }
 }
 
-/// Removes the gaps that have places from `first` to `last`.
-fn remove(gaps: &mut Sorted, first: Rank, last: Rank) {
-    let overlaps = |gap: &(&Rank, &Gap)| gap.1.last >= first;
-    while let Some((&start, _)) = gaps.range(..=last).next_back().filter(overlaps) {
-        gaps.remove(&start);
+/// Removes the skip ranges that have places from `first` to `last`.
+fn remove(skip_ranges: &mut Sorted, first: Rank, last: Rank) {
+    let overlaps = |range: &(&Rank, &Range)| range.1.last >= first;
+    while let Some((&start, _)) = skip_ranges.range(..=last).next_back().filter(overlaps) {
+        skip_ranges.remove(&start);
     }
 }
 
@@ -229,94 +229,94 @@ mod tests {
     }
 
     fn stretch(first: Rank, last: Rank) -> Stretch {
-        Stretch { first, last, count: GAP_MIN }
+        Stretch { first, last, count: SKIP_RANGE_MIN }
     }
 
     /// Moments are batches here, for with each a ticket appears.
-    fn note(gaps: &Gaps, from: u128, to: u128, moment: u64) {
-        gaps.note(TicketSort::Newest, stretch(place(from), place(to)), moment, moment);
+    fn note(skip_ranges: &SkipRanges, from: u128, to: u128, moment: u64) {
+        skip_ranges.note(TicketSort::Newest, stretch(place(from), place(to)), moment, moment);
     }
 
-    fn end_of(gaps: &Gaps, id: u128, batch: u64) -> Option<Rank> {
-        gaps.end_of(TicketSort::Newest, place(id), batch)
+    fn end_of(skip_ranges: &SkipRanges, id: u128, batch: u64) -> Option<Rank> {
+        skip_ranges.end_of(TicketSort::Newest, place(id), batch)
     }
 
     #[test]
-    fn a_gap_is_known_to_its_snapshot_and_later_ones() {
-        let gaps = Gaps::default();
-        let moment = gaps.appear([ticket(999, 5)].into_iter());
-        note(&gaps, 90, 50, moment);
+    fn a_skip_range_is_known_to_its_snapshot_and_later_ones() {
+        let skip_ranges = SkipRanges::default();
+        let moment = skip_ranges.appear([ticket(999, 5)].into_iter());
+        note(&skip_ranges, 90, 50, moment);
         for (id, inside) in [(91, false), (90, true), (60, true), (50, true), (49, false)] {
             let expected = inside.then(|| place(50));
-            assert_eq!(end_of(&gaps, id, moment), expected, "{id}");
-            assert_eq!(end_of(&gaps, id, moment + 1), expected, "{id}");
-            assert_eq!(end_of(&gaps, id, moment - 1), None, "{id}");
+            assert_eq!(end_of(&skip_ranges, id, moment), expected, "{id}");
+            assert_eq!(end_of(&skip_ranges, id, moment + 1), expected, "{id}");
+            assert_eq!(end_of(&skip_ranges, id, moment - 1), None, "{id}");
         }
-        assert_eq!(gaps.end_of(TicketSort::PriceAscending, (0, !60), moment), None);
+        assert_eq!(skip_ranges.end_of(TicketSort::PriceAscending, (0, !60), moment), None);
     }
 
     #[test]
-    fn a_ticket_that_appears_ends_its_gap_in_every_order() {
-        let gaps = Gaps::default();
+    fn a_ticket_that_appears_ends_its_skip_range_in_every_order() {
+        let skip_ranges = SkipRanges::default();
         let (cheap, dear) = ((40, 0), (60, !0));
-        note(&gaps, 90, 50, 0);
-        gaps.note(TicketSort::PriceAscending, stretch(cheap, dear), 0, 0);
-        gaps.note(TicketSort::PriceDescending, stretch((!60, 0), (!40, !0)), 0, 0);
-        gaps.appear([ticket(95, 100)].into_iter());
-        assert!(end_of(&gaps, 60, 1).is_some(), "it is in none of them");
+        note(&skip_ranges, 90, 50, 0);
+        skip_ranges.note(TicketSort::PriceAscending, stretch(cheap, dear), 0, 0);
+        skip_ranges.note(TicketSort::PriceDescending, stretch((!60, 0), (!40, !0)), 0, 0);
+        skip_ranges.appear([ticket(95, 100)].into_iter());
+        assert!(end_of(&skip_ranges, 60, 1).is_some(), "it is in none of them");
         let by_price = [(TicketSort::PriceAscending, 45), (TicketSort::PriceDescending, !45)];
         for (sort, price) in by_price {
-            assert!(gaps.end_of(sort, (price, !7), 1).is_some(), "{sort:?}");
+            assert!(skip_ranges.end_of(sort, (price, !7), 1).is_some(), "{sort:?}");
         }
-        let moment = gaps.appear([ticket(70, 50)].into_iter());
-        assert_eq!(end_of(&gaps, 60, moment), None);
+        let moment = skip_ranges.appear([ticket(70, 50)].into_iter());
+        assert_eq!(end_of(&skip_ranges, 60, moment), None);
         for (sort, price) in by_price {
-            assert_eq!(gaps.end_of(sort, (price, !7), moment), None, "{sort:?}");
+            assert_eq!(skip_ranges.end_of(sort, (price, !7), moment), None, "{sort:?}");
         }
     }
 
     #[test]
     fn a_few_tickets_are_not_worth_a_note() {
-        let gaps = Gaps::default();
-        let few = Stretch { count: GAP_MIN - 1, ..stretch(place(90), place(50)) };
-        gaps.note(TicketSort::Newest, few, 0, 0);
-        assert_eq!(end_of(&gaps, 60, 0), None);
+        let skip_ranges = SkipRanges::default();
+        let few = Stretch { count: SKIP_RANGE_MIN - 1, ..stretch(place(90), place(50)) };
+        skip_ranges.note(TicketSort::Newest, few, 0, 0);
+        assert_eq!(end_of(&skip_ranges, 60, 0), None);
     }
 
     #[test]
     fn what_has_appeared_since_is_not_in_a_gap() {
-        let gaps = Gaps::default();
-        let before = gaps.appear([ticket(1, 1)].into_iter());
-        let moment = gaps.appear([ticket(70, 1)].into_iter());
-        note(&gaps, 90, 50, before);
-        assert_eq!(end_of(&gaps, 60, moment), None, "whoever looked before is too late");
-        note(&gaps, 69, 50, before);
-        assert!(end_of(&gaps, 60, moment).is_some(), "it is not in this part");
-        note(&gaps, 90, 50, moment);
-        assert!(end_of(&gaps, 80, moment).is_some(), "who saw it may say that it is held");
+        let skip_ranges = SkipRanges::default();
+        let before = skip_ranges.appear([ticket(1, 1)].into_iter());
+        let moment = skip_ranges.appear([ticket(70, 1)].into_iter());
+        note(&skip_ranges, 90, 50, before);
+        assert_eq!(end_of(&skip_ranges, 60, moment), None, "whoever looked before is too late");
+        note(&skip_ranges, 69, 50, before);
+        assert!(end_of(&skip_ranges, 60, moment).is_some(), "it is not in this part");
+        note(&skip_ranges, 90, 50, moment);
+        assert!(end_of(&skip_ranges, 80, moment).is_some(), "who saw it may say that it is held");
     }
 
     #[test]
     fn who_looked_long_ago_notes_nothing() {
-        let gaps = Gaps::default();
+        let skip_ranges = SkipRanges::default();
         for id in 0..=APPEARED_MAX as u128 {
-            gaps.appear([ticket(1000 + id, 1)].into_iter());
+            skip_ranges.appear([ticket(1000 + id, 1)].into_iter());
         }
-        note(&gaps, 90, 50, 0);
-        assert_eq!(end_of(&gaps, 60, u64::MAX), None);
-        note(&gaps, 90, 50, 1);
-        assert!(end_of(&gaps, 60, u64::MAX).is_some());
+        note(&skip_ranges, 90, 50, 0);
+        assert_eq!(end_of(&skip_ranges, 60, u64::MAX), None);
+        note(&skip_ranges, 90, 50, 1);
+        assert!(end_of(&skip_ranges, 60, u64::MAX).is_some());
     }
 
     #[test]
     fn gaps_do_not_overlap() {
-        let gaps = Gaps::default();
+        let skip_ranges = SkipRanges::default();
         for (from, to) in [(90, 10), (50, 40), (45, 20), (80, 60)] {
-            note(&gaps, from, to, 0);
+            note(&skip_ranges, from, to, 0);
         }
-        let moment = gaps.appear([ticket(30, 1)].into_iter());
-        assert_eq!(end_of(&gaps, 25, moment), None);
-        assert_eq!(end_of(&gaps, 70, moment), Some(place(60)));
-        assert_eq!(end_of(&gaps, 15, moment), None);
+        let moment = skip_ranges.appear([ticket(30, 1)].into_iter());
+        assert_eq!(end_of(&skip_ranges, 25, moment), None);
+        assert_eq!(end_of(&skip_ranges, 70, moment), Some(place(60)));
+        assert_eq!(end_of(&skip_ranges, 15, moment), None);
     }
 }

@@ -23,14 +23,14 @@ impl Storage for InMemoryBackend {}
 /// not write, and say so once: a later sync that succeeds then means nothing, neither to the
 /// database nor to the journal.
 #[derive(Debug)]
-pub struct Latch {
+pub struct FailStop {
     storage: Arc<dyn Storage>,
     through: Option<File>,
     /// What failed first.
     failure: OnceLock<String>,
 }
 
-impl Latch {
+impl FailStop {
     /// A storage that works so far.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage, through: None, failure: OnceLock::new() }

@@ -27,7 +27,7 @@ use crate::store::redb::write_tables::WriteTables;
 use crate::store::search::blocks::{self, Swept};
 
 /// How many postings are looked at for each ticket that is sold. More leave fewer tickets
-/// lingering, but take out fewer of each block.
+/// tombstones, but take out fewer of each block.
 pub const POSTINGS_PER_SALE: usize = 128;
 /// What forgetting the tickets of one batch costs, in postings looked at.
 const NOTE_COST: usize = 8;
@@ -35,7 +35,7 @@ const NOTE_COST: usize = 8;
 /// The tickets that linger. A snapshot keeps the sets that its tables need; they grow with later
 /// sales, which are passed over early by that.
 #[derive(Debug, Clone, Default)]
-pub struct Lingering {
+pub struct Tombstones {
     /// What the current round takes out.
     swept: Arc<Ids>,
     /// What was sold since the round began.
@@ -54,7 +54,7 @@ impl Ids {
     }
 }
 
-impl Lingering {
+impl Tombstones {
     /// What a file has noted, of batches up to where the current round began and of later ones.
     pub fn of(swept: IdSet, later: IdSet) -> Self {
         let ids = |ids| Arc::new(Ids(RwLock::new(ids)));
@@ -71,7 +71,7 @@ impl Lingering {
     }
 }
 
-/// The ids of a note, which is a row of [`crate::store::redb::tables::LINGERING`].
+/// The ids of a note, which is a row of [`crate::store::redb::tables::TOMBSTONES`].
 pub fn ids_of_note(batch: u64, note: &[u8]) -> Result<Vec<u128>, ReadError> {
     let (_, ids) = open(NOTE, batch, note)?;
     match ids.as_chunks() {
@@ -94,7 +94,7 @@ pub struct Round {
 /// Takes out what lingers. It belongs to the writer.
 #[derive(Debug)]
 pub struct Sweep {
-    lingering: Lingering,
+    tombstones: Tombstones,
     round: Round,
     postings_per_sale: usize,
     /// What the current batch has sold.
@@ -109,15 +109,15 @@ pub struct Sweep {
 
 impl Sweep {
     /// A sweep that goes on with a round.
-    pub fn new(lingering: Lingering, round: Round, postings_per_sale: usize) -> Self {
+    pub fn new(tombstones: Tombstones, round: Round, postings_per_sale: usize) -> Self {
         let (sold, unpublished) = (Vec::new(), Vec::new());
         let (batch, is_over) = (round.through, false);
-        Self { lingering, round, postings_per_sale, sold, unpublished, batch, is_over }
+        Self { tombstones, round, postings_per_sale, sold, unpublished, batch, is_over }
     }
 
     /// What lingers, as of the last batch that was published.
-    pub fn lingering(&self) -> &Lingering {
-        &self.lingering
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
     }
 
     /// Leaves a ticket that the current batch sells among the words.
@@ -131,11 +131,11 @@ impl Sweep {
             return Ok(());
         }
         let note = ids_row(batch, &self.sold);
-        tables.lingering.open()?.insert(batch, note.as_slice())?;
+        tables.tombstones.open()?.insert(batch, note.as_slice())?;
         self.batch = batch;
         let mut postings = self.sold.len().saturating_mul(self.postings_per_sale);
         self.unpublished.append(&mut self.sold);
-        self.is_over |= self.lingering.swept.read().is_empty();
+        self.is_over |= self.tombstones.swept.read().is_empty();
         while postings > 0 && !self.is_over {
             let looked_at = self.step(tables, postings)?;
             postings = postings.saturating_sub(looked_at.max(1));
@@ -160,7 +160,7 @@ impl Sweep {
             self.is_over = forgotten < most;
             return Ok(forgotten * NOTE_COST);
         }
-        let swept = self.lingering.swept.read();
+        let swept = self.tombstones.swept.read();
         let from = std::mem::take(&mut self.round.next);
         let is_gone = |id| swept.contains(&id);
         let Swept { next, looked_at } = blocks::sweep(tables.words.open()?, from, most, &is_gone)?;
@@ -171,7 +171,7 @@ impl Sweep {
 
     /// Removes some notes of what the round has taken out, and tells how many there were.
     fn forget(&self, tables: &mut WriteTables<'_>, most: usize) -> Result<usize, Failed> {
-        let notes = tables.lingering.open()?;
+        let notes = tables.tombstones.open()?;
         let mut batches = Vec::new();
         for note in notes.range(..=self.round.through)?.take(most) {
             batches.push(note?.0.value());
@@ -188,13 +188,13 @@ impl Sweep {
         if self.unpublished.is_empty() {
             return;
         }
-        let later = &self.lingering.later;
+        let later = &self.tombstones.later;
         later.0.write().unwrap_or_else(PoisonError::into_inner).extend(self.unpublished.drain(..));
         if self.is_over {
             let swept = later.clone();
             // With room for as many, since readers wait while it grows.
             let later = IdSet::with_capacity_and_hasher(swept.read().len(), Default::default());
-            self.lingering = Lingering { swept, later: Arc::new(Ids(RwLock::new(later))) };
+            self.tombstones = Tombstones { swept, later: Arc::new(Ids(RwLock::new(later))) };
             (self.round, self.is_over) = (self.next_round(), false);
         }
     }
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::domain::UserId;
-    use crate::store::redb::tables::LINGERING;
+    use crate::store::redb::tables::TOMBSTONES;
     use crate::store::search::lists;
     use crate::store::search_words;
     use crate::store::testing::{World, in_memory, market};
@@ -259,23 +259,23 @@ mod tests {
     }
 
     /// How many sold tickets can be found by a word that every title has. All of them are known.
-    fn lingering(store: &RedbStore, market: &Market) -> usize {
+    fn tombstones(store: &RedbStore, market: &Market) -> usize {
         let snapshot = store.now();
         let words = snapshot.words().expect("a table");
         let blocks = words.range(("rock", 0)..=("rock", u128::MAX)).expect("blocks");
-        let mut lingering = 0;
+        let mut left = 0;
         for block in blocks {
             let (key, block) = block.expect("a block");
             for posting in blocks::postings(key.value(), block.value()).expect("postings") {
                 let ticket = TicketId::from_u128(blocks::id_of(posting));
                 let is_sold = !market.listed.contains(&ticket);
                 let mut found = vec![ticket];
-                snapshot.lingering().retain_others(&mut found, |ticket| *ticket);
+                snapshot.tombstones().retain_others(&mut found, |ticket| *ticket);
                 assert_eq!(found.is_empty(), is_sold, "{ticket}");
-                lingering += usize::from(is_sold);
+                left += usize::from(is_sold);
             }
         }
-        lingering
+        left
     }
 
     fn assert_sound(store: &RedbStore) {
@@ -292,11 +292,11 @@ mod tests {
             market.sells().await;
             market.shows_what_is_not_sold().await;
             assert_sound(&store);
-            lingered_most = lingered_most.max(lingering(&store, &market));
+            lingered_most = lingered_most.max(tombstones(&store, &market));
         }
         // Three postings a ticket, of which 128 are looked at with each sale: a round takes ten.
         assert!((10..=30).contains(&lingered_most), "{lingered_most} lingered");
-        let notes = store.now().table(LINGERING).expect("a table").len().expect("a number");
+        let notes = store.now().table(TOMBSTONES).expect("a table").len().expect("a number");
         assert!(notes <= 30, "what is taken out is forgotten");
     }
 
@@ -317,7 +317,7 @@ mod tests {
             assert_sound(&store);
         }
         market.shows_what_is_not_sold().await;
-        let lingering = lingering(&store, &market);
+        let lingering = tombstones(&store, &market);
         assert!(lingering <= 20, "{lingering} linger");
     }
 
