@@ -144,6 +144,16 @@ typed_id!(
     ChargeId,
     "charge"
 );
+typed_id!(
+    /// Names a [`super::Venue`].
+    VenueId,
+    "venue"
+);
+typed_id!(
+    /// Names a [`super::Show`].
+    ShowId,
+    "show"
+);
 
 /// Names a [`super::Session`]. Seen by nobody but inside a signed token, so it needs no prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,10 +12,13 @@ pub mod charge;
 pub mod commit;
 pub mod email;
 pub mod event;
+pub mod fees;
 pub mod ids;
 pub mod money;
 pub mod order;
+pub mod place;
 pub mod purchase;
+pub mod seats;
 pub mod text;
 pub mod ticket;
 pub mod time;
@@ -32,14 +35,17 @@ pub use charge::{
 pub use commit::{Commit, Precondition, Remembered, Write};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent};
-pub use ids::{ChargeId, InvalidId, OrderId, SessionId, TicketId, UserId};
+pub use fees::{FeeRate, FeeRates, SeatFees};
+pub use ids::{ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, UserId, VenueId};
 pub use money::{Currency, Price, PriceError};
 pub use order::{CancelReason, Order, OrderState, OrderStatus, OrderView};
+pub use place::{Country, UnknownCountry, UnknownZone, ZoneName};
 pub use purchase::{
     Finding, IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
     PurchaseRejection, TicketDemand,
 };
-pub use text::{Title, TitleError};
+pub use seats::{FreeSeats, SeatSet, Split};
+pub use text::{Address, Label, Line, LineError, Locality, Name, Notes, Title, TitleError};
 pub use ticket::{
     ExpectedVersion, Ticket, TicketCommand, TicketDecision, TicketRejection, TicketState,
 };

@@ -62,6 +62,71 @@ impl fmt::Debug for Title {
     }
 }
 
+/// One line of visible text, trimmed, of at most so many characters: a name, a city, an address.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Line<const MAX: usize>(String);
+
+/// What a venue or a show is called.
+pub type Name = Line<200>;
+/// A section, a row or a seat, as it is printed on the ticket.
+pub type Label = Line<40>;
+/// A city or a region.
+pub type Locality = Line<100>;
+/// A postal address, in one line.
+pub type Address = Line<300>;
+/// What a seller says of a ticket beside what it is.
+pub type Notes = Line<500>;
+
+/// Why a text is no line. The messages follow the name of what was read: `city is required`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LineError {
+    /// Nothing that could be seen is in it.
+    #[error("is required")]
+    Blank,
+    /// It is too long.
+    #[error("must be at most {max} characters")]
+    TooLong {
+        /// The most characters it may have.
+        max: usize,
+    },
+    /// It could break or reorder the line it is shown in.
+    #[error("must not contain control or bidirectional-override characters")]
+    Forbidden,
+}
+
+impl<const MAX: usize> Line<MAX> {
+    /// A text that was accepted before, perhaps by other rules than today's.
+    pub fn accepted_before(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Trims and checks a text.
+    pub fn parse(text: &str) -> Result<Self, LineError> {
+        let trimmed = text.trim();
+        if shows_nothing(trimmed) {
+            return Err(LineError::Blank);
+        }
+        if trimmed.chars().any(disturbs_its_line) {
+            return Err(LineError::Forbidden);
+        }
+        if trimmed.chars().count() > MAX {
+            return Err(LineError::TooLong { max: MAX });
+        }
+        Ok(Self(trimmed.to_owned()))
+    }
+
+    /// The text as it is shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Line<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -112,6 +177,19 @@ mod tests {
             assert_eq!(title(text), Err(TitleError::Forbidden), "{text:?}");
         }
         assert_eq!(title(&"x".repeat(201)), Err(TitleError::TooLong));
+    }
+
+    #[test]
+    fn a_line_is_trimmed_counted_in_characters_and_named_by_who_reads_it() {
+        let line = |text: &str| Line::<4>::parse(text).map(|line| line.as_str().to_owned());
+        assert_eq!(line("  Füße "), Ok("Füße".to_owned()));
+        assert_eq!(
+            line("Füßen").map_err(|e| e.to_string()),
+            Err("must be at most 4 characters".to_owned())
+        );
+        assert_eq!(line(" \u{200b}").map_err(|e| e.to_string()), Err("is required".to_owned()));
+        assert_eq!(line("a\nb"), Err(LineError::Forbidden));
+        assert_eq!(line("a\u{202e}b"), Err(LineError::Forbidden));
     }
 
     #[test]
