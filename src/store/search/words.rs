@@ -153,6 +153,9 @@ impl<'t> Iterator for Words<'t> {
     type Item = Word<'t>;
 
     fn next(&mut self) -> Option<Word<'t>> {
+        if self.rest.is_ascii() {
+            return self.plain();
+        }
         let Some(first) = self.unit(0) else {
             return self.spaced();
         };
@@ -175,6 +178,14 @@ impl<'t> Iterator for Words<'t> {
 }
 
 impl<'t> Words<'t> {
+    /// All that is left, for no run has ASCII in it. Most pieces are such words, and searches for
+    /// several words look at those of each title that they come to.
+    fn plain(&mut self) -> Option<Word<'t>> {
+        let word = std::mem::take(&mut self.rest);
+        let counts = word.get(..WORD_MAX_CHARS).unwrap_or(word);
+        Some(counts).filter(|word| !word.is_empty()).map(Word::Spaced)
+    }
+
     /// The letters up to the next run, or the end.
     fn spaced(&mut self) -> Option<Word<'t>> {
         let is_run = |c: char| place_in_run(c).is_some();
