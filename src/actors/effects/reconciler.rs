@@ -6,17 +6,16 @@
 //! the index is read and what it holds is taken up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::kind::{Call, EffectKind, Recipient};
+use crate::actors::supervisor::outlive;
 use crate::seams::Clock;
 use crate::store::ReadError;
 
@@ -130,16 +129,7 @@ impl<K: EffectKind> Actor for Reconciler<K> {
                 self.bring_forward_what_is_due(schedule, &myself);
             }
             ReconcilerMessage::Sweep { all } => {
-                // Nothing may be without its reconciler, so not even a panic ends it.
-                match AssertUnwindSafe(self.sweep(schedule, all)).catch_unwind().await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        error!(kind = K::NAME, %error, "the unsettled could not be read; trying again");
-                    }
-                    Err(_) => {
-                        error!(kind = K::NAME, "reading the unsettled panicked; trying again");
-                    }
-                }
+                outlive("a sweep of the unsettled", K::NAME, self.sweep(schedule, all)).await;
                 myself.send_after(SWEEP_EVERY, || ReconcilerMessage::Sweep { all: false });
             }
             ReconcilerMessage::List(reply) => {

@@ -103,13 +103,28 @@ async fn the_first_row_after_a_long_sleep_rings_the_doorbell() {
     assert_eq!(world.fired(), [(1, 100_300)]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_row_that_stays_is_claimed_for_a_while() {
+/// When a row is fired that stays in the index.
+async fn stays() -> Vec<(u8, u64)> {
     let world = World::new(Index { stubborn: vec![1], ..Index::default() }).await;
     world.set(1, 100);
     world.doorbell.look();
     millis(9_000).await;
-    assert_eq!(world.fired(), [(1, 100), (1, 5_100)]);
+    world.fired()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_stays_is_claimed_for_a_while() {
+    assert_eq!(stays().await, [(1, 100), (1, 5_100)]);
+}
+
+/// The test above has teeth.
+#[cfg(feature = "deliberate-bugs")]
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_a_timer_does_not_make_is_missed() {
+    crate::bugs::plant(Some(Bug::UnclaimedTimer));
+    let fired = stays().await;
+    crate::bugs::plant(None);
+    assert!(fired.len() > 2, "{fired:?}");
 }
 
 #[tokio::test(start_paused = true)]
