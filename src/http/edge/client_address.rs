@@ -117,7 +117,27 @@ impl Network {
             IpAddr::V6(address) => Self(address.to_bits() & !u128::from(u64::MAX)),
         }
     }
+
+    /// The IPv6 /48 around it, which one customer may have all of: 65,536 such networks.
+    pub fn site(self) -> Option<Self> {
+        const IPV4: u128 = 0xffff;
+        // The last bit tells it from its own first /64.
+        (self.0 >> 32 != IPV4).then_some(Self(self.0 & (u128::MAX << 80) | 1))
+    }
+
+    /// All that a client of this network counts for: the network, and its site if it has one.
+    pub fn holders(self) -> impl Iterator<Item = Self> {
+        std::iter::once(self).chain(self.site())
+    }
+
+    /// The same, each with what it may hold where one network may hold `limit`.
+    pub fn shares(self, limit: usize) -> impl Iterator<Item = (Self, usize)> {
+        self.holders().zip([limit, limit.saturating_mul(SITE_SHARE)])
+    }
 }
+
+/// What all clients of one IPv6 /48 may hold, as a multiple of what one may.
+const SITE_SHARE: usize = 2;
 
 impl From<SocketAddr> for Network {
     fn from(address: SocketAddr) -> Self {
@@ -219,6 +239,15 @@ mod tests {
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
         assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
         assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
+    }
+
+    #[test]
+    fn an_ipv6_site_is_a_48_and_ipv4_has_none() {
+        let site = |text: &str| Network::of(text.parse().unwrap()).site();
+        assert_eq!(site("2001:db8:1:2::1"), site("2001:db8:1:ffff::9"));
+        assert_ne!(site("2001:db8:1::"), site("2001:db8:2::"));
+        assert_ne!(site("2001:db8:1::"), Some(Network::of("2001:db8:1::".parse().unwrap())));
+        assert_eq!((site("10.0.0.1"), site("::ffff:10.0.0.1")), (None, None));
     }
 
     proptest! {

@@ -3,8 +3,8 @@
 //! A connection is *busy* from the head of a request until all of its answer is sent, and *idle*
 //! in between. When all places are taken, the one that has been idle longest is asked to leave, so
 //! that kept-alive connections cost newcomers nothing. What is busy is never cut off. One address
-//! may hold so many connections; over it, its own idle ones give way, and if none is idle the
-//! newcomer is turned away.
+//! may hold so many connections, and an IPv6 /48 twice as many; over it, its own idle ones give way,
+//! and if none is idle the newcomer is turned away.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -82,12 +82,16 @@ impl Connections {
     /// Counts a connection. `None` if its network has as many as it may, all of them busy.
     pub fn admit(self: &Arc<Self>, network: Network) -> Option<Place> {
         let mut open = self.lock();
-        let held = open.per_network.get(&network).copied().unwrap_or_default();
-        let is_over = self.max_per_network.is_some_and(|max| held >= max);
-        if is_over && !open.ask_longest_idle(Some(network), self.now()) {
-            return None;
+        let shares = network.shares(self.max_per_network.unwrap_or(usize::MAX));
+        for (holder, max) in shares {
+            let held = open.per_network.get(&holder).copied().unwrap_or_default();
+            if held >= max && !open.ask_longest_idle(Some(holder), self.now()) {
+                return None;
+            }
         }
-        *open.per_network.entry(network).or_default() += 1;
+        for holder in network.holders() {
+            *open.per_network.entry(holder).or_default() += 1;
+        }
         let id = open.next_id;
         open.next_id += 1;
         let first_bytes_by = self.began.elapsed() + FIRST_BYTES_WITHIN;
@@ -140,9 +144,9 @@ impl Connections {
 
 impl Open {
     /// Looks at all of them, which happens only where there is no room.
-    fn ask_longest_idle(&mut self, network: Option<Network>, now: u64) -> bool {
+    fn ask_longest_idle(&mut self, holder: Option<Network>, now: u64) -> bool {
         let can_leave = |standing: &&Arc<Standing>| {
-            network.is_none_or(|network| standing.network == network)
+            holder.is_none_or(|holder| standing.network.holders().any(|own| own == holder))
                 && !standing.must_leave.load(Ordering::Relaxed)
                 && !standing.is_sending.load(Ordering::Relaxed)
                 && standing.idle_since.load(Ordering::Relaxed) <= now
@@ -157,10 +161,12 @@ impl Open {
     }
 
     fn forget_one_of(&mut self, network: Network) {
-        if let Some(held) = self.per_network.get_mut(&network) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                self.per_network.remove(&network);
+        for holder in network.holders() {
+            if let Some(held) = self.per_network.get_mut(&holder) {
+                *held = held.saturating_sub(1);
+                if *held == 0 {
+                    self.per_network.remove(&holder);
+                }
             }
         }
     }
@@ -343,6 +349,24 @@ mod tests {
         assert!(connections.admit(network(1)).is_none(), "the fourth has just come");
         drop((third, fourth));
         assert!(connections.admit(network(1)).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_customer_with_many_networks_holds_twice_what_one_holds() {
+        let connections = Connections::new(100, Some(2));
+        let of = |subnet: u8| {
+            let address = format!("2001:db8:1:{subnet}::1").parse::<IpAddr>().unwrap();
+            connections.admit(Network::of(address))
+        };
+        let places: Vec<_> = (0..4).map(|subnet| of(subnet).unwrap()).collect();
+        let requests: Vec<_> = places.iter().map(|place| place.traffic().begin()).collect();
+        assert!(of(5).is_none(), "all of the customer's are busy");
+        assert!(connections.admit(network(1)).is_some(), "which hinders nobody else");
+        drop(requests);
+        advance(FIRST_BYTES_WITHIN).await;
+        let more = of(5).expect("one of them gives way");
+        drop((places, more));
+        assert!(connections.lock().per_network.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

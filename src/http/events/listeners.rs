@@ -14,7 +14,8 @@ use crate::http::edge::client_address::Network;
 pub struct ListenerLimits {
     /// How many may listen at once.
     pub max: usize,
-    /// How many of them may be of one address, or one IPv6 network, if that is limited.
+    /// How many of them may be of one address, or one IPv6 network, if that is limited. An IPv6 /48
+    /// may have twice as many.
     pub max_per_address: Option<usize>,
     /// How many past events one address is sent per second, if that is limited.
     pub replay_per_second: Option<u32>,
@@ -37,7 +38,7 @@ struct Shared {
     addresses: Mutex<HashMap<Network, Address>>,
 }
 
-/// What is known of one address.
+/// What is known of one address, or of all of an IPv6 /48.
 struct Address {
     listening: usize,
     /// When what it has been sent is paid for, by the rate.
@@ -72,16 +73,20 @@ impl Listeners {
     /// The right to listen, if not too many do already.
     pub fn take_place(&self, network: Network) -> Result<ListenerPlace, NoPlace> {
         let mut addresses = self.lock();
-        let listening = addresses.get(&network).map_or(0, |address| address.listening);
-        if self.0.limits.max_per_address.is_some_and(|max| listening >= max) {
-            return Err(NoPlace::AddressFull);
+        for (holder, max) in network.shares(self.0.limits.max_per_address.unwrap_or(usize::MAX)) {
+            let listening = addresses.get(&holder).map_or(0, |address| address.listening);
+            if listening >= max {
+                return Err(NoPlace::AddressFull);
+            }
         }
         let permit = self.0.places.clone().try_acquire_owned().map_err(|_| NoPlace::Full)?;
         let now = Instant::now();
         // Those who have gone are remembered only while they still owe.
         addresses.retain(|_, address| address.listening > 0 || address.paid_at > now);
-        let address = addresses.entry(network).or_insert(Address { listening: 0, paid_at: now });
-        address.listening += 1;
+        for holder in network.holders() {
+            let address = addresses.entry(holder).or_insert(Address { listening: 0, paid_at: now });
+            address.listening += 1;
+        }
         drop(addresses);
         Ok(ListenerPlace { listeners: self.clone(), network, _permit: permit })
     }
@@ -126,10 +131,12 @@ impl ListenerPlace {
 impl Drop for ListenerPlace {
     fn drop(&mut self) {
         let mut addresses = self.listeners.lock();
-        if let Some(address) = addresses.get_mut(&self.network) {
-            address.listening = address.listening.saturating_sub(1);
-            if address.listening == 0 && address.paid_at <= Instant::now() {
-                addresses.remove(&self.network);
+        for holder in self.network.holders() {
+            if let Some(address) = addresses.get_mut(&holder) {
+                address.listening = address.listening.saturating_sub(1);
+                if address.listening == 0 && address.paid_at <= Instant::now() {
+                    addresses.remove(&holder);
+                }
             }
         }
     }
@@ -166,6 +173,20 @@ mod tests {
         assert_eq!((listeners.count(), listeners.free()), (3, 0));
         drop(first);
         assert!(listeners.take_place(network(1)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_customer_with_many_networks_holds_twice_what_one_holds() {
+        let listeners = listeners(10, 2, 100);
+        let of = |subnet: u8| {
+            let address = format!("2001:db8:1:{subnet}::1").parse::<IpAddr>().unwrap();
+            listeners.take_place(Network::of(address))
+        };
+        let places: Vec<_> = (0..4).map(|subnet| of(subnet).unwrap()).collect();
+        assert_eq!(of(5).err(), Some(NoPlace::AddressFull));
+        let _other = listeners.take_place(network(1)).unwrap();
+        drop(places);
+        assert_eq!(listeners.lock().len(), 1, "only the other is remembered");
     }
 
     #[tokio::test(start_paused = true)]
