@@ -31,3 +31,4 @@ mod service;
 mod sessions;
 mod throttling;
 mod tickets;
+mod two_nodes;

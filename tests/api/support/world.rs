@@ -15,7 +15,8 @@ use gittix::http::events::listeners::ListenerLimits;
 use gittix::http::storefront::CardForm;
 use gittix::payments::SharedGateway;
 use gittix::seams::{Clock, Entropy};
-use gittix::store::{RedbStore, SharedStore, StoreSettings, WriterMode};
+use gittix::store::typed::TypedStore;
+use gittix::store::{MemoryRows, RedbStore, SharedStore, StoreSettings, WriterMode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -125,10 +126,22 @@ impl Setup {
             ..StoreSettings::default()
         };
         let inner = RedbStore::open_backend(self.disk.clone(), settings).expect("a store");
+        self.start_on(Arc::new(inner), 0).await
+    }
+
+    /// Two servers of one marketplace: what either of them commits, the other can read.
+    pub async fn start_two(self) -> (World, World) {
+        let rows = Arc::new(MemoryRows::default());
+        let store = |rows| Arc::new(TypedStore::new(rows));
+        let one = self.clone().start_on(store(rows.clone()), 1).await;
+        (one, self.start_on(store(rows), 2).await)
+    }
+
+    async fn start_on(self, inner: SharedStore, node: u64) -> World {
         let mishaps = self.mishaps.clone();
-        let store: SharedStore = Arc::new(FaultyStore { inner: Arc::new(inner), mishaps });
+        let store: SharedStore = Arc::new(FaultyStore { inner, mishaps });
         let clock = Arc::new(SimulatedClock { start: self.at, began: Instant::now() });
-        let seed = self.at.as_millis().unsigned_abs();
+        let seed = self.at.as_millis().unsigned_abs() + node;
         let entropy: Arc<dyn Entropy> = Arc::new(Seeded(Mutex::new(seed)));
         let gateway: SharedGateway = if self.sandbox {
             Arc::new(gittix::payments::Sandbox::default())
