@@ -1,7 +1,8 @@
 //! What a decision asks the store to write: all of it, in one transaction, or nothing.
 
 use super::{
-    Charge, Event, Order, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Version,
+    AnyId, AnyList, AnyResource, Charge, Event, Kept, Order, Session, SessionId, Ticket, TicketId,
+    Timestamp, User, UserId, Version,
 };
 
 /// A set of changes with the events that tell them.
@@ -53,10 +54,15 @@ pub enum Write {
     },
     /// A request's answer is kept for those who repeat the request.
     Remember(Box<Remembered>),
+    /// A new resource of those that are [kept alike](super::resource), or one's next version. What is
+    /// found by it alone must be free.
+    Put(Box<AnyResource>),
+    /// Such a resource goes. It must be as it is given here.
+    Delete(Box<AnyResource>),
 }
 
 /// A condition on what is stored, checked inside the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// The user has fewer open orders than that.
     OpenOrdersBelow {
@@ -71,6 +77,22 @@ pub enum Precondition {
         user: UserId,
         /// The version it must have.
         version: Version,
+    },
+    /// A resource is still at this version.
+    ResourceAt {
+        /// The resource.
+        id: AnyId,
+        /// The version it must have; `None` if there must be no such resource.
+        version: Option<Version>,
+    },
+    /// There is such a resource, at whatever version.
+    ResourceExists(AnyId),
+    /// A list has fewer members than that.
+    Fewer {
+        /// The list.
+        list: AnyList,
+        /// The number they must stay below before this commit.
+        than: u32,
     },
 }
 
@@ -110,6 +132,18 @@ impl Commit {
     pub fn write_if(mut self, write: Option<Write>) -> Self {
         self.writes.extend(write);
         self
+    }
+
+    /// Adds a resource, or its next version.
+    #[must_use]
+    pub fn put(self, resource: impl Kept) -> Self {
+        self.write(Write::Put(Box::new(resource.into_any())))
+    }
+
+    /// Takes a resource out that is as it was read.
+    #[must_use]
+    pub fn delete(self, resource: impl Kept) -> Self {
+        self.write(Write::Delete(Box::new(resource.into_any())))
     }
 
     /// Adds an event.

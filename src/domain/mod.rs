@@ -10,14 +10,19 @@
 mod ascii;
 pub mod charge;
 pub mod commit;
+pub mod cursor;
 pub mod email;
 pub mod event;
 pub mod fees;
 pub mod ids;
+pub mod mail;
 pub mod money;
 pub mod order;
 pub mod place;
 pub mod purchase;
+pub mod resource;
+#[cfg(test)]
+pub mod sample;
 pub mod seats;
 pub mod text;
 pub mod ticket;
@@ -33,10 +38,12 @@ pub use charge::{
     learn_dispute, learn_refund,
 };
 pub use commit::{Commit, Precondition, Remembered, Write};
+pub use cursor::{Cursor, Follower};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent};
 pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, UserId, VenueId};
+pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};
 pub use order::{CancelReason, Order, OrderState, OrderStatus, OrderView};
 pub use place::{Country, UnknownCountry, UnknownZone, ZoneName};
@@ -44,6 +51,7 @@ pub use purchase::{
     Finding, IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
     PurchaseRejection, TicketDemand,
 };
+pub use resource::{AnyId, AnyList, AnyResource, Kept, NoList, Resource};
 pub use seats::{FreeSeats, SeatSet, Split};
 pub use text::{Address, Label, Line, LineError, Locality, Name, Notes, Title, TitleError};
 pub use ticket::{

@@ -6,6 +6,8 @@
 //! asks is made of these by [`super::typed`], once for every implementation, so a resource that
 //! is added later needs nothing here.
 
+use std::ops::Bound;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -151,6 +153,34 @@ pub struct Run {
     pub descending: bool,
     /// At most how many.
     pub limit: usize,
+}
+
+impl Run {
+    /// Between which places its entries are, in the order of places whatever its direction.
+    pub fn bounds(&self) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+        let (first, last) = (Bound::Included(self.prefix.clone()), end_of(&self.prefix));
+        // A place that begins otherwise bounds nothing.
+        match (self.after.as_ref().filter(|after| after.starts_with(&self.prefix)), self.descending)
+        {
+            (None, _) => (first, last),
+            (Some(after), false) => (Bound::Excluded(after.clone()), last),
+            (Some(after), true) => (first, Bound::Excluded(after.clone())),
+        }
+    }
+}
+
+/// Where bytes end that begin so.
+pub fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
+    after_all(prefix).map_or(Bound::Unbounded, Bound::Excluded)
+}
+
+/// The least bytes that are greater than all that begin so; `None` if there are none.
+fn after_all(prefix: &[u8]) -> Option<Vec<u8>> {
+    let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix.get(..=kept)?.to_vec();
+    let last = end.last_mut()?;
+    *last = last.saturating_add(1);
+    Some(end)
 }
 
 /// The answer to a [`Read`], of the same kind as the question.

@@ -15,6 +15,7 @@ use crate::bugs::{Bug, planted};
 use crate::store::ReadError;
 use crate::store::contract::{
     Change, Check, Entry, Found, Index, Key, Read, Refused, Row, RowCommit, Rows, Run, Table,
+    end_of,
 };
 
 /// Rows, entries and log in memory. Gone with the process.
@@ -109,7 +110,7 @@ impl State {
         index: Index,
         prefix: &[u8],
     ) -> impl DoubleEndedIterator<Item = (&Vec<u8>, &Vec<u8>)> + use<'_> {
-        self.between(index, Bound::Included(prefix.to_vec()), upper_end(prefix))
+        self.between(index, Bound::Included(prefix.to_vec()), end_of(prefix))
     }
 
     fn between(
@@ -139,41 +140,19 @@ impl State {
     }
 
     fn entries_of(&self, run: &Run) -> Vec<Entry> {
-        let Run { index, prefix, after, descending, limit } = run;
         let entry = |(place, value): (&Vec<u8>, &Vec<u8>)| Entry {
-            index: *index,
+            index: run.index,
             place: place.clone(),
             value: value.clone(),
         };
-        let begin = Bound::Included(prefix.clone());
-        let after = after.as_ref().filter(|after| after.starts_with(prefix));
-        match (after.cloned().map(Bound::Excluded), descending) {
-            (None, false) => self.run(*index, prefix).take(*limit).map(entry).collect(),
-            (None, true) => self.run(*index, prefix).rev().take(*limit).map(entry).collect(),
-            (Some(after), false) => {
-                let run = self.between(*index, after, upper_end(prefix));
-                run.take(*limit).map(entry).collect()
-            }
-            (Some(after), true) => {
-                let run = self.between(*index, begin, after);
-                run.rev().take(*limit).map(entry).collect()
-            }
+        let (first, last) = run.bounds();
+        let all = self.between(run.index, first, last);
+        if run.descending {
+            all.rev().take(run.limit).map(entry).collect()
+        } else {
+            all.take(run.limit).map(entry).collect()
         }
     }
-}
-
-/// Where places end that begin so.
-fn upper_end(prefix: &[u8]) -> Bound<Vec<u8>> {
-    after_all(prefix).map_or(Bound::Unbounded, Bound::Excluded)
-}
-
-/// The least bytes that are greater than all that begin so; `None` if there are none.
-fn after_all(prefix: &[u8]) -> Option<Vec<u8>> {
-    let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
-    let mut end = prefix.get(..=kept)?.to_vec();
-    let last = end.last_mut()?;
-    *last = last.saturating_add(1);
-    Some(end)
 }
 
 #[async_trait]

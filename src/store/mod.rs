@@ -11,6 +11,7 @@ pub mod contract;
 mod memory;
 mod records;
 mod redb;
+pub mod resources;
 mod rules;
 mod search;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use self::redb::engine::fail_stop::Storage;
 pub use self::redb::open::OpenError;
 pub use self::redb::redb_store::{RedbStore, StoreSettings, WriterMode};
 pub use self::redb::verify::{Counts, VerifyReport, verify};
+pub use self::resources::{Answer, Page, Place, Question};
 pub use self::search::words::{SEARCH_WORDS_MAX, search_words};
 
 /// A store that all parts of the server share.
@@ -88,6 +90,9 @@ pub trait Store: Send + Sync + 'static {
         after: Option<ChargeId>,
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError>;
+    /// Answers questions about resources that are kept alike, in their order, all as of one moment.
+    /// `get`, `list` and `page` ask one of one kind.
+    async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError>;
     /// The event log from the first event whose number is greater than `after`.
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError>;
     /// The number of the latest durable event; whoever holds it is told of every rise. It ends

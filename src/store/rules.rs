@@ -3,9 +3,10 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Ticket, TicketId, UserId, Version,
-    Write,
+    AnyId, ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Ticket, TicketId, UserId,
+    Version, Write,
 };
+use crate::store::resources::registry::share_a_place;
 
 /// How something that was begun ended is only known after its key was written, so that answer,
 /// and no other, may be written once more.
@@ -18,11 +19,12 @@ pub fn completes(before: &Remembered, after: &Remembered) -> bool {
 pub fn claims_anything_twice(writes: &[Write]) -> bool {
     // A commit writes a handful of rows, so comparing each with each is cheapest.
     let mut claims = Vec::with_capacity(2 * writes.len());
-    writes.iter().flat_map(claims_of).any(|claim| {
+    let is_twice = writes.iter().flat_map(claims_of).any(|claim| {
         let is_taken = claims.contains(&claim);
         claims.push(claim);
         is_taken
-    })
+    });
+    is_twice || share_a_place(writes)
 }
 
 #[derive(PartialEq, Eq)]
@@ -34,6 +36,7 @@ enum Claim<'c> {
     Charge(ChargeId),
     Intent(&'c IntentId),
     Key(UserId, &'c str),
+    Resource(AnyId),
 }
 
 fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
@@ -47,6 +50,9 @@ fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
             [Some(Claim::Charge(charge.id)), charge.intent().map(Claim::Intent)]
         }
         Write::Remember(remembered) => [Some(Claim::Key(remembered.user, &remembered.key)), None],
+        Write::Put(resource) | Write::Delete(resource) => {
+            [Some(Claim::Resource(resource.id())), None]
+        }
         Write::OpenSession(_) | Write::EndSession { .. } | Write::EndOtherSessions { .. } => {
             [None, None]
         }

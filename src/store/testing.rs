@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::domain::sample::Sample;
 use crate::domain::{
-    Account, Charge, ChargeId, ClientSecret, Commit, Email, Event, ExpectedVersion, FailureCode,
-    IntentFact, IntentId, IntentReport, Order, OrderId, OrderView, PaymentToken, Precondition,
-    Price, Purchase, PurchaseCommand, PurchaseDecision, Refund, RefundId, RefundStatus, Remembered,
-    Session, SessionId, Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp,
-    Title, User, UserId, Write,
+    Account, Charge, ChargeId, ClientSecret, Commit, Cursor, Email, Event, ExpectedVersion,
+    FailureCode, Follower, IntentFact, IntentId, IntentReport, Order, OrderId, OrderView,
+    PaymentToken, Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision, Refund,
+    RefundId, RefundStatus, Remembered, Session, SessionId, Ticket, TicketCommand, TicketDecision,
+    TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
 };
 use crate::store::redb::open::open_existing;
 use crate::store::{
@@ -306,6 +307,19 @@ impl World {
         self.change_email(bob, "rob@example.com").await.expect("a free address");
         self.remembers(bob, "key", self.now()).await.expect("a free key");
         self.session(bob, Duration::from_secs(60)).await;
+        self.keeps_samples().await;
+    }
+
+    /// Some resources that are kept alike come, change and go.
+    async fn keeps_samples(&self) {
+        let samples = [1, 2, 3].map(|id| Sample::new(id, 7, &format!("sample {id}")));
+        let [one, two, three] = samples.clone();
+        let all = samples.into_iter().fold(Commit::at(self.now()), Commit::put);
+        self.commit(all).await;
+        self.commit(Commit::at(self.now()).put(one.changed(8, "renamed")).delete(two)).await;
+        self.commit(Commit::at(self.now()).put(three.changed(7, "sample 3"))).await;
+        self.commit(Commit::at(self.now()).put(Sample::new(4, 7, "sample 2"))).await;
+        self.commit(Commit::at(self.now()).put(Cursor::after(Follower::Mail, 5))).await;
     }
 
     pub fn remembered(&self, user: UserId, key: &str, expires_at: Timestamp) -> Remembered {

@@ -3,6 +3,7 @@
 
 mod concurrency;
 mod lists;
+mod resources;
 mod rules;
 
 use std::sync::Arc;

@@ -9,13 +9,15 @@ use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder, Encode};
 
 use crate::domain::{
-    Charge, Commit, Order, Remembered, Session, SessionId, Ticket, TicketId, User, UserId, Version,
-    Write,
+    AnyResource, Charge, Commit, Order, Remembered, Session, SessionId, Ticket, TicketId, User,
+    UserId, Version, Write,
 };
 use crate::store::ReadError;
+use crate::store::contract::Table;
 use crate::store::records::envelope::{ENVELOPE_BYTES, Fault, Record, append};
 use crate::store::records::event::{RUN, next_event};
 use crate::store::records::parts::{Id, millis, time};
+use crate::store::resources::registry;
 
 /// The version of what is around the records. Each one up to it can be read.
 const VERSION: u8 = 1;
@@ -54,6 +56,10 @@ impl<'a> Part<'a> {
             return Err(Fault::value("the version of a record", self.version));
         }
         T::read(self.version, self.body)
+    }
+
+    fn resource(self, table: Table) -> Result<AnyResource, Fault> {
+        registry::read(table, self.version, self.body)
     }
 }
 
@@ -101,6 +107,12 @@ enum StoredWrite<'a> {
     },
     #[n(8)]
     Remember(#[b(0)] Part<'a>),
+    /// A resource of those that are kept alike, with the number of its table.
+    #[n(9)]
+    Put(#[n(0)] u8, #[b(1)] Part<'a>),
+    /// The same as it was last.
+    #[n(10)]
+    Delete(#[n(0)] u8, #[b(1)] Part<'a>),
 }
 
 /// A change with the row that it leads to, as far as there is one.
@@ -124,6 +136,10 @@ pub enum Written<'a> {
     EndOtherSessions(UserId, SessionId),
     /// The row of an idempotency key.
     Remember(&'a [u8]),
+    /// The row of a resource that is kept like others, and the table it is in.
+    Put(Table, &'a [u8]),
+    /// The row that such a resource had, and the table it was in.
+    Delete(Table, &'a [u8]),
 }
 
 impl<'a> From<Written<'a>> for StoredWrite<'a> {
@@ -149,6 +165,8 @@ impl<'a> From<Written<'a>> for StoredWrite<'a> {
                 Self::EndOtherSessions { user: user(of), except: Id(except.0) }
             }
             Written::Remember(row) => Self::Remember(Part::of_row(row)),
+            Written::Put(Table(table), row) => Self::Put(table, Part::of_row(row)),
+            Written::Delete(Table(table), row) => Self::Delete(table, Part::of_row(row)),
         }
     }
 }
@@ -177,6 +195,8 @@ impl StoredWrite<'_> {
                 except: SessionId(except.0),
             },
             Self::Remember(part) => Write::Remember(Box::new(part.read::<Remembered>()?)),
+            Self::Put(table, part) => Write::Put(Box::new(part.resource(Table(table))?)),
+            Self::Delete(table, part) => Write::Delete(Box::new(part.resource(Table(table))?)),
         })
     }
 }

@@ -9,18 +9,21 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Account, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Commit, Currency,
-    DisputeStatus, Email, Event, FailureCode, IntentId, Order, OrderId, OrderState, OrderView,
-    PaymentToken, Refund, RefundId, RefundStatus, Remembered, Session, SessionId, Ticket, TicketId,
-    TicketState, Timestamp, User, UserId, Version, Write,
+    Account, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Commit, Currency, Cursor,
+    DisputeStatus, Email, Event, FailureCode, Follower, IntentId, Kept as _, Mail, MailId, Notice,
+    Order, OrderId, OrderState, OrderView, PaymentToken, Refund, RefundId, RefundStatus,
+    Remembered, Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User, UserId,
+    Version, Write,
 };
 use crate::store::ReadError;
+use crate::store::contract::Table;
 use crate::store::records::commit::{BatchBytes, Written, read_batch};
 use crate::store::records::envelope::{Kind, Record, RowKey, decode, encode, seal};
 use crate::store::records::event::{RUN, append_event, read_run};
 use crate::store::records::session::SessionRow;
 use crate::store::records::state::{Batch, holding, holding_row, ids_row, names};
 use crate::store::records::{TicketRow, remembered as keys};
+use crate::store::resources::{KeptAs, registry};
 use crate::store::search::blocks::{block, posting, postings};
 use crate::store::search::tombstones::{Round, ids_of_note};
 use crate::store::testing::{a_title, usd};
@@ -300,6 +303,38 @@ fn commits_keep_their_bytes_in_the_journal() {
         .write(Write::Remember(Box::new(remembered)))
         .event(event);
     assert_eq!(read_batch(&golden("commits")), Ok(vec![commit.clone(), commit]));
+}
+
+#[test]
+fn resources_keep_their_bytes() {
+    let cursor = Cursor { version: Version::from_number(3), ..Cursor::after(Follower::Mail, 1000) };
+    hold("cursor", b"mail\0".as_slice(), &cursor);
+    assert_eq!(registry::key(&Cursor::any_id(Follower::Mail)).id, b"mail\0");
+    let id = MailId { notice: Notice::AddressLeft, about: 1, number: 2 };
+    let mail = Mail::due(id, UserId::from_u128(1), AT);
+    let key = registry::key(&Mail::any_id(id)).id;
+    assert_eq!(hex(&key), format!("03{:032x}{:016x}", 1, 2));
+    hold("mail-waiting", key.as_slice(), &mail);
+    let address = Email::parse("Ana@Example.com").expect("an address");
+    hold("mail-failed", key.as_slice(), &mail.to_address(address).refused("550"));
+}
+
+/// The same of resources that are kept alike, whatever they are.
+#[test]
+fn commits_of_resources_keep_their_bytes_in_the_journal() {
+    let cursor = Cursor::after(Follower::Mail, 1000);
+    let row = encode(b"mail\0".as_slice(), &cursor).expect("bytes");
+    let table = <Cursor as KeptAs>::TABLE;
+    let written = [Written::Put(table, &row), Written::Delete(table, &row)];
+    let mut batch = BatchBytes::default();
+    batch.push(AT, written.into_iter(), std::iter::empty()).expect("bytes");
+    hold_bytes("commits-of-resources", batch.as_slice());
+    let commit = Commit::at(AT).put(cursor).delete(cursor);
+    assert_eq!(read_batch(&golden("commits-of-resources")), Ok(vec![commit]));
+    let unknown = [Written::Put(Table(77), &row)];
+    let mut batch = BatchBytes::default();
+    batch.push(AT, unknown.into_iter(), std::iter::empty()).expect("bytes");
+    assert!(read_batch(batch.as_slice()).is_err(), "a later release wrote it");
 }
 
 const SESSIONS: Kind = <SessionRow as Record>::KIND;

@@ -10,6 +10,7 @@ use crate::store::records::{self, Indexed, remembered, session};
 use crate::store::redb::check::{Change, Checked, Failed};
 use crate::store::redb::indexes::reindex;
 use crate::store::redb::log::Appender;
+use crate::store::redb::resources;
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::redb::writer_state::WriterState;
 use crate::store::search::blocks;
@@ -74,6 +75,8 @@ pub fn apply(
                 tables.idempotency.open()?.insert(remembered::key(after), row.as_slice())?;
                 follow(tables, state, before.as_deref(), Some(after))?;
             }
+            Change::Put(put) => resources::put(tables, &put)?,
+            Change::Delete(deletion) => resources::delete(tables, &deletion)?,
         }
     }
     log.push(checked.events);

@@ -104,8 +104,7 @@ pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> 
 /// Opens what is to be copied, and brings it up to date in memory. Its format is told, too.
 fn open_source(path: &Path) -> Result<(Volume, u64), OpenError> {
     let mut volume = open::open_to_look(path, &open::builder(CACHE_BYTES))?;
-    let found = open::read_format(&volume.db, path)?;
-    open::check_format(found, tables::FORMAT)?;
+    let found = open::settle_format(&volume.db, path)?;
     if found == tables::FORMAT {
         recover(&mut volume, POSTINGS_PER_SALE)?;
     }

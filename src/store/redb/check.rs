@@ -17,6 +17,7 @@ use crate::store::records::session::SessionRow;
 use crate::store::records::{self, Record, TicketRow, remembered, session};
 use crate::store::redb::log::EncodedEvents;
 use crate::store::redb::open_orders::{OpenOrders, Openings};
+use crate::store::redb::resources::{self, Deletion, Put};
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::rules;
 use crate::store::{CommitError, ReadError, Refusal};
@@ -54,6 +55,10 @@ pub enum Change<'c> {
     EndOtherSessions { user: UserId, except: SessionId },
     /// An idempotency key is used, after its last use has expired or to complete it.
     Remember { before: Option<Box<Remembered>>, after: &'c Remembered, row: Vec<u8> },
+    /// A resource of those that are kept alike, or its next version.
+    Put(Put<'c>),
+    /// Such a resource ends.
+    Delete(Deletion),
 }
 
 /// The open orders as the next commit of a batch finds them.
@@ -78,6 +83,8 @@ impl Checked<'_> {
             Change::EndSession { user, session } => Written::EndSession(*user, *session),
             Change::EndOtherSessions { user, except } => Written::EndOtherSessions(*user, *except),
             Change::Remember { row, .. } => Written::Remember(row),
+            Change::Put(Put { key, row, .. }) => Written::Put(key.table, row),
+            Change::Delete(Deletion { key, row, .. }) => Written::Delete(key.table, row),
         })
     }
 }
@@ -175,6 +182,11 @@ pub fn check<'c>(
                 }
             }
             Precondition::UserAt { user, version } => check_user(tables, *user, *version)?,
+            Precondition::ResourceAt { id, version } => {
+                resources::check_at(tables, id, *version)?;
+            }
+            Precondition::ResourceExists(id) => resources::check_exists(tables, id)?,
+            Precondition::Fewer { list, than } => resources::check_room(tables, list, *than)?,
         }
     }
     for change in &changes {
@@ -278,6 +290,8 @@ fn check_version<'c>(
         Write::EndOtherSessions { user, except } => {
             Change::EndOtherSessions { user: *user, except: *except }
         }
+        Write::Put(after) => Change::Put(resources::check_put(tables, after)?),
+        Write::Delete(last) => Change::Delete(resources::check_delete(tables, last)?),
         Write::Remember(_) => return Ok(None),
     }))
 }
@@ -330,7 +344,9 @@ fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(),
                 return Err(CONFLICT);
             }
         }
-        Change::Ticket { .. }
+        Change::Put(put) => resources::check_free(tables, put)?,
+        Change::Delete(_)
+        | Change::Ticket { .. }
         | Change::Withdrawal { .. }
         | Change::Order { .. }
         | Change::Lock { .. }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use redb::{Database, TableDefinition};
 
+use crate::domain::sample::{Sample, SampleId};
+use crate::domain::{Commit, Timestamp};
 use crate::store::redb::reads::Snapshot;
-use crate::store::redb::tables::{FORMAT_KEY, META, TICKETS};
+use crate::store::redb::tables::{ENTRIES, FORMAT_KEY, META, ROWS, TICKETS};
 use crate::store::testing::{World, created, database, read};
 use crate::store::verify;
 use crate::store::{
@@ -107,7 +109,7 @@ async fn a_later_releases_file_is_refused() {
     drop(open(&path).expect("a new store"));
     set_format(&path, 7);
     let told = message(&path);
-    assert!(told.contains("format 7") && told.contains("up to 2"), "{told}");
+    assert!(told.contains("format 7") && told.contains("up to 3"), "{told}");
 }
 
 fn set_format(path: &Path, format: u64) {
@@ -115,6 +117,44 @@ fn set_format(path: &Path, format: u64) {
     let txn = db.begin_write().expect("a transaction");
     txn.open_table(META).expect("a table").insert(FORMAT_KEY, format).expect("a row");
     txn.commit().expect("a commit");
+}
+
+/// Makes a file what a release left that knew of no resources kept alike.
+fn set_format_2(path: &Path) {
+    let db = database(path);
+    let txn = db.begin_write().expect("a transaction");
+    assert!(
+        txn.delete_table(ROWS).expect("a table") && txn.delete_table(ENTRIES).expect("another")
+    );
+    txn.open_table(META).expect("a table").insert(FORMAT_KEY, 2).expect("a row");
+    txn.commit().expect("a commit");
+}
+
+#[tokio::test]
+async fn a_store_of_format_2_grows_into_this_one_stopped_or_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (crashed, store) = a_crashed_store(folder.path()).await;
+    let expected = store.verify().expect("a report");
+    let events = read(store.events(0, 1000).await);
+    set_format_2(&crashed);
+    let before = std::fs::read(&crashed).expect("the file");
+    assert_eq!(verify(&crashed).expect("a report"), expected);
+    let back = folder.path().join("back.redb");
+    assert_eq!(restore(&crashed, &back).expect("a restored store"), expected);
+    assert!(std::fs::read(&crashed).expect("the file") == before, "it was only looked at");
+    for path in [crashed, back] {
+        let store = open(&path).expect("a store");
+        assert_eq!(read(store.events(0, 1000).await), events);
+        store
+            .commit(Commit::at(Timestamp::default()).put(Sample::new(9, 9, "nine")))
+            .await
+            .unwrap();
+        drop(store);
+        assert!(verify(&path).expect("a report").is_sound());
+        let store: Arc<dyn Store> = Arc::new(open(&path).expect("a store"));
+        let found = read(store.get::<Sample>(SampleId(9)).await);
+        assert_eq!(found, Some(Sample::new(9, 9, "nine")));
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub mod read_tables;
 pub mod reads;
 pub mod recovery;
 pub mod redb_store;
+pub mod resources;
 pub mod row_cache;
 pub mod tables;
 pub mod verify;

@@ -24,7 +24,9 @@ use crate::store::redb::log;
 use crate::store::redb::migrations;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
-use crate::store::redb::tables::{self, EVENTS, FORMAT, FORMAT_KEY, META, STATE, UNSETTLED};
+use crate::store::redb::tables::{
+    self, EVENTS, FORMAT, FORMAT_KEY, FORMAT_WITH_FEWER_TABLES, META, STATE, UNSETTLED,
+};
 use crate::store::redb::writer_state::WriterState;
 use crate::store::search::tombstones::Sweep;
 use crate::store::{ReadError, storage_error};
@@ -116,8 +118,7 @@ pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<
         create_file(path, journal_bytes)?;
     }
     let volume = open_existing(path, &mut builder(cache_bytes))?;
-    let found = read_format(&volume.db, path)?;
-    check_format(found, FORMAT)?;
+    let found = settle_format(&volume.db, path)?;
     if found == FORMAT {
         return Ok(volume);
     }
@@ -206,14 +207,27 @@ pub fn open_backend(
     Ok(volume)
 }
 
-/// Refuses what has another format than this release's.
-pub fn must_have_format(db: &impl ReadableDatabase, path: &Path) -> Result<(), OpenError> {
-    let found = read_format(db, path)?;
-    check_format(found, FORMAT)?;
+/// Refuses what has another format than this release's, or grows into it.
+pub fn must_have_format(db: &Database, path: &Path) -> Result<(), OpenError> {
+    let found = settle_format(db, path)?;
     if found < FORMAT {
         return Err(OpenError::TooOld { found, supported: FORMAT });
     }
     Ok(())
+}
+
+/// The format of a store, once it has grown into this release's if it only lacks tables that are empty
+/// at first. They and the number of the format are there at once or not at all, and nothing that was
+/// there changes, so the journal is still what follows. Where the file is only looked at, all that is in
+/// memory. A later format than this release's is refused.
+pub fn settle_format(db: &Database, path: &Path) -> Result<u64, OpenError> {
+    let found = read_format(db, path)?;
+    check_format(found, FORMAT)?;
+    if found != FORMAT_WITH_FEWER_TABLES {
+        return Ok(found);
+    }
+    create_tables(db)?;
+    Ok(FORMAT)
 }
 
 /// A database whose cache takes so much memory. redb counts the bytes of the pages that it keeps, but
@@ -256,6 +270,7 @@ pub fn database_error(path: &Path, error: DatabaseError) -> OpenError {
     }
 }
 
+/// Creates the tables that are missing.
 fn create_tables(db: &Database) -> Result<(), OpenError> {
     struct Create<'t>(&'t WriteTransaction);
     impl tables::Visitor for Create<'_> {

@@ -25,6 +25,9 @@ use crate::store::search::skip_ranges::{Rank, SkipRanges, Stretch};
 use crate::store::search::tombstones::{IdSet, Round, Tombstones, ids_of_note};
 use crate::store::{Deadline, PurchaseQuery, ReadError, TicketSort, storage_error};
 
+/// A table of resources that are kept alike, or of their entries.
+pub type BytesTable = ReadOnlyTable<(u8, &'static [u8]), &'static [u8]>;
+
 /// The store as it was at one moment. The writer makes one after every commit, which all readers
 /// share until the next: beginning a transaction and opening its tables takes several times as
 /// long as finding a row.
@@ -189,6 +192,16 @@ impl Snapshot {
     /// See [`crate::store::redb::tables::WORDS`].
     pub fn words(&self) -> Result<&ReadOnlyTable<(&'static str, u128), &'static [u8]>, ReadError> {
         self.tables.words(&self.txn)
+    }
+
+    /// See [`crate::store::redb::tables::ROWS`].
+    pub fn rows(&self) -> Result<&BytesTable, ReadError> {
+        self.tables.rows(&self.txn)
+    }
+
+    /// See [`crate::store::redb::tables::ENTRIES`].
+    pub fn entries(&self) -> Result<&BytesTable, ReadError> {
+        self.tables.entries(&self.txn)
     }
 
     /// An account.

@@ -25,6 +25,7 @@ use crate::store::redb::row_cache::RowCache;
 use crate::store::redb::verify::{VerifyReport, verify_snapshot};
 use crate::store::redb::writer::{Job, Shared, Writer};
 use crate::store::redb::{backup, open};
+use crate::store::resources::{Answer, Question};
 use crate::store::search::lists;
 use crate::store::search::skip_ranges::{SKIP_RANGE_MIN, SkipRanges};
 use crate::store::search::tombstones::POSTINGS_PER_SALE;
@@ -305,6 +306,10 @@ impl Store for RedbStore {
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError> {
         self.glance().unsettled_charges(after, limit)
+    }
+
+    async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
+        self.glance().resources(questions)
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {

@@ -10,7 +10,10 @@
 use redb::{Key, TableDefinition, Value};
 
 /// The format this release reads and writes, kept in [`META`] under [`FORMAT_KEY`].
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
+/// The format that lacks nothing but tables which are empty at first; see
+/// [`crate::store::redb::open::settle_format`].
+pub const FORMAT_WITH_FEWER_TABLES: u64 = 2;
 /// Where [`META`] keeps the format.
 pub const FORMAT_KEY: &str = "format";
 
@@ -95,6 +98,12 @@ tables! {
     IDEMPOTENCY: "idempotency", (u128, &str) => &[u8];
     /// The same keys by when they expire, in milliseconds since the epoch.
     IDEMPOTENCY_EXPIRY: "idempotency_expiry", (i64, u128, &str) => ();
+
+    /// Resources that are kept alike, by the number of their table and key; see
+    /// [`crate::store::resources`].
+    ROWS: "rows", (u8, &[u8]) => &[u8];
+    /// The keys of the same by index and place.
+    ENTRIES: "entries", (u8, &[u8]) => &[u8];
 }
 
 /// Hands each table that requests read, under the name it goes by in code, to a macro, and after
@@ -119,6 +128,8 @@ macro_rules! requested {
             events: EVENTS, u64 => &'static [u8];
             state: STATE, &'static str => &'static [u8];
             idempotency: IDEMPOTENCY, (u128, &'static str) => &'static [u8];
+            rows: ROWS, (u8, &'static [u8]) => &'static [u8];
+            entries: ENTRIES, (u8, &'static [u8]) => &'static [u8];
             $($more)*
         }
     };

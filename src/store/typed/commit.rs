@@ -18,6 +18,7 @@ use crate::store::contract::{
 use crate::store::records::event::alone;
 use crate::store::records::session::SessionRow;
 use crate::store::records::{self, TicketRow};
+use crate::store::resources::registry::{self, new_entries};
 use crate::store::rules;
 use crate::store::{CommitError, ReadError, Refusal};
 
@@ -76,7 +77,7 @@ impl<R: Rows> TypedStore<R> {
             self.add(&mut draft, write, &commit).await?;
         }
         for precondition in &commit.requires {
-            self.require(&mut draft, precondition);
+            self.require(&mut draft, precondition).await?;
         }
         self.be_unique(&mut draft, &commit.writes).await?;
         draft.commit.events = events(&commit).map_err(unreadable)?;
@@ -89,7 +90,11 @@ impl<R: Rows> TypedStore<R> {
         }
     }
 
-    fn require(&self, draft: &mut Draft, precondition: &Precondition) {
+    async fn require(
+        &self,
+        draft: &mut Draft,
+        precondition: &Precondition,
+    ) -> Result<(), CommitError> {
         match precondition {
             Precondition::OpenOrdersBelow { user, limit } => {
                 let limit = limit.saturating_add(u32::from(planted(Bug::LimitOffByOne)));
@@ -100,7 +105,22 @@ impl<R: Rows> TypedStore<R> {
             Precondition::UserAt { user, version } => {
                 draft.still(&keys::user(*user), Some(version.number()));
             }
+            Precondition::ResourceAt { id, version } => {
+                draft.still(&registry::key(id), version.map(Version::number));
+            }
+            Precondition::ResourceExists(id) => {
+                let key = registry::key(id);
+                let row = self.row(key.clone()).await.map_err(unreadable)?;
+                let version = row.ok_or(CommitError::Conflict)?.version;
+                draft.still(&key, Some(version));
+            }
+            Precondition::Fewer { list, than } => {
+                let (index, prefix) = registry::span(list);
+                let than = usize::try_from(*than).unwrap_or(usize::MAX);
+                draft.check(Check::Fewer { index, prefix, than }, registry::full(list));
+            }
         }
+        Ok(())
     }
 
     async fn add(
@@ -158,6 +178,16 @@ impl<R: Rows> TypedStore<R> {
                     prefix: keys::sessions_of(*user),
                     except: keys::session(*user, *except).id,
                 });
+            }
+            Write::Put(after) => {
+                let registry::Bytes { key, row } = registry::bytes(after).map_err(unreadable)?;
+                draft.still(&key, after.version().previous().map(Version::number));
+                draft.put(key, row.version, row.bytes, registry::entries(after));
+            }
+            Write::Delete(last) => {
+                let key = registry::key(&last.id());
+                draft.still(&key, Some(last.version().number()));
+                draft.commit.changes.push(Change::Delete { key });
             }
             // Done before anything else.
             Write::Remember(_) => {}
@@ -283,7 +313,7 @@ impl<R: Rows> TypedStore<R> {
         Ok(())
     }
 
-    /// What may be there only once: an address, and a payment intent of the gateway.
+    /// What may be there only once: an address, a payment intent of the gateway, a place of a resource.
     async fn be_unique(&self, draft: &mut Draft, writes: &[Write]) -> Result<(), CommitError> {
         for write in writes {
             match write {
@@ -299,6 +329,15 @@ impl<R: Rows> TypedStore<R> {
                     let before = before.as_ref().and_then(|before| before.intent());
                     if let Some(new) = after.intent().filter(|intent| Some(*intent) != before) {
                         draft.free(keys::INTENTS, keys::intent(new), CommitError::Conflict);
+                    }
+                }
+                Write::Put(after) => {
+                    let before = self.stored_resource(&registry::key(&after.id())).await;
+                    let before = before.map_err(unreadable)?;
+                    let old = before.as_ref().map(registry::entries).unwrap_or_default();
+                    for entry in new_entries(&old, &registry::entries(after)) {
+                        let failure = registry::taken(after, entry.index);
+                        draft.free(entry.index, entry.place.clone(), failure);
                     }
                 }
                 _ => {}

@@ -56,7 +56,7 @@ pub fn place<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
 }
 
 /// A time, in the order of time.
-fn of_time(at: Timestamp) -> [u8; 8] {
+pub fn of_time(at: Timestamp) -> [u8; 8] {
     // Turning the sign bit over puts what is negative before what is not.
     (at.as_millis() ^ i64::MIN).to_be_bytes()
 }

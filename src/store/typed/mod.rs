@@ -5,6 +5,7 @@ mod commit;
 pub mod keys;
 mod lists;
 mod reads;
+mod resources;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 use crate::store::contract::{Entry, Found, Key, Read, Row, Rows, Run};
+use crate::store::resources::{Answer, Question};
 use crate::store::{
     BackupError, CommitError, Deadline, PurchaseQuery, ReadError, Store, StoreStats, TicketPage,
     TicketQuery,
@@ -138,6 +140,10 @@ impl<R: Rows> Store for TypedStore<R> {
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError> {
         self.read_unsettled(after, limit).await
+    }
+
+    async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
+        self.read_resources(questions).await
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {

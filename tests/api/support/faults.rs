@@ -10,8 +10,8 @@ use gittix::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Write,
 };
 use gittix::store::{
-    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, Store, StoreStats, TicketPage,
-    TicketQuery,
+    Answer, BackupError, CommitError, Deadline, PurchaseQuery, Question, ReadError, Store,
+    StoreStats, TicketPage, TicketQuery,
 };
 
 /// What goes wrong with a commit.
@@ -154,6 +154,10 @@ impl Store for FaultyStore {
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError> {
         self.inner.unsettled_charges(after, limit).await
+    }
+
+    async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
+        self.inner.resources(questions).await
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {

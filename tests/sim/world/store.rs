@@ -12,8 +12,8 @@ use gittix::domain::{
     User, UserEvent, UserId, UserView, Version, Write,
 };
 use gittix::store::{
-    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, SharedStore, Store, StoreStats,
-    TicketPage, TicketQuery,
+    Answer, BackupError, CommitError, Deadline, PurchaseQuery, Question, ReadError, SharedStore,
+    Store, StoreStats, TicketPage, TicketQuery,
 };
 
 use super::gateway::Witness;
@@ -284,6 +284,11 @@ impl Store for WatchedStore {
     ) -> Result<Vec<Charge>, ReadError> {
         self.read_by_actor().await;
         self.inner.unsettled_charges(after, limit).await
+    }
+
+    async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
+        self.power.touch_or_die().await;
+        self.inner.resources(questions).await
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {

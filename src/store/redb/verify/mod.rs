@@ -13,6 +13,7 @@ mod charges;
 mod indexes;
 mod log;
 mod orders;
+mod resources;
 #[cfg(test)]
 mod tests;
 mod tickets;
@@ -153,6 +154,7 @@ pub(in crate::store) fn verify_snapshot(snapshot: &Snapshot) -> Result<VerifyRep
     tickets::inspect(&mut inspection, &mut indexes)?;
     orders::inspect(&mut inspection, &mut indexes)?;
     charges::inspect(&mut inspection, &mut indexes)?;
+    resources::inspect(&mut inspection)?;
     indexes.no_more(&mut inspection)?;
     log::inspect(&mut inspection)?;
     file(&mut inspection)?;

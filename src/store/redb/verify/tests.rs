@@ -3,6 +3,7 @@
 use redb::{ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use tempfile::TempDir;
 
+use crate::domain::sample::Sample;
 use crate::domain::{
     Charge, ChargePhase, Order, OrderId, OrderState, Ticket, TicketId, TicketState, User,
 };
@@ -10,8 +11,9 @@ use crate::store::records::entries::MARKET;
 use crate::store::records::state::{BLOCK, holding, holding_row, ids_row, names};
 use crate::store::records::{self, Record, TicketRow};
 use crate::store::redb::tables::{
-    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, EVENTS, IDEMPOTENCY_EXPIRY, LISTS,
-    LISTS_BY_PRICE, ORDERS, STATE, TICKETS, TOMBSTONES, UNSETTLED, USERS, WORDS,
+    CHARGES, CHARGES_BY_INTENT, DEADLINES, EMAILS, ENDED_ORDERS, ENTRIES, EVENTS,
+    IDEMPOTENCY_EXPIRY, LISTS, LISTS_BY_PRICE, ORDERS, ROWS, STATE, TICKETS, TOMBSTONES, UNSETTLED,
+    USERS, WORDS,
 };
 use crate::store::redb::verify::{VerifyReport, verify};
 use crate::store::search::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_of};
@@ -147,6 +149,13 @@ fn change_block(
     let block = blocks::block((&word, first), &postings);
     txn.open_table(WORDS)?.insert((word.as_str(), first), block.as_slice())?;
     Ok(())
+}
+
+/// The row of a sample.
+fn a_sample(id: u64, owner: u32, name: &str) -> (Vec<u8>, Vec<u8>) {
+    let key = id.to_be_bytes().to_vec();
+    let row = records::encode(key.as_slice(), &Sample::new(id, owner, name)).expect("bytes");
+    (key, row)
 }
 
 /// Each kind of damage, with words that its findings must contain.
@@ -290,6 +299,47 @@ const DAMAGE: &[(&str, &str, Damage)] = &[
         let (last, mut table) = (&block[1], txn.open_table(WORDS)?);
         let key = (word.as_str(), id_of(last));
         table.insert(key, blocks::block(key, &[*last]).as_slice())?;
+        Ok(())
+    }),
+    ("a resource is unreadable", "samples", |txn| {
+        txn.open_table(ROWS)?.insert((255, &1_u64.to_be_bytes()[..]), [1, 0, 0xff].as_slice())?;
+        Ok(())
+    }),
+    ("a resource has changed without its entries", "entries 254", |txn| {
+        let (key, row) = a_sample(1, 9, "renamed");
+        txn.open_table(ROWS)?.insert((255, key.as_slice()), row.as_slice())?;
+        Ok(())
+    }),
+    ("a resource is gone", "no row has it", |txn| {
+        txn.open_table(ROWS)?.remove((255, &1_u64.to_be_bytes()[..]))?;
+        Ok(())
+    }),
+    ("a resource says it is another", "it says it is another", |txn| {
+        let (other, key) = (Sample::new(9, 9, "nine"), 10_u64.to_be_bytes());
+        let row = records::encode(&key[..], &other).expect("bytes");
+        txn.open_table(ROWS)?.insert((255, &key[..]), row.as_slice())?;
+        Ok(())
+    }),
+    ("a resource is of no kind", "knows no table", |txn| {
+        txn.open_table(ROWS)?.insert((77, &[1][..]), [1].as_slice())?;
+        Ok(())
+    }),
+    ("an entry of a resource is missing", "it is missing", |txn| {
+        txn.open_table(ENTRIES)?.pop_first()?;
+        Ok(())
+    }),
+    ("an entry of a resource leads to another", "it is another's", |txn| {
+        let other = 3_u64.to_be_bytes();
+        txn.open_table(ENTRIES)?.insert((255, &b"renamed\0"[..]), &other[..])?;
+        Ok(())
+    }),
+    ("an entry of a resource is too many", "no row has it", |txn| {
+        let key = 3_u64.to_be_bytes();
+        txn.open_table(ENTRIES)?.insert((255, &b"surplus\0"[..]), &key[..])?;
+        Ok(())
+    }),
+    ("an entry is of no index", "no row has it", |txn| {
+        txn.open_table(ENTRIES)?.insert((77, &[1][..]), &[1][..])?;
         Ok(())
     }),
     ("an open order is cancelled", "no record has this entry", |txn| {
