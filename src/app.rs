@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use thiserror::Error;
@@ -49,8 +48,6 @@ pub struct AppSettings {
     pub currency: Currency,
     /// The file that holds the keys that sign sessions, to read it again when they are rolled.
     pub key_file: Option<PathBuf>,
-    /// How long a session lasts.
-    pub session: Duration,
     /// The throttle of sign-ins and sign-ups.
     pub throttle: ThrottleSettings,
     /// How much one user may do.
@@ -126,10 +123,13 @@ impl App {
             storefront,
             entropy: entropy.clone(),
             passwords,
-            tokens: Tokens::new(keys, settings.session),
+            tokens: Tokens::new(keys, settings.market.sessions.lasts),
             key_file: settings.key_file,
             devices: Devices::new(keys, settings.edge.https),
-            cookie: SessionCookie { max_age: settings.session, secure: settings.edge.https },
+            cookie: SessionCookie {
+                max_age: settings.market.sessions.lasts,
+                secure: settings.edge.https,
+            },
             throttle: Throttle::new(settings.throttle),
             limits,
             currency: settings.currency,

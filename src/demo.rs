@@ -5,10 +5,9 @@ use std::net::Ipv4Addr;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::auth::new_session_id;
 use crate::banner;
 use crate::config::LogFormat;
-use crate::domain::{Email, Price, SessionId, Title, UserId};
+use crate::domain::{Email, Price, Title, UserId};
 use crate::http::ApiState;
 
 /// Two people who sell to each other.
@@ -60,10 +59,9 @@ pub async fn fill(state: &ApiState, format: LogFormat) -> anyhow::Result<()> {
 
 async fn sign_up(state: &ApiState, email: &str, password: &SecretString) -> anyhow::Result<UserId> {
     let hash = state.passwords.hash(password.clone(), Ipv4Addr::LOCALHOST.into()).await?;
-    let session = SessionId(new_session_id(&*state.entropy));
-    // Nobody gets the token of this session, so it may as well be over.
-    let user =
-        state.market.sign_up(Email::parse(email)?, hash, session, state.market.now()).await?;
+    let (user, session) = state.market.sign_up(Email::parse(email)?, hash, None).await?;
+    // Nobody gets the token of this session.
+    state.market.end_session(user.id, session).await?;
     Ok(user.id)
 }
 

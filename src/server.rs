@@ -19,6 +19,7 @@ use crate::auth::{
 use crate::banner::Banner;
 use crate::config::{Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
+use crate::domain::SessionRules;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
@@ -245,6 +246,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             hold: settings.orders.hold,
             max_open_per_user: settings.orders.max_open_per_user,
             relock_free: settings.orders.relock_free,
+            sessions: session_rules(settings),
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
             request_timeout: settings.http.request_timeout,
@@ -263,7 +265,6 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
         },
         currency: settings.payments.currency.parse()?,
         key_file: Some(auth.secret_file.clone()),
-        session: auth.session,
         throttle: ThrottleSettings {
             enabled: auth.throttle,
             account: Rate {
@@ -297,6 +298,12 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             }
         },
     })
+}
+
+fn session_rules(settings: &Settings) -> SessionRules {
+    let most = usize::try_from(settings.limits.sessions).unwrap_or(usize::MAX);
+    let (lasts, idle) = (settings.auth.session, settings.auth.idle);
+    SessionRules { lasts, idle, most: settings.auth.throttle.then_some(most) }
 }
 
 fn serve_limits(settings: &Settings) -> ServeLimits {

@@ -123,7 +123,8 @@ impl World {
         let tokens = Tokens::new(&SigningKeys::only(key), SESSION);
         let issue = |number| {
             let buyer = self.buyer(number);
-            let issued = tokens.issue(&buyer.id.to_string(), buyer.session.0, self.begins_at());
+            let issued =
+                tokens.issue(&buyer.id.to_string(), buyer.session.as_u128(), self.begins_at());
             issued.expect("a token can be signed").token
         };
         (0..self.buyers).map(issue).collect()
@@ -133,7 +134,7 @@ impl World {
         let created = self.ends_at_ms - LISTED_OVER_MS - SIGN_UPS_MS + index;
         Person {
             id: UserId::from_u128(id(created, 0, index)),
-            session: SessionId(u128::from(hash(index)) << 64 | u128::from(hash(!index))),
+            session: SessionId::from_u128(u128::from(hash(index)) << 64 | u128::from(hash(!index))),
             email: format!("person-{index}@example.com"),
         }
     }

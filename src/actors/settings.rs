@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::directory::DirectoryLimits;
+use crate::domain::SessionRules;
 
 /// How the marketplace behaves.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +14,8 @@ pub struct MarketSettings {
     pub max_open_per_user: u32,
     /// How many holds of a ticket a buyer may end without a sale before they have to wait for it.
     pub relock_free: u32,
+    /// How long sessions last, and how many a user may have.
+    pub sessions: SessionRules,
     /// How many charges one order may try.
     pub max_attempts: u32,
     /// How long a buyer waits for the gateway before being told that it goes on.
@@ -36,6 +39,7 @@ impl Default for MarketSettings {
             hold: Duration::from_secs(15 * 60),
             max_open_per_user: 10,
             relock_free: 2,
+            sessions: SessionRules::default(),
             max_attempts: 1,
             answer_within: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

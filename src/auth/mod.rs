@@ -22,4 +22,4 @@ pub use new_password::{NewPassword, PasswordRule};
 pub use passwords::{PasswordError, PasswordSettings, Passwords, StartError, Verdict};
 pub use session::{SESSION_COOKIE_NAMES, SessionCookie};
 pub use throttle::{Attempt, Rate, RetryAfter, Standing, Throttle, ThrottleSettings};
-pub use tokens::{Claims, IssuedToken, TokenError, Tokens, new_session_id};
+pub use tokens::{Claims, IssuedToken, TokenError, Tokens};

@@ -20,7 +20,6 @@ use sha2::Sha256;
 
 use super::{SigningKey, SigningKeys};
 use crate::domain::Timestamp;
-use crate::seams::Entropy;
 
 /// No token of ours is nearly as long; what is longer is not worth looking at.
 const MAX_TOKEN_BYTES: usize = 2048;
@@ -86,13 +85,6 @@ struct WireClaims {
     sid: String,
     iat: i64,
     exp: i64,
-}
-
-/// A session's id: 128 random bits.
-pub fn new_session_id(entropy: &dyn Entropy) -> u128 {
-    let mut bytes = [0_u8; 16];
-    entropy.fill(&mut bytes);
-    u128::from_be_bytes(bytes)
 }
 
 impl Tokens {

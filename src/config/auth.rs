@@ -14,6 +14,8 @@ pub struct AuthSettings {
     pub secret_file: PathBuf,
     /// How long a session lasts.
     pub session: Duration,
+    /// How long a session lasts unused; `None` for as long as used.
+    pub idle: Option<Duration>,
     /// Whether sign-in and sign-up are throttled at all.
     pub throttle: bool,
     /// How many failed attempts one client address may make on one account at once.
@@ -43,6 +45,8 @@ pub struct LimitSettings {
     pub locks_per_minute: u32,
     /// How many idempotency keys a user may use in a day.
     pub keys_per_day: u32,
+    /// How many sessions a user may have at once.
+    pub sessions: u32,
 }
 
 impl AuthSettings {
@@ -51,6 +55,7 @@ impl AuthSettings {
         Self {
             secret_file: path(from, "auth.secret_file", "data/session.key"),
             session: hours(from, "auth.session_hours", 168, 1..=8760),
+            idle: Some(hours(from, "auth.idle_hours", 0, 0..=8760)).filter(|idle| !idle.is_zero()),
             throttle: from.read("auth.throttle", true, "true or false", values::switch),
             throttle_account_burst: number(from, "auth.throttle_account_burst", 10, rates.clone()),
             throttle_account_per_minute: number(
@@ -86,6 +91,7 @@ impl LimitSettings {
             edits_per_hour: limit("limits.edits_per_hour", 600),
             locks_per_minute: limit("limits.locks_per_minute", 60),
             keys_per_day: limit("limits.keys_per_day", 5000),
+            sessions: limit("limits.sessions", 50),
         }
     }
 }

@@ -40,6 +40,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(settings.http.public_url.as_str(), "http://127.0.0.1:3000");
     assert_eq!(settings.orders.hold, Duration::from_secs(900));
     assert_eq!(settings.auth.session, Duration::from_secs(7 * 24 * 3600));
+    assert_eq!((settings.auth.idle, settings.limits.sessions), (None, 50));
     assert!(settings.auth.throttle);
     assert_eq!(settings.store.cache_bytes, None);
     assert!(matches!(settings.payments.provider, Provider::Sandbox));
@@ -227,6 +228,8 @@ fn bad_values_are_refused_and_the_key_is_named() {
         ("[auth]\nthrottle = 1", "auth.throttle"),
         ("[auth]\nthrottle_account_per_minute = 0", "auth.throttle_account_per_minute"),
         ("[auth]\nsession_hours = 0", "auth.session_hours"),
+        ("[auth]\nidle_hours = -1", "auth.idle_hours"),
+        ("[limits]\nsessions = 0", "limits.sessions"),
         ("[auth]\nhash_threads = 0", "auth.hash_threads"),
         ("[orders]\nhold_seconds = 0", "orders.hold_seconds"),
         ("[orders]\nmax_open_per_user = 0", "orders.max_open_per_user"),

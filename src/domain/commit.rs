@@ -38,6 +38,18 @@ pub enum Write {
     Charge(Charge),
     /// Somebody signed in.
     OpenSession(Session),
+    /// A session was used. It must be open and last have been seen at `before`, so that this
+    /// undoes no sign-out.
+    SeeSession {
+        /// Whose session.
+        user: UserId,
+        /// Which one.
+        session: SessionId,
+        /// When it was last seen as it is stored.
+        before: Timestamp,
+        /// When it was used.
+        at: Timestamp,
+    },
     /// Somebody signed out.
     EndSession {
         /// Whose session.

@@ -155,9 +155,11 @@ typed_id!(
     "show"
 );
 
-/// Names a [`super::Session`]. Seen by nobody but inside a signed token, so it needs no prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub u128);
+typed_id!(
+    /// Names a [`super::Session`].
+    SessionId,
+    "session"
+);
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@
 
 mod ascii;
 pub mod charge;
+pub mod client_name;
 pub mod commit;
 pub mod cursor;
 pub mod email;
@@ -24,6 +25,7 @@ pub mod resource;
 #[cfg(test)]
 pub mod sample;
 pub mod seats;
+pub mod session;
 pub mod text;
 pub mod ticket;
 pub mod time;
@@ -37,6 +39,7 @@ pub use charge::{
     FailureCode, GatewayStep, IntentId, PaymentToken, Refund, RefundId, RefundStatus,
     learn_dispute, learn_refund,
 };
+pub use client_name::ClientName;
 pub use commit::{Commit, Precondition, Remembered, Write};
 pub use cursor::{Cursor, Follower};
 pub use email::{Email, EmailKey, InvalidEmail};
@@ -53,10 +56,11 @@ pub use purchase::{
 };
 pub use resource::{AnyId, AnyList, AnyResource, Kept, NoList, Resource};
 pub use seats::{FreeSeats, SeatSet, Split};
+pub use session::{Session, SessionRules};
 pub use text::{Address, Label, Line, LineError, Locality, Name, Notes, Title, TitleError};
 pub use ticket::{
     ExpectedVersion, Ticket, TicketCommand, TicketDecision, TicketRejection, TicketState,
 };
 pub use time::Timestamp;
-pub use user::{Session, User, UserEvent, UserView};
+pub use user::{User, UserEvent, UserView};
 pub use version::Version;

@@ -1,6 +1,6 @@
-//! A person with an account, and the sessions they are signed in with.
+//! A person with an account.
 
-use super::{Email, SessionId, Timestamp, UserId, Version};
+use super::{Email, Timestamp, UserId, Version};
 
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,15 +70,4 @@ pub struct UserView {
     pub id: UserId,
     /// The address as it was entered.
     pub email: Email,
-}
-
-/// One sign-in. A token is good for as long as its session is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
-    /// Whose session it is.
-    pub user: UserId,
-    /// Names the session; random, so it can't be guessed from another.
-    pub id: SessionId,
-    /// From then on the session counts for nothing.
-    pub expires_at: Timestamp,
 }

@@ -24,8 +24,8 @@ use super::edge::request_id::CurrentRequest;
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
 use crate::actors::MarketError;
-use crate::auth::{Device, IssuedToken, NewPassword, Standing, new_session_id};
-use crate::domain::{Email, InvalidEmail, SessionId, User, UserView};
+use crate::auth::{Device, IssuedToken, NewPassword, Standing};
+use crate::domain::{ClientName, Email, InvalidEmail, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Longer passwords than any account has are not worth the work of comparing them.
@@ -115,10 +115,8 @@ async fn sign_up(
     }
     attempt.give_back();
     let hash = state.passwords.hash(password.into(), address).await?;
-    let session = SessionId(new_session_id(&*state.entropy));
-    let expires_at = state.market.now().plus(state.cookie.max_age);
-    let signed_up = state.market.sign_up(email, hash, session, expires_at).await;
-    let user = signed_up.map_err(|error| problem(error, state.market.now()))?;
+    let signed_up = state.market.sign_up(email, hash, client_name(&headers)).await;
+    let (user, session) = signed_up.map_err(|error| problem(error, state.market.now()))?;
     CurrentRequest::is_by(user.id.as_u128());
     let device = state.devices.read(&headers, now);
     signed_in(&state, StatusCode::CREATED, user.view(), session, &device)
@@ -217,14 +215,17 @@ async fn sign_in(
     if verdict.needs_rehash {
         user = upgrade_hash(&state, user, password, address).await;
     }
-    let session = SessionId(new_session_id(&*state.entropy));
-    let expires_at = state.market.now().plus(state.cookie.max_age);
-    match state.market.open_session(&user, session, expires_at).await {
-        Ok(()) => signed_in(&state, StatusCode::OK, user.view(), session, &device),
+    match state.market.open_session(&user, client_name(&headers)).await {
+        Ok(session) => signed_in(&state, StatusCode::OK, user.view(), session, &device),
         // The account was looked up under an address or with a password that it no longer has.
         Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),
         Err(error) => Err(problem(error, state.market.now())),
     }
+}
+
+/// What signs in, as far as it says.
+fn client_name(headers: &HeaderMap) -> Option<ClientName> {
+    ClientName::of_user_agent(headers.get(header::USER_AGENT)?.to_str().ok()?)
 }
 
 fn invalid_credentials() -> Problem {
@@ -251,7 +252,7 @@ fn signed_in(
     device: &Device,
 ) -> Result<Response, Problem> {
     let now = state.market.now();
-    let issued = state.tokens.issue(&user.id.to_string(), session.0, now);
+    let issued = state.tokens.issue(&user.id.to_string(), session.as_u128(), now);
     let IssuedToken { token, .. } = issued.map_err(|error| {
         tracing::error!(%error, "a session token could not be made");
         Problem::internal()

@@ -70,6 +70,9 @@ fn event(method: &Method, path: &str, status: StatusCode, code: Option<Code>) ->
         ("POST", "/api/users/signin", 401 | 403) => Refused("a sign-in failed"),
         ("PATCH", "/api/users/me", 200) => Done("an account was changed"),
         ("PATCH", "/api/users/me", 403) => Refused("a change of an account was refused"),
+        ("DELETE", _, 204) if path.starts_with("/api/users/me/sessions/") => {
+            Done("a session was ended")
+        }
         ("POST", "/api/orders", 201) => Done("a ticket was locked"),
         ("DELETE", _, 204) if is_order => Done("an order was cancelled"),
         ("POST", "/api/payments", 201) => Done("an order was paid"),

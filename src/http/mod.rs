@@ -19,6 +19,7 @@ mod public_config;
 mod sales;
 mod sandbox;
 mod service;
+mod sessions;
 pub mod state;
 pub mod storefront;
 pub mod ticket_json;
@@ -52,6 +53,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(public_config::router())
         .merge(events::router())
         .merge(accounts::router())
+        .merge(sessions::router())
         .merge(tickets::router())
         .merge(orders::router())
         .merge(payments::router())

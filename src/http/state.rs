@@ -17,7 +17,7 @@ use super::events::feed::Feed;
 use super::storefront::Storefront;
 use crate::actors::Marketplace;
 use crate::auth::{Devices, Limits, Passwords, SessionCookie, Throttle, Tokens};
-use crate::domain::{Currency, SessionId, UserId};
+use crate::domain::{Currency, Session, SessionId, UserId};
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
 use crate::store::SharedStore;
@@ -36,7 +36,7 @@ pub struct ApiParts {
     pub feed: Feed,
     /// What the storefront needs to know.
     pub storefront: Storefront,
-    /// Random session ids.
+    /// Randomness for secrets.
     pub entropy: Arc<dyn Entropy>,
     /// Hashes and compares passwords.
     pub passwords: Passwords,
@@ -117,11 +117,13 @@ async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<Signed
     for token in state.cookie.tokens(headers) {
         let Some(claims) = state.tokens.verify(token, now) else { continue };
         let Ok(user) = claims.user.parse() else { continue };
-        let who = SignedIn { user, session: SessionId(claims.session) };
-        // The token only says that there was such a session; the store knows whether there still is.
-        if found == Some(who) || !is_still_signed_in(who, state).await? {
+        let who = SignedIn { user, session: SessionId::from_u128(claims.session) };
+        if found == Some(who) {
             continue;
         }
+        // The token only says that there was such a session; the store knows whether there still is.
+        let Some(session) = open_session(who, state).await? else { continue };
+        state.market.see_session(&session);
         if found.is_some() {
             return Ok(None);
         }
@@ -135,8 +137,13 @@ async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<Signed
 
 /// Whether a session that was good when its request came still is.
 pub async fn is_still_signed_in(who: SignedIn, state: &ApiState) -> Result<bool, Problem> {
+    Ok(open_session(who, state).await?.is_some())
+}
+
+async fn open_session(who: SignedIn, state: &ApiState) -> Result<Option<Session>, Problem> {
     let stored = state.store.session(who.user, who.session).await?;
-    Ok(stored.is_some_and(|stored| stored.expires_at > state.market.now()))
+    let (rules, now) = (state.market.settings().sessions, state.market.now());
+    Ok(stored.filter(|stored| !rules.is_over(stored, now)))
 }
 
 /// The address a request comes from, as far as it can be trusted.

@@ -56,6 +56,8 @@ pub trait Store: Send + Sync + 'static {
     async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError>;
     /// A session, whether or not it has expired.
     async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError>;
+    /// A user's sessions in any order, whether or not they have expired, without damaged ones.
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError>;
     /// A ticket.
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError>;
     /// A page of tickets.

@@ -3,8 +3,8 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    AnyId, ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Ticket, TicketId, UserId,
-    Version, Write,
+    AnyId, ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Session, SessionId, Ticket,
+    TicketId, Timestamp, UserId, Version, Write,
 };
 use crate::store::resources::registry::share_a_place;
 
@@ -37,6 +37,7 @@ enum Claim<'c> {
     Intent(&'c IntentId),
     Key(UserId, &'c str),
     Resource(AnyId),
+    Session(UserId, SessionId),
 }
 
 fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
@@ -53,11 +54,18 @@ fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
         Write::Put(resource) | Write::Delete(resource) => {
             [Some(Claim::Resource(resource.id())), None]
         }
+        Write::SeeSession { user, session, .. } => [Some(Claim::Session(*user, *session)), None],
         Write::OpenSession(_) | Write::EndSession { .. } | Write::EndOtherSessions { .. } => {
             [None, None]
         }
     };
     claims.into_iter().flatten()
+}
+
+/// The session as it is once it was used, if it is stored and was last seen when it is said.
+pub fn seen(stored: Option<Session>, before: Timestamp, at: Timestamp) -> Option<Session> {
+    let session = stored.filter(|session| session.last_seen_at == before)?;
+    Some(Session { last_seen_at: at, ..session })
 }
 
 /// A first version follows nothing, any other the one before it.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::domain::sample::Sample;
 use crate::domain::{
-    Account, Charge, ChargeId, ClientSecret, Commit, Cursor, Email, Event, ExpectedVersion,
-    FailureCode, Follower, IntentFact, IntentId, IntentReport, Order, OrderId, OrderView,
-    PaymentToken, Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision, Refund,
-    RefundId, RefundStatus, Remembered, Session, SessionId, Ticket, TicketCommand, TicketDecision,
-    TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
+    Account, Charge, ChargeId, ClientName, ClientSecret, Commit, Cursor, Email, Event,
+    ExpectedVersion, FailureCode, Follower, IntentFact, IntentId, IntentReport, Order, OrderId,
+    OrderView, PaymentToken, Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision,
+    Refund, RefundId, RefundStatus, Remembered, Session, SessionId, SessionRules, Ticket,
+    TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
 };
 use crate::store::redb::open::open_existing;
 use crate::store::{
@@ -112,9 +112,10 @@ impl World {
 
     pub async fn session(&self, user: UserId, lasts: Duration) -> Session {
         let at = self.now();
-        let session =
-            Session { user, id: SessionId(self.id().rotate_left(29)), expires_at: at.plus(lasts) };
-        self.commit(Commit::at(at).write(Write::OpenSession(session))).await;
+        let id = SessionId::from_u128(self.id().rotate_left(29));
+        let rules = SessionRules { lasts, ..SessionRules::default() };
+        let session = rules.begin(user, id, ClientName::of_user_agent("curl/8.11.0"), at);
+        self.commit(Commit::at(at).write(Write::OpenSession(session.clone()))).await;
         session
     }
 

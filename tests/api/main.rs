@@ -28,6 +28,7 @@ mod overload;
 mod payments;
 mod restarts;
 mod service;
+mod session_list;
 mod sessions;
 mod throttling;
 mod tickets;

@@ -42,6 +42,31 @@ async fn an_address_and_a_password_are_changed_on_the_page_of_the_account() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium"]
+async fn another_device_is_signed_out_on_the_page_of_the_account() {
+    let server = Server::start();
+    let (ana, other) = tokio::join!(Person::at(&server), Person::at(&server));
+    ana.signs_up("ana").await;
+    other.visits("/auth/signin").await;
+    other.enters("Email", "ana@example.com").await;
+    other.enters("Password", "a fine pass phrase").await;
+    other.presses("Sign in").await;
+    other.sees("ana@example.com").await;
+    ana.visits("/account").await;
+    ana.sees("This device").await;
+    let end = "document.querySelector('.items button').click()";
+    ana.runs(end).await;
+    ana.sees("is signed out.").await;
+    assert_eq!(ana.violations().await, Vec::<String>::new());
+    other.visits("/account").await;
+    other.sees("Sign in").await;
+    ana.visits("/account").await;
+    ana.sees("This device").await;
+    assert_eq!(ana.runs("return document.querySelectorAll('.item').length").await, 1);
+    tokio::join!(ana.leaves(), other.leaves());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
 async fn what_one_sells_is_one_step_away_and_called_so() {
     let server = Server::start();
     let ana = Person::at(&server).await;

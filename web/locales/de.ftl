@@ -257,6 +257,15 @@ account-new-password = Neues Passwort
 account-current-password = Jetziges Passwort
 account-change-password = Passwort ändern
 account-password-changed = Ihr Passwort ist geändert. Hier bleiben Sie angemeldet; überall sonst sind Sie abgemeldet.
+sessions = Wo Sie angemeldet sind
+session-client = { $client }
+session-unknown = Ein unbekanntes Gerät
+session-current = Dieses Gerät
+session-seen = Zuletzt benutzt { $when }
+session-began = Angemeldet { $when }
+session-end = Abmelden
+session-end-label = { $client } abmelden
+session-ended = { $client } ist abgemeldet.
 
 ## Was schiefgehen kann
 

@@ -257,6 +257,15 @@ account-new-password = New password
 account-current-password = Current password
 account-change-password = Change password
 account-password-changed = Your password is changed. You stay signed in here; everywhere else you are signed out.
+sessions = Where you are signed in
+session-client = { $client }
+session-unknown = An unknown device
+session-current = This device
+session-seen = Last used { $when }
+session-began = Signed in { $when }
+session-end = Sign out
+session-end-label = Sign out { $client }
+session-ended = { $client } is signed out.
 
 ## What can go wrong
 

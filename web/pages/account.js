@@ -1,13 +1,14 @@
-// The account: its address and its password.
+// The account: its address, its password, and where it is signed in.
 
 import * as api from "../api.js";
 import { h, say } from "../dom.js";
 import { form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
 import * as session from "../session.js";
+import { sessionsPanel } from "./account-sessions.js";
 import { emailField } from "./auth.js";
 
-export function account() {
+export async function account({ signal }) {
   const address = h("strong.own-address");
   const show = () => say(address, session.currentUser()?.email ?? "");
   show();
@@ -17,7 +18,8 @@ export function account() {
       h("h1", {}, t("account-title")),
       h("p.lead", {}, t("account-signed-in"), " ", address),
       addressPanel(show),
-      passwordPanel()),
+      passwordPanel(),
+      await sessionsPanel(signal)),
   };
 }
 
@@ -62,6 +64,6 @@ function currentPassword() {
   return passwordField({ label: t("account-current-password"), name: "currentPassword", autocomplete: "current-password", required: true });
 }
 
-function panel(title, form, done) {
-  return h("div.panel", {}, h("h2", {}, title), form, done);
+function panel(title, ...content) {
+  return h("div.panel", {}, h("h2", {}, title), content);
 }

@@ -97,7 +97,8 @@ impl Marketplace {
         let now = SystemClock.now();
         let claims = self.tokens.verify(COOKIE.tokens(headers).next()?, now)?;
         let user = claims.user.parse().ok()?;
-        let session = self.store.session(user, SessionId(claims.session)).await.ok()??;
+        let session =
+            self.store.session(user, SessionId::from_u128(claims.session)).await.ok()??;
         (session.expires_at > now).then_some(user)
     }
 

@@ -35,7 +35,10 @@ impl World {
         let at = timestamp(self.ends_at_ms - super::LISTED_OVER_MS - super::SIGN_UPS_MS + index);
         let email = Email::parse(&person.email).expect("an address");
         let user = User::new(person.id, email, password_hash.to_owned(), at);
-        let session = Session { user: person.id, id: person.session, expires_at: at.plus(SESSION) };
+        let ending = Session::ending(person.id, person.session, at.plus(SESSION));
+        // Whoever is signed in has just been seen when what is measured begins.
+        let seen = timestamp(self.ends_at_ms);
+        let session = Session { created_at: at, last_seen_at: seen, ..ending };
         let event = Event::UserCreated(user.told());
         Commit::at(at).write(Write::User(user)).write(Write::OpenSession(session)).event(event)
     }

@@ -8,7 +8,7 @@ use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::retry::Retry;
 use crate::domain::{
-    Commit, Email, Event, Precondition, Session, SessionId, Timestamp, User, UserId, UserView,
+    ClientName, Commit, Email, Event, Precondition, Session, SessionId, User, UserId, UserView,
     Write,
 };
 
@@ -22,21 +22,28 @@ impl Marketplace {
         &self,
         email: Email,
         password_hash: String,
-        session: SessionId,
-        expires_at: Timestamp,
-    ) -> Result<User, MarketError> {
+        client: Option<ClientName>,
+    ) -> Result<(User, SessionId), MarketError> {
         let now = self.now();
         let user =
             User::new(UserId::from_u128(self.parts.context.ids.mint()), email, password_hash, now);
+        let session = self.new_session(user.id, client);
+        let id = session.id;
         let commit = Commit::at(now)
             .write(Write::User(user.clone()))
-            .write(Write::OpenSession(Session { user: user.id, id: session, expires_at }))
+            .write(Write::OpenSession(session))
             .event(Event::UserCreated(user.told()));
         self.commit_new(commit).await?;
-        Ok(user)
+        Ok((user, id))
     }
 
-    /// Signs an account in whose password was compared with `verified`.
+    fn new_session(&self, user: UserId, client: Option<ClientName>) -> Session {
+        let id = SessionId::from_u128(self.parts.context.ids.mint());
+        self.settings().sessions.begin(user, id, client, self.now())
+    }
+
+    /// Signs an account in whose password was compared with `verified`. If it has more sessions than
+    /// it may have then, the oldest end.
     ///
     /// # Errors
     ///
@@ -45,16 +52,47 @@ impl Marketplace {
     pub async fn open_session(
         &self,
         verified: &User,
-        session: SessionId,
-        expires_at: Timestamp,
-    ) -> Result<(), MarketError> {
+        client: Option<ClientName>,
+    ) -> Result<SessionId, MarketError> {
+        let session = self.new_session(verified.id, client);
         let open = |user: &User| {
-            let opened = Session { user: user.id, id: session, expires_at };
             let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
-            let commit = Commit::at(self.now());
-            (commit.write(Write::OpenSession(opened)).require(is_as_compared), ())
+            let commit = Commit::at(self.now()).write(Write::OpenSession(session.clone()));
+            (commit.require(is_as_compared), session.id)
         };
-        self.decide_until_written(verified, open).await
+        let opened = self.decide_until_written(verified, open).await?;
+        self.end_surplus(verified.id).await?;
+        Ok(opened)
+    }
+
+    /// Looked at once the new session is written: of those who sign in at the same time the last one
+    /// sees all the others.
+    async fn end_surplus(&self, user: UserId) -> Result<(), MarketError> {
+        let sessions = self.parts.context.store.sessions(user).await?;
+        let surplus = self.settings().sessions.surplus(sessions, self.now());
+        if surplus.is_empty() {
+            return Ok(());
+        }
+        let end = |commit: Commit, session| commit.write(Write::EndSession { user, session });
+        self.commit_new(surplus.into_iter().fold(Commit::at(self.now()), end)).await
+    }
+
+    /// Notes that a session is used, now and then. Nobody waits for it, and if it fails the session
+    /// is noted at its next use.
+    pub fn see_session(&self, session: &Session) {
+        let now = self.now();
+        if !self.settings().sessions.is_worth_noting(session, now) {
+            return;
+        }
+        let (user, id, before) = (session.user, session.id, session.last_seen_at);
+        let seen = Commit::at(now).write(Write::SeeSession { user, session: id, before, at: now });
+        let context = self.parts.context.clone();
+        tokio::spawn(async move {
+            // A conflict means that another request was faster, or that the session has ended.
+            if let Err(error) = context.commit(seen).await {
+                tracing::debug!(%user, %error, "the use of a session was not noted");
+            }
+        });
     }
 
     /// Has `decide` decide about the account as it is, again whenever another was faster, as long as
@@ -90,7 +128,7 @@ impl Marketplace {
         }
     }
 
-    /// Signs one session out. One that has ended already is none of our concern.
+    /// Ends one session. One that has ended already is none of our concern.
     pub async fn end_session(&self, user: UserId, session: SessionId) -> Result<(), MarketError> {
         self.commit_new(Commit::at(self.now()).write(Write::EndSession { user, session })).await
     }

@@ -88,7 +88,7 @@ fn who_let_go_of_it_too_often_waits_while_it_is_there_for_others() {
 
 #[test]
 fn a_carried_commit_gets_the_ticket_and_is_decided_as_of_its_own_time() {
-    let theirs = Write::EndSession { user: BUYER, session: crate::domain::SessionId(9) };
+    let theirs = Write::EndSession { user: BUYER, session: crate::domain::SessionId::from_u128(9) };
     for (demand, state) in [
         (TicketDemand::Release, TicketState::Available),
         (TicketDemand::Sell, TicketState::Sold { order: ORDER }),

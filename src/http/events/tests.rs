@@ -48,7 +48,6 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
         },
         currency: "usd".parse().unwrap(),
         key_file: None,
-        session: Duration::from_secs(3600),
         throttle: ThrottleSettings {
             enabled: false,
             account: rate,

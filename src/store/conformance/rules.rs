@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::domain::{
     CancelReason, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, Order, OrderId,
-    OrderState, PaymentToken, Precondition, Remembered, Session, Ticket, TicketState, Timestamp,
-    User, UserId, Version, Write,
+    OrderState, PaymentToken, Precondition, Remembered, Session, SessionId, Ticket, TicketState,
+    Timestamp, User, UserId, Version, Write,
 };
 use crate::store::conformance::stores;
 use crate::store::testing::{World, a_title, created, listed, read, ticket_changed, usd};
@@ -87,7 +87,7 @@ async fn a_refused_commit_leaves_no_trace() {
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let (held, other) = (world.lists(ana, "Rock", 100).await, world.new_ticket(ana, "Pop", 5));
         let at = world.now();
-        let session = Session { user: bob, id: crate::domain::SessionId(7), expires_at: at };
+        let session = Session::ending(bob, SessionId::from_u128(7), at);
         let user = User::new(
             UserId::from_u128(world.id()),
             Email::parse("new@example.com").expect("an address"),
@@ -97,7 +97,7 @@ async fn a_refused_commit_leaves_no_trace() {
         let stale = Ticket { version: Version::FIRST.next().next(), ..world.ticket(held).await };
         let (order, commit) = world.locking(bob, held).await;
         let commit = Commit { writes: Vec::new(), ..commit }
-            .write(Write::OpenSession(session))
+            .write(Write::OpenSession(session.clone()))
             .write(Write::User(user.clone()))
             .write(Write::Ticket(other.clone()))
             .write(Write::Order(order.clone()))
@@ -292,7 +292,7 @@ async fn sessions_begin_and_end() {
         let third = world.session(ana, Duration::ZERO).await;
         let bobs = world.session(bob, hour).await;
         let is_open = async |session: &Session| {
-            read(store.session(session.user, session.id).await) == Some(*session)
+            read(store.session(session.user, session.id).await).as_ref() == Some(session)
         };
         assert!(is_open(&first).await && is_open(&third).await && is_open(&bobs).await);
         let fourth = world.session(ana, hour).await;
@@ -306,6 +306,31 @@ async fn sessions_begin_and_end() {
         world.commit(Commit::at(at).write(end)).await;
         assert!(!is_open(&second).await);
         assert!(is_open(&fourth).await && is_open(&bobs).await);
+        assert_eq!(read(store.sessions(ana).await), [fourth]);
+        assert_eq!(read(store.sessions(bob).await), [bobs]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_seen_while_it_is_open_and_no_sign_out_is_undone_by_it() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let ana = world.user("ana").await;
+        let session = world.session(ana, Duration::from_secs(3600)).await;
+        let see = |before, at| {
+            let write = Write::SeeSession { user: ana, session: session.id, before, at };
+            store.commit(Commit::at(at).write(write))
+        };
+        let (at, later) = (world.now(), world.now());
+        assert_eq!(see(session.created_at, at).await, Ok(()));
+        assert_eq!(see(session.created_at, later).await, CONFLICT, "another was faster");
+        assert_eq!(see(at, later).await, Ok(()));
+        let seen = Session { last_seen_at: later, ..session.clone() };
+        assert_eq!(read(store.sessions(ana).await), [seen]);
+        let end = Write::EndSession { user: ana, session: session.id };
+        world.commit(Commit::at(later).write(end)).await;
+        assert_eq!(see(later, world.now()).await, CONFLICT);
+        assert_eq!(read(store.session(ana, session.id).await), None);
     }
 }
 

@@ -9,14 +9,15 @@ use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder, Encode};
 
 use crate::domain::{
-    AnyResource, Charge, Commit, Order, Remembered, Session, SessionId, Ticket, TicketId, User,
-    UserId, Version, Write,
+    AnyResource, Charge, ClientName, Commit, Order, Remembered, Session, SessionId, Ticket,
+    TicketId, Timestamp, User, UserId, Version, Write,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
 use crate::store::records::envelope::{ENVELOPE_BYTES, Fault, Record, append};
 use crate::store::records::event::{RUN, next_event};
 use crate::store::records::parts::{Id, millis, time};
+use crate::store::records::session::SessionRow;
 use crate::store::resources::registry;
 
 /// The version of what is around the records. Each one up to it can be read.
@@ -90,6 +91,13 @@ enum StoredWrite<'a> {
         session: Id,
         #[n(2)]
         expires_at: i64,
+        /// Earlier releases knew the end of a session alone.
+        #[n(3)]
+        created_at: Option<i64>,
+        #[n(4)]
+        last_seen_at: Option<i64>,
+        #[b(5)]
+        client: Option<&'a str>,
     },
     #[n(6)]
     EndSession {
@@ -113,6 +121,17 @@ enum StoredWrite<'a> {
     /// The same as it was last.
     #[n(10)]
     Delete(#[n(0)] u8, #[b(1)] Part<'a>),
+    #[n(11)]
+    SeeSession {
+        #[n(0)]
+        user: Id,
+        #[n(1)]
+        session: Id,
+        #[n(2)]
+        before: i64,
+        #[n(3)]
+        at: i64,
+    },
 }
 
 /// A change with the row that it leads to, as far as there is one.
@@ -129,7 +148,9 @@ pub enum Written<'a> {
     /// The row of a charge.
     Charge(&'a [u8]),
     /// A session that begins.
-    OpenSession(Session),
+    OpenSession(&'a Session),
+    /// A session that was used: when it was last seen before, and when now.
+    SeeSession(UserId, SessionId, Timestamp, Timestamp),
     /// A session that ends.
     EndSession(UserId, SessionId),
     /// All sessions of a user but one end.
@@ -155,14 +176,23 @@ impl<'a> From<Written<'a>> for StoredWrite<'a> {
             Written::Charge(row) => Self::Charge(Part::of_row(row)),
             Written::OpenSession(session) => Self::OpenSession {
                 user: user(session.user),
-                session: Id(session.id.0),
+                session: Id(session.id.as_u128()),
                 expires_at: millis(session.expires_at),
+                created_at: Some(millis(session.created_at)),
+                last_seen_at: Some(millis(session.last_seen_at)),
+                client: session.client.as_ref().map(ClientName::as_str),
+            },
+            Written::SeeSession(of, session, before, at) => Self::SeeSession {
+                user: user(of),
+                session: Id(session.as_u128()),
+                before: millis(before),
+                at: millis(at),
             },
             Written::EndSession(of, session) => {
-                Self::EndSession { user: user(of), session: Id(session.0) }
+                Self::EndSession { user: user(of), session: Id(session.as_u128()) }
             }
             Written::EndOtherSessions(of, except) => {
-                Self::EndOtherSessions { user: user(of), except: Id(except.0) }
+                Self::EndOtherSessions { user: user(of), except: Id(except.as_u128()) }
             }
             Written::Remember(row) => Self::Remember(Part::of_row(row)),
             Written::Put(Table(table), row) => Self::Put(table, Part::of_row(row)),
@@ -182,17 +212,28 @@ impl StoredWrite<'_> {
             },
             Self::Order(part) => Write::Order(part.read::<Order>()?),
             Self::Charge(part) => Write::Charge(part.read::<Charge>()?),
-            Self::OpenSession { user, session, expires_at } => Write::OpenSession(Session {
-                user: UserId::from_u128(user.0),
-                id: SessionId(session.0),
-                expires_at: time(expires_at),
-            }),
-            Self::EndSession { user, session } => {
-                Write::EndSession { user: UserId::from_u128(user.0), session: SessionId(session.0) }
+            Self::OpenSession { user, session, expires_at, created_at, last_seen_at, client } => {
+                let row = SessionRow {
+                    expires_at,
+                    began_and_seen: created_at.zip(last_seen_at),
+                    client: client.map(str::to_owned),
+                };
+                let (user, id) = (UserId::from_u128(user.0), SessionId::from_u128(session.0));
+                Write::OpenSession(row.session(user, id))
             }
+            Self::SeeSession { user, session, before, at } => Write::SeeSession {
+                user: UserId::from_u128(user.0),
+                session: SessionId::from_u128(session.0),
+                before: time(before),
+                at: time(at),
+            },
+            Self::EndSession { user, session } => Write::EndSession {
+                user: UserId::from_u128(user.0),
+                session: SessionId::from_u128(session.0),
+            },
             Self::EndOtherSessions { user, except } => Write::EndOtherSessions {
                 user: UserId::from_u128(user.0),
-                except: SessionId(except.0),
+                except: SessionId::from_u128(except.0),
             },
             Self::Remember(part) => Write::Remember(Box::new(part.read::<Remembered>()?)),
             Self::Put(table, part) => Write::Put(Box::new(part.resource(Table(table))?)),
@@ -216,7 +257,7 @@ impl BatchBytes {
     /// Adds a commit: its changes, and its events as they go into a run.
     pub fn push<'a>(
         &mut self,
-        at: crate::domain::Timestamp,
+        at: Timestamp,
         writes: impl Iterator<Item = Written<'a>>,
         events: impl Iterator<Item = &'a [u8]>,
     ) -> Result<(), ReadError> {

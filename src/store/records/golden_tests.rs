@@ -9,11 +9,11 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Account, CancelReason, Charge, ChargeId, ChargePhase, ClientSecret, Commit, Currency, Cursor,
-    DisputeStatus, Email, Event, FailureCode, Follower, IntentId, Kept as _, Mail, MailId, Notice,
-    Order, OrderId, OrderState, OrderView, PaymentToken, Refund, RefundId, RefundStatus,
-    Remembered, Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User, UserId,
-    Version, Write,
+    Account, CancelReason, Charge, ChargeId, ChargePhase, ClientName, ClientSecret, Commit,
+    Currency, Cursor, DisputeStatus, Email, Event, FailureCode, Follower, IntentId, Kept as _,
+    Mail, MailId, Notice, Order, OrderId, OrderState, OrderView, PaymentToken, Refund, RefundId,
+    RefundStatus, Remembered, Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User,
+    UserId, Version, Write,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -115,7 +115,18 @@ fn accounts_keep_their_bytes() {
 
 #[test]
 fn sessions_keep_their_bytes() {
-    hold("session", (1_u128, 5_u128), &SessionRow { expires_at: AT.as_millis() });
+    let end_alone = SessionRow { expires_at: AT.as_millis(), began_and_seen: None, client: None };
+    hold("session", (1_u128, 5_u128), &end_alone);
+    hold("session-of-a-client", (1_u128, 5_u128), &SessionRow::from(&session()));
+}
+
+fn session() -> Session {
+    Session {
+        client: Some(ClientName::accepted_before("curl/8.11.0")),
+        created_at: AT,
+        last_seen_at: AT.plus(HOLD),
+        ..Session::ending(UserId::from_u128(1), SessionId::from_u128(5), AT.plus(2 * HOLD))
+    }
 }
 
 #[test]
@@ -260,8 +271,9 @@ fn what_concerns_the_file_keeps_its_bytes() {
 #[test]
 fn commits_keep_their_bytes_in_the_journal() {
     let ticket = ticket(TicketState::Available);
-    let session = Session { user: UserId::from_u128(1), id: SessionId(5), expires_at: AT };
+    let session = session();
     let (user_id, except) = (session.user, session.id);
+    let (before, seen) = (AT, AT.plus(HOLD));
     let (order, charge) = (order(OrderState::Created), charge(ChargePhase::Intent));
     let remembered = remembered(true);
     let event = Event::TicketDeleted(ticket.clone());
@@ -278,7 +290,8 @@ fn commits_keep_their_bytes_in_the_journal() {
         Written::Withdrawn(ticket.id, Version::FIRST),
         Written::Order(&rows[2]),
         Written::Charge(&rows[3]),
-        Written::OpenSession(session),
+        Written::OpenSession(&session),
+        Written::SeeSession(user_id, session.id, before, seen),
         Written::EndSession(user_id, session.id),
         Written::EndOtherSessions(user_id, except),
         Written::Remember(&rows[4]),
@@ -290,19 +303,31 @@ fn commits_keep_their_bytes_in_the_journal() {
         let events = std::iter::once(run.as_slice());
         batch.push(AT, written.iter().copied(), events).expect("bytes");
     }
-    hold_bytes("commits", batch.as_slice());
-    let commit = Commit::at(AT)
+    hold_bytes("commits-2", batch.as_slice());
+    let see = Write::SeeSession { user: user_id, session: session.id, before, at: seen };
+    let commit = written_commit(session, Some(see));
+    assert_eq!(read_batch(&golden("commits-2")), Ok(vec![commit.clone(), commit]));
+    // As it was when a session was known by its end alone.
+    let ending = Session::ending(user_id, except, AT);
+    let commit = written_commit(ending, None);
+    assert_eq!(read_batch(&golden("commits")), Ok(vec![commit.clone(), commit]));
+}
+
+fn written_commit(session: Session, see: Option<Write>) -> Commit {
+    let ticket = ticket(TicketState::Available);
+    let (user_id, except) = (session.user, session.id);
+    Commit::at(AT)
         .write(Write::User(user()))
         .write(Write::Ticket(ticket.clone()))
         .write(Write::WithdrawTicket { id: ticket.id, last: Version::FIRST })
-        .write(Write::Order(order))
-        .write(Write::Charge(charge))
+        .write(Write::Order(order(OrderState::Created)))
+        .write(Write::Charge(charge(ChargePhase::Intent)))
         .write(Write::OpenSession(session))
-        .write(Write::EndSession { user: user_id, session: session.id })
+        .write_if(see)
+        .write(Write::EndSession { user: user_id, session: except })
         .write(Write::EndOtherSessions { user: user_id, except })
-        .write(Write::Remember(Box::new(remembered)))
-        .event(event);
-    assert_eq!(read_batch(&golden("commits")), Ok(vec![commit.clone(), commit]));
+        .write(Write::Remember(Box::new(remembered(true))))
+        .event(Event::TicketDeleted(ticket))
 }
 
 #[test]
@@ -344,12 +369,16 @@ const SESSIONS: Kind = <SessionRow as Record>::KIND;
 fn fields_that_are_not_known_are_skipped() {
     let mut body = Vec::new();
     let mut fields = Encoder::new(&mut body);
-    fields.array(3).expect("bytes").i64(AT.as_millis()).expect("bytes");
+    fields.array(6).expect("bytes").i64(AT.as_millis()).expect("bytes");
+    for _ in 1..4 {
+        fields.null().expect("bytes");
+    }
     fields.map(1).expect("bytes").str("device").expect("bytes").str("phone").expect("bytes");
     fields.null().expect("bytes");
     let row = seal(SESSIONS, (1_u128, 5_u128), &body);
     let read = decode::<SessionRow>((1_u128, 5_u128), &row);
-    assert_eq!(read, Ok(SessionRow { expires_at: AT.as_millis() }));
+    let end_alone = SessionRow { expires_at: AT.as_millis(), began_and_seen: None, client: None };
+    assert_eq!(read, Ok(end_alone));
 }
 
 /// A charge as it was before it had a dispute, and one without what it must have.

@@ -63,13 +63,17 @@ pub fn apply(
                 follow(tables, state, before.as_ref(), Some(after))?;
             }
             Change::OpenSession(session, row) => open_session(tables, session, &row, at)?,
+            Change::SeeSession { after, row, .. } => {
+                tables.sessions.open()?.insert(session::key(&after), row.as_slice())?;
+            }
             Change::EndSession { user, session } => {
-                tables.sessions.open()?.remove((user.as_u128(), session.0))?;
+                tables.sessions.open()?.remove((user.as_u128(), session.as_u128()))?;
             }
             Change::EndOtherSessions { user, except } => {
                 let user = user.as_u128();
                 let sessions = tables.sessions.open()?;
-                sessions.retain_in((user, 0)..=(user, u128::MAX), |key, _| key.1 == except.0)?;
+                let except = except.as_u128();
+                sessions.retain_in((user, 0)..=(user, u128::MAX), |key, _| key.1 == except)?;
             }
             Change::Remember { before, after, row } => {
                 tables.idempotency.open()?.insert(remembered::key(after), row.as_slice())?;
@@ -129,7 +133,7 @@ fn index_words(
 
 fn open_session(
     tables: &mut WriteTables<'_>,
-    opened: Session,
+    opened: &Session,
     row: &[u8],
     at: Timestamp,
 ) -> Result<(), Failed> {
@@ -148,7 +152,7 @@ fn open_session(
     for key in expired {
         sessions.remove(key)?;
     }
-    sessions.insert(session::key(&opened), row)?;
+    sessions.insert(session::key(opened), row)?;
     Ok(())
 }
 

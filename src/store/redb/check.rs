@@ -48,7 +48,9 @@ pub enum Change<'c> {
     /// A new charge or its next version.
     Charge { before: Option<Charge>, after: &'c Charge, row: Vec<u8> },
     /// A session begins.
-    OpenSession(Session, Vec<u8>),
+    OpenSession(&'c Session, Vec<u8>),
+    /// A session was used.
+    SeeSession { before: Timestamp, after: Session, row: Vec<u8> },
     /// A session ends.
     EndSession { user: UserId, session: SessionId },
     /// All sessions of a user but one end.
@@ -79,7 +81,10 @@ impl Checked<'_> {
             Change::Withdrawal { before, .. } => Written::Withdrawn(before.id, before.version),
             Change::Order { row, .. } => Written::Order(row),
             Change::Charge { row, .. } => Written::Charge(row),
-            Change::OpenSession(session, _) => Written::OpenSession(*session),
+            Change::OpenSession(session, _) => Written::OpenSession(session),
+            Change::SeeSession { before, after, .. } => {
+                Written::SeeSession(after.user, after.id, *before, after.last_seen_at)
+            }
             Change::EndSession { user, session } => Written::EndSession(*user, *session),
             Change::EndOtherSessions { user, except } => Written::EndOtherSessions(*user, *except),
             Change::Remember { row, .. } => Written::Remember(row),
@@ -282,7 +287,17 @@ fn check_version<'c>(
         }
         Write::OpenSession(opened) => {
             let row = records::encode(session::key(opened), &SessionRow::from(opened))?;
-            Change::OpenSession(*opened, row)
+            Change::OpenSession(opened, row)
+        }
+        Write::SeeSession { user, session: id, before, at } => {
+            let key = (user.as_u128(), id.as_u128());
+            let stored = match tables.sessions.open()?.get(key)? {
+                Some(row) => Some(session::session(key, row.value())?),
+                None => None,
+            };
+            let after = rules::seen(stored, *before, *at).ok_or(CONFLICT)?;
+            let row = records::encode(key, &SessionRow::from(&after))?;
+            Change::SeeSession { before: *before, after, row }
         }
         Write::EndSession { user, session } => {
             Change::EndSession { user: *user, session: *session }
@@ -351,6 +366,7 @@ fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(),
         | Change::Order { .. }
         | Change::Lock { .. }
         | Change::OpenSession(..)
+        | Change::SeeSession { .. }
         | Change::EndSession { .. }
         | Change::EndOtherSessions { .. }
         | Change::Remember { .. } => {}

@@ -222,9 +222,21 @@ impl Snapshot {
 
     /// A session.
     pub fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
-        let key = (user.as_u128(), id.0);
+        let key = (user.as_u128(), id.as_u128());
         let row = self.tables.sessions(&self.txn)?.get(key).map_err(storage_error)?;
         row.map(|row| session::session(key, row.value())).transpose()
+    }
+
+    /// A user's sessions.
+    pub fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
+        let (user, sessions) = (user.as_u128(), self.tables.sessions(&self.txn)?);
+        let range = sessions.range((user, 0)..=(user, u128::MAX)).map_err(storage_error)?;
+        let mut found = Vec::new();
+        for entry in range {
+            let (key, row) = entry.map_err(storage_error)?;
+            found.extend(session::sound(session::session(key.value(), row.value())));
+        }
+        Ok(found)
     }
 
     /// A ticket.

@@ -255,6 +255,10 @@ impl Store for RedbStore {
         self.glance().session(user, id)
     }
 
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
+        self.glance().sessions(user)
+    }
+
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         self.glance().ticket(id)
     }

@@ -5,18 +5,17 @@
 //! nothing is. A lock writes no ticket: all of it follows from the order that is made, whose
 //! place in the index of holders can be taken once.
 
-use super::reads::session_end;
-use super::{TypedStore, another_answer, keys};
+use super::reads::session_of;
+use super::{TypedStore, keys};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Commit, Precondition, Remembered, Session, Ticket, TicketState, Timestamp, UserId, Version,
-    Write,
+    Commit, Precondition, Remembered, Session, Ticket, TicketState, Timestamp, Version, Write,
 };
 use crate::store::contract::{
-    Change, Check, Entry, Found, Index, Key, Read, Refused, Row, RowCommit, Rows, Run,
+    Change, Check, Entry, Index, Key, Refused, Row, RowCommit, Rows, Run,
 };
 use crate::store::records::event::alone;
-use crate::store::records::session::SessionRow;
+use crate::store::records::session::{SessionRow, sound};
 use crate::store::records::{self, TicketRow};
 use crate::store::resources::registry::{self, new_entries};
 use crate::store::rules;
@@ -169,6 +168,16 @@ impl<R: Rows> TypedStore<R> {
                 draft.put(key, after.version.number(), bytes, keys::of_charge(after));
             }
             Write::OpenSession(session) => self.open_session(draft, session, commit.at).await?,
+            Write::SeeSession { user, session, before, at } => {
+                let key = keys::session(*user, *session);
+                let stored = self.stored::<SessionRow>(key.clone()).await.map_err(unreadable)?;
+                let (version, row) = stored.ok_or(CommitError::Conflict)?;
+                let seen = rules::seen(Some(row.session(*user, *session)), *before, *at);
+                let row = SessionRow::from(&seen.ok_or(CommitError::Conflict)?);
+                let bytes = encoded(records::encode(key.id.as_slice(), &row))?;
+                draft.still(&key, Some(version));
+                draft.put(key, version.saturating_add(1), bytes, Vec::new());
+            }
             Write::EndSession { user, session } => {
                 draft.commit.changes.push(Change::Delete { key: keys::session(*user, *session) });
             }
@@ -240,25 +249,17 @@ impl<R: Rows> TypedStore<R> {
         }
     }
 
-    /// Some sessions of a user.
-    async fn sessions(&self, user: UserId) -> Result<Vec<(Vec<u8>, Row)>, ReadError> {
-        let prefix = keys::sessions_of(user);
-        let question = Read::Rows { table: keys::SESSIONS, prefix, limit: SWEPT_AT_ONCE };
-        match self.rows.read(&[question]).await?.pop() {
-            Some(Found::Rows(rows)) => Ok(rows),
-            _ => Err(another_answer()),
-        }
-    }
-
     async fn open_session(
         &self,
         draft: &mut Draft,
         session: &Session,
         at: Timestamp,
     ) -> Result<(), CommitError> {
-        for (id, row) in self.sessions(session.user).await.map_err(unreadable)? {
+        let rows = self.session_rows(session.user, SWEPT_AT_ONCE).await.map_err(unreadable)?;
+        for (id, row) in rows {
             let key = Key { table: keys::SESSIONS, id };
-            if session_end(&key, &row).map_err(unreadable)? <= at {
+            let stored = sound(session_of(session.user, &key, &row));
+            if stored.is_some_and(|stored| stored.expires_at <= at) {
                 draft.commit.changes.push(Change::Delete { key });
             }
         }

@@ -88,7 +88,7 @@ keys! {
 
 /// A session's row.
 pub fn session(user: UserId, id: SessionId) -> Key {
-    Key { table: SESSIONS, id: place([&sessions_of(user), &id.0.to_be_bytes()]) }
+    Key { table: SESSIONS, id: place([&sessions_of(user), &id.as_u128().to_be_bytes()]) }
 }
 
 /// How the ids of a user's sessions begin.

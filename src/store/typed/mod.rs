@@ -88,6 +88,10 @@ impl<R: Rows> Store for TypedStore<R> {
         self.read_session(user, id).await
     }
 
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
+        self.read_sessions(user).await
+    }
+
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         self.read_ticket(id).await
     }

@@ -1,18 +1,20 @@
 //! Reading resources: a row, what holds it, what an index leads to.
 
-use super::{TypedStore, keys};
+use super::{TypedStore, another_answer, keys};
 use crate::domain::{
     Charge, ChargeId, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase, Remembered,
-    Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Session, SessionId, Ticket, TicketId, User, UserId,
 };
-use crate::store::contract::{Entry, Index, Key, Row, Rows, Run};
+use crate::store::contract::{Entry, Found, Index, Key, Read, Row, Rows, Run};
 use crate::store::records::event::read_alone;
-use crate::store::records::session::SessionRow;
+use crate::store::records::session::{SessionRow, sound};
 use crate::store::records::{self, Record, TicketRow};
 use crate::store::{Deadline, PurchaseQuery, ReadError};
 
 /// How many rows of a list are read together.
 const READ_AT_ONCE: usize = 64;
+/// How many sessions of a user are listed at most.
+const SESSIONS_MAX: usize = 10_000;
 
 /// The record in a row.
 pub(super) fn record<T: Record>(key: &Key, row: &Row) -> Result<T, ReadError> {
@@ -67,8 +69,31 @@ impl<R: Rows> TypedStore<R> {
         id: SessionId,
     ) -> Result<Option<Session>, ReadError> {
         let key = keys::session(user, id);
-        let Some(row) = self.row(key.clone()).await? else { return Ok(None) };
-        Ok(Some(Session { user, id, expires_at: session_end(&key, &row)? }))
+        let row: Option<SessionRow> = self.found(key).await?;
+        Ok(row.map(|row| row.session(user, id)))
+    }
+
+    pub(super) async fn read_sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
+        let rows = self.session_rows(user, SESSIONS_MAX).await?;
+        let session = |(id, row): &(Vec<u8>, Row)| {
+            let key = Key { table: keys::SESSIONS, id: id.clone() };
+            sound(session_of(user, &key, row))
+        };
+        Ok(rows.iter().filter_map(session).collect())
+    }
+
+    /// Some sessions of a user.
+    pub(super) async fn session_rows(
+        &self,
+        user: UserId,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Row)>, ReadError> {
+        let prefix = keys::sessions_of(user);
+        let question = Read::Rows { table: keys::SESSIONS, prefix, limit };
+        match self.rows.read(&[question]).await?.pop() {
+            Some(Found::Rows(rows)) => Ok(rows),
+            _ => Err(another_answer()),
+        }
     }
 
     /// A ticket as it is while an order holds it, if one does. What follows from the order never
@@ -215,10 +240,12 @@ impl<R: Rows> TypedStore<R> {
     }
 }
 
-/// When the session of a row expires.
-pub(super) fn session_end(key: &Key, row: &Row) -> Result<Timestamp, ReadError> {
-    let SessionRow { expires_at } = record(key, row)?;
-    Ok(Timestamp::from_millis(expires_at))
+/// The session of a row.
+pub(super) fn session_of(user: UserId, key: &Key, row: &Row) -> Result<Session, ReadError> {
+    let found: SessionRow = record(key, row)?;
+    let id = key.id.last_chunk().map(|id| SessionId::from_u128(u128::from_be_bytes(*id)));
+    let id = id.ok_or_else(|| ReadError::Corrupt("the key of a session is damaged".to_owned()))?;
+    Ok(found.session(user, id))
 }
 
 /// The ticket of a row, unless it was withdrawn.

@@ -103,6 +103,10 @@ impl Store for FaultyStore {
         self.inner.session(user, id).await
     }
 
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
+        self.inner.sessions(user).await
+    }
+
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         self.inner.ticket(id).await
     }

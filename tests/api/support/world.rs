@@ -175,7 +175,6 @@ impl Setup {
             },
             currency: self.currency.parse().expect("a currency"),
             key_file: None,
-            session: Duration::from_secs(168 * 3600),
             throttle: self.throttle,
             limits: self.limits,
             client_address_header: self.client_address_header.clone(),

@@ -171,19 +171,19 @@ impl Worker {
         let world = &self.life.world;
         let users = usize::try_from(world.plan.users).unwrap_or(1);
         let number = self.number % users;
-        let (address, session, by_http) = {
+        let (address, by_http) = {
             let client = &mut *world.client(self.number);
             client.serial += 1;
             let name = if client.rng.chance(100) { 0 } else { self.number };
             let address = format!("client{name}.{}@example.com", client.serial);
-            let session = (u128::from(client.rng.next()) << 64) | u128::from(client.rng.next());
-            (address, SessionId(session), client.rng.chance(world.plan.http_share / 4))
+            (address, client.rng.chance(world.plan.http_share / 4))
         };
         let asked = Asked::SignUp { address: address.clone() };
         let Ok(email) = Email::parse(&address) else { return };
         let life = self.life.clone();
         let sent = http::request(&asked, "", None);
         let received = std::sync::Mutex::new(None);
+        let opened = std::sync::Mutex::new(None);
         let work = async {
             if by_http {
                 let answer = http::send(&life.app.router, None, &sent).await?;
@@ -193,18 +193,24 @@ impl Worker {
                 }
                 return understood;
             }
-            let expires = life.world.timeline.now().plus(Duration::from_secs(400_000_000));
-            let hash = "$none$".to_owned();
-            let signed_up = life.app.market.sign_up(email, hash, session, expires).await;
-            Ok(signed_up.map_or_else(Answered::from, |user| Answered::Account(user.id)))
+            let signed_up = life.app.market.sign_up(email, "$none$".to_owned(), None).await;
+            Ok(signed_up.map_or_else(Answered::from, |(user, session)| {
+                if let Ok(mut slot) = opened.lock() {
+                    *slot = Some(session);
+                }
+                Answered::Account(user.id)
+            }))
         };
         let answered = self.ask(asked.clone(), None, work).await;
         let Answered::Account(id) = answered else { return };
+        let session = opened.into_inner().ok().flatten();
         let token = received.into_inner().ok().flatten().or_else(|| {
-            let tokens = &self.life.app.state.tokens;
-            tokens.issue(&id.to_string(), session.0, world.timeline.now()).ok().map(|t| t.token)
+            let (tokens, now) = (&self.life.app.state.tokens, world.timeline.now());
+            tokens.issue(&id.to_string(), session?.as_u128(), now).ok().map(|t| t.token)
         });
         let Some(token) = token else { return };
+        // Whoever signs up by HTTP knows its session by the token alone.
+        let session = session.unwrap_or(SessionId::from_u128(0));
         world.client(number).account.get_or_insert(Account { id, token, session });
     }
 

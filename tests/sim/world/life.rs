@@ -9,7 +9,7 @@ use gittix::app::{App, AppSettings, Seams};
 use gittix::auth::{
     LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
 };
-use gittix::domain::{Account, Event, OrderId, Timestamp};
+use gittix::domain::{Account, Event, OrderId, SessionRules, Timestamp};
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
 use gittix::http::events::listeners::ListenerLimits;
@@ -319,6 +319,11 @@ fn settings_of(world: &World) -> AppSettings {
             max_open_per_user: plan.max_open_per_user,
             max_attempts: plan.max_attempts,
             relock_free: plan.relock_free(),
+            sessions: SessionRules {
+                lasts: Duration::from_secs(400_000_000),
+                idle: Some(Duration::from_secs(200_000_000)),
+                ..SessionRules::default()
+            },
             max_live_actors: plan.max_live_actors,
             ..MarketSettings::default()
         },
@@ -330,7 +335,6 @@ fn settings_of(world: &World) -> AppSettings {
         },
         currency: world.currency,
         key_file: None,
-        session: Duration::from_secs(400_000_000),
         throttle: ThrottleSettings {
             enabled: false,
             account: rate,

@@ -215,6 +215,11 @@ impl Store for WatchedStore {
         self.inner.session(user, id).await
     }
 
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
+        self.power.touch_or_die().await;
+        self.inner.sessions(user).await
+    }
+
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         self.read_by_actor().await;
         self.inner.ticket(id).await

@@ -99,8 +99,8 @@ impl Conversion {
         let mut later = std::mem::take(&mut self.rows.sessions);
         let mut put = |(user, id): (u128, u128), expires_at| {
             let expires_at = Timestamp::from_millis(expires_at);
-            let (user, id) = (UserId::from_u128(user), SessionId(id));
-            filling.session(&Session { user, id, expires_at })
+            let (user, id) = (UserId::from_u128(user), SessionId::from_u128(id));
+            filling.session(&Session::ending(user, id, expires_at))
         };
         for entry in self.source.table(SESSIONS)?.iter()? {
             let (key, expires_at) = entry?;
