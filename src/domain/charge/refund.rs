@@ -59,9 +59,11 @@ fn rank(status: RefundStatus) -> u8 {
 }
 
 /// What is known of a refund after a report, which may be an old one. One without a refund is
-/// older than the refund that is known.
+/// older than the refund that is known. What an operator has said stands: the gateway goes on
+/// telling of the refund that came to nothing, and knows nothing of how the buyer was paid instead.
 pub fn learn_refund(known: Option<&Refund>, told: Option<&Refund>) -> Option<Refund> {
     let learnt = match (known, told) {
+        (Some(known), _) if known.id.is_none() => known,
         (Some(known), Some(told)) if known.id == told.id => {
             if rank(told.status) > rank(known.status) || planted(Bug::ReopenedRefund) {
                 told

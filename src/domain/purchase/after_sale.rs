@@ -139,6 +139,22 @@ fn a_refund_that_the_bank_sends_back_is_owed_again() {
 }
 
 #[test]
+fn what_an_operator_has_said_of_a_refund_outlasts_what_is_still_told_of_it() {
+    use RefundStatus::{Failed, Pending, Succeeded};
+    for begun in [sold(), owing()] {
+        let failed = after(&after(&begun, refunded(Succeeded)), refunded(Failed));
+        let command = PurchaseCommand::Settle { charge: CHARGE, finding: Finding::PaidBack };
+        let decided = failed.decide(&command, 1, NOW).expect("it is open");
+        let PurchaseDecision::Changed(change) = decided else { panic!("it changes: {decided:?}") };
+        let end = change.after;
+        assert_eq!(shown(&end), ("Refunded", Some(Succeeded), None));
+        for late in [Pending, Succeeded, Failed] {
+            assert_eq!(told(&end, refunded(late)), PurchaseDecision::Unchanged, "{late:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_bank_has_paid_back_is_not_paid_back_again() {
     let end = after(&owing(), disputed(DisputeStatus::Lost));
     assert_eq!(shown(&end), ("Refunded", None, Some(DisputeStatus::Lost)));
