@@ -8,8 +8,11 @@ wants them, and faults that strike one step at a time:
     drop_after   it is done and the connection breaks           500_after   done, answered 500
     500_stored   nothing is done, and the key repeats the 500   429, html502, delay, hang
 
-Control: POST /_test/fault, /_test/webhooks, /_test/dispute, /_test/authenticate;
-GET /_test/ledger, /_test/requests, /_test/events.
+Refunds stand as the test says when they are made, and become what it says later: pending ones that
+succeed, and those that the bank sends back.
+
+Control: POST /_test/fault, /_test/webhooks, /_test/dispute, /_test/refunds, /_test/refund,
+/_test/authenticate; GET /_test/ledger, /_test/requests, /_test/events.
 """
 import argparse
 import asyncio
@@ -172,6 +175,15 @@ def raise_failure(self):
 
 Charge._raise_failure = raise_failure
 plain_refund = Refund.__init__
+refunds = {'begin_as': 'succeeded'}
+
+
+def comes_to_something(refund):
+    return refund.status not in ('failed', 'canceled')
+
+
+Charge.amount_refunded = property(
+    lambda self: sum(r.amount for r in self.refunds._list if comes_to_something(r)))
 
 
 def refund(self, charge=None, payment_intent=None, amount=None, **params):
@@ -182,6 +194,8 @@ def refund(self, charge=None, payment_intent=None, amount=None, **params):
         raise UserError(400, 'Nothing is left to refund.', {'code': 'charge_already_refunded'})
     plain_refund(self, charge=charge, amount=amount, **params)
     self.payment_intent = paid.payment_intent
+    self.status, self.failure_reason = refunds['begin_as'], None
+    event('refund.created', self)
     event('charge.refunded', paid)
 
 
@@ -327,6 +341,22 @@ async def add_dispute(request):
     return web.json_response({})
 
 
+async def set_refunds(request):
+    refunds.update(await request.json())
+    return web.json_response({})
+
+
+async def change_refund(request):
+    """The bank has looked at the latest refund of an intent."""
+    wanted = await request.json()
+    found = [o for k, o in resources.store.items()
+             if k.startswith('refund:') and o.payment_intent == wanted['intent']][-1]
+    found.status, found.failure_reason = wanted['status'], wanted['reason'] or None
+    event('refund.failed' if found.status == 'failed' else 'refund.updated', found)
+    event('charge.refund.updated', found)
+    return web.json_response({})
+
+
 async def list_disputes(request):
     status = disputes.get(request.query['payment_intent'])
     data = [{'id': 'dp_1', 'object': 'dispute', 'status': status}] if status else []
@@ -338,13 +368,15 @@ async def ledger(request):
     shown = []
     for key, intent in resources.store.items():
         if key.startswith('payment_intent:'):
-            refunds = [r for r in all_refunds if r.payment_intent == intent.id]
+            made = [r for r in all_refunds if r.payment_intent == intent.id]
+            live = [r for r in made if comes_to_something(r)]
             shown.append({
                 'id': intent.id, 'status': intent.status, 'amount': intent.amount,
                 'currency': intent.currency, 'charge_id': intent.metadata.get('charge_id'),
                 'order_id': intent.metadata.get('order_id'),
                 'client_secret': intent.client_secret,
-                'refunds': len(refunds), 'refunded': sum(r.amount for r in refunds)})
+                'attempts': len(made),
+                'refunds': len(live), 'refunded': sum(r.amount for r in live)})
     return web.json_response(shown)
 
 
@@ -371,6 +403,8 @@ def application():
         app.router.add_route('GET', url, server.api_list_all(cls, url))
         app.router.add_route('GET', url + '/{id}', server.api_retrieve(cls, url))
     app.router.add_get('/v1/disputes', list_disputes)
+    app.router.add_post('/_test/refunds', set_refunds)
+    app.router.add_post('/_test/refund', change_refund)
     app.router.add_post('/_test/fault', add_fault)
     app.router.add_post('/_test/webhooks', set_webhooks)
     app.router.add_post('/_test/dispute', add_dispute)

@@ -13,5 +13,7 @@ mod support;
 
 mod faults;
 mod payments;
+mod refunds;
 mod sandbox;
+mod switching;
 mod webhooks;

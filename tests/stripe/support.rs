@@ -124,6 +124,17 @@ impl Stripe {
         self.control("/_test/dispute", &json!({ "intent": intent, "status": status }));
     }
 
+    /// How refunds stand from now on when they are made.
+    pub fn refunds_begin_as(&self, status: &str) {
+        self.control("/_test/refunds", &json!({ "begin_as": status }));
+    }
+
+    /// The bank has looked at the latest refund of an intent.
+    pub fn refund_becomes(&self, intent: &str, status: &str, reason: &str) {
+        let body = json!({ "intent": intent, "status": status, "reason": reason });
+        self.control("/_test/refund", &body);
+    }
+
     /// What an operator does in the dashboard.
     pub fn by_hand(&self, path: &str, form: &str) -> Answer {
         let headers = [
@@ -211,6 +222,12 @@ impl Market {
         market
     }
 
+    /// What the server is told by its environment from the next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != key);
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     /// Ends the process as a power cut would, also while requests to it are under way.
     pub fn kill_shared(&self) {
         drop(self.process.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -260,6 +277,13 @@ impl Market {
     pub fn unsettled(&self) -> Vec<Value> {
         let answer = send(&self.admin, "GET", "/admin/charges?unsettled", &[], None);
         answer.expect("an answer").body["charges"].as_array().expect("a list").clone()
+    }
+
+    /// An operator says how a charge stands.
+    pub fn settles(&self, charge: &str, finding: &str) -> Answer {
+        let body = json!({ "charge": charge, "as": finding }).to_string();
+        let body = Some(body.as_bytes());
+        send(&self.admin, "POST", "/admin/charges/settle", &[], body).expect("an answer")
     }
 
     /// Waits until no charge owes anything.
