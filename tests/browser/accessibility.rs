@@ -89,8 +89,7 @@ async fn no_page_has_an_accessibility_violation() {
     ben.sees("Order Complete").await;
     ben.visits(&orders[2]).await;
     ben.presses("Pay").await;
-    ben.presses("Visa •••• 0069Expired card").await;
-    ben.presses("Pay $35.50").await;
+    ben.pays_with("Visa •••• 0069Expired card", "Pay $35.50").await;
     ben.sees("Payment failed").await;
 
     let mut found = Vec::new();

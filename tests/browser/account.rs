@@ -6,8 +6,7 @@ use crate::support::{Person, Server};
 #[ignore = "needs chromium"]
 async fn an_address_and_a_password_are_changed_on_the_page_of_the_account() {
     let server = Server::start();
-    let ana = Person::at(&server).await;
-    ana.signs_up("ana").await;
+    let ana = Person::signed_up(&server, "ana").await;
     ana.presses("ana@example.com").await;
     ana.sees("You are signed in as ana@example.com").await;
     ana.enters("New email", "not an address").await;
@@ -69,8 +68,7 @@ async fn another_device_is_signed_out_on_the_page_of_the_account() {
 #[ignore = "needs chromium"]
 async fn what_one_sells_is_one_step_away_and_called_so() {
     let server = Server::start();
-    let ana = Person::at(&server).await;
-    ana.signs_up("ana").await;
+    let ana = Person::signed_up(&server, "ana").await;
     ana.sells("Opera", "30").await;
     ana.presses("Selling").await;
     ana.sees("Buying").await;

@@ -10,6 +10,7 @@
 
 mod accessibility;
 mod account;
+mod documentation;
 mod language;
 mod money;
 mod places;

@@ -75,8 +75,7 @@ async fn a_step_back_leads_to_the_same_place_of_a_long_list() {
 #[ignore = "needs chromium"]
 async fn a_lowest_price_above_the_highest_is_said_to_be_one() {
     let server = Server::start();
-    let ana = Person::at(&server).await;
-    ana.signs_up("ana").await;
+    let ana = Person::signed_up(&server, "ana").await;
     ana.sells("Opera", "30").await;
     ana.visits("/").await;
     ana.sees("Opera").await;

@@ -10,7 +10,7 @@ use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fantoccini::elements::Element;
-use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::wd::{TimeoutConfiguration, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -176,6 +176,25 @@ impl<'a> Person<'a> {
         }
     }
 
+    /// Somebody with an account, and signed in.
+    pub async fn signed_up(server: &'a Server, name: &str) -> Self {
+        let person = Self::at(server).await;
+        person.signs_up(name).await;
+        person
+    }
+
+    /// A seller on the page of a ticket that they have just listed, and a buyer who looks at it.
+    pub async fn seller_and_buyer(server: &'a Server, title: &str, price: &str) -> (Self, Self) {
+        let selling = async {
+            let seller = Self::signed_up(server, "ana").await;
+            let ticket = seller.sells(title, price).await;
+            (seller, ticket)
+        };
+        let ((seller, ticket), buyer) = tokio::join!(selling, Self::signed_up(server, "ben"));
+        buyer.visits(&ticket).await;
+        (seller, buyer)
+    }
+
     pub async fn visits(&self, path: &str) {
         self.browser.goto(&self.server.url(path)).await.expect("the page opens");
     }
@@ -206,6 +225,18 @@ impl<'a> Person<'a> {
         self.presses("List ticket").await;
         self.sees("Status - Available").await;
         self.path().await
+    }
+
+    /// Locks the ticket whose page is open and opens the form that asks for a card.
+    pub async fn goes_on_to_pay(&self) {
+        self.presses("Purchase").await;
+        self.presses("Pay").await;
+    }
+
+    /// Chooses a test card in that form and presses the button that pays.
+    pub async fn pays_with(&self, card: &str, button: &str) {
+        self.presses(card).await;
+        self.presses(button).await;
     }
 
     pub async fn enters(&self, label: &str, text: &str) {
@@ -328,6 +359,12 @@ impl<'a> Person<'a> {
         self.browser.execute_async(&script, Vec::new()).await.expect("the script runs")
     }
 
+    /// Lets scripts run for as long as a long one takes on a busy machine.
+    pub async fn has_patience_for_scripts(&self) {
+        let timeouts = TimeoutConfiguration::new(Some(Duration::from_secs(180)), None, None);
+        self.browser.update_timeouts(timeouts).await.expect("the browser waits");
+    }
+
     /// Everything that axe-core finds wrong with the page for people with disabilities.
     pub async fn violations(&self) -> Vec<String> {
         let path = std::env::var("AXE_CORE").expect("AXE_CORE leads to axe.min.js");
@@ -362,13 +399,6 @@ impl<'a> Person<'a> {
         self.is_pictured(page).await;
         let found = self.violations().await;
         found.into_iter().map(|violation| format!("{page}: {violation}")).collect()
-    }
-
-    /// Whether the server's sandbox has a bank that answers.
-    pub async fn has_a_sandbox_bank(&self) -> bool {
-        let script = "fetch('/api/sandbox/authenticate', { method: 'POST', body: '{}',
-            headers: { 'content-type': 'application/json' } }).then((it) => done(it.status))";
-        self.runs_async(script).await != 404
     }
 
     /// Takes a picture, if anybody wants one.
