@@ -8,6 +8,7 @@
 mod accounts;
 pub mod admin;
 pub mod audit;
+mod docs_page;
 pub mod edge;
 mod error_pages;
 pub mod events;
@@ -28,12 +29,8 @@ pub mod views;
 mod webhook;
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
-use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::SwaggerUi;
 
 pub use edge::idempotency::Idempotency;
 pub use edge::readiness::Readiness;
@@ -62,19 +59,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(service::router())
         .with_state(state.clone())
         .split_for_parts();
-    let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", description);
-    let docs = Router::from(docs).layer(map_response(allow_docs));
-    api.merge(docs)
+    api.merge(docs_page::routes(description))
         .merge(error_pages::routes())
         .merge(pages::router(&state.storefront, state.store.clone()))
-}
-
-/// The documentation page brings its own scripts, and styles its elements in place.
-async fn allow_docs(mut response: Response) -> Response {
-    const POLICY: HeaderValue = HeaderValue::from_static(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-         img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'",
-    );
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    response
 }

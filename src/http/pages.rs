@@ -18,6 +18,7 @@ use axum::routing::get;
 
 use self::document::Page;
 use self::shared::Pages;
+pub use self::site::Asset;
 use self::site::{SITE, Site, send_document};
 use super::edge::problem::Problem;
 use super::storefront::{CardForm, Storefront};

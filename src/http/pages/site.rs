@@ -132,6 +132,21 @@ impl Asset {
         Self { plain, tag, effort, brotli: OnceCell::new(), gzip: OnceCell::new() }
     }
 
+    /// A text that was made while somebody waited, and is kept for all who ask.
+    pub fn made_once(plain: Bytes) -> Self {
+        let tag = short(Sha256::new_with_prefix(&plain));
+        Self::new(plain, tag, Effort::EachTime)
+    }
+
+    /// Answers with the text, about which browsers ask again each time.
+    pub async fn answer_briefly_cached(
+        &self,
+        headers: &HeaderMap,
+        media_type: HeaderValue,
+    ) -> Response {
+        self.answer(headers, media_type, ASK_AGAIN).await
+    }
+
     async fn answer(
         &self,
         headers: &HeaderMap,
