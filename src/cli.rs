@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::actors::operators::Role;
 use crate::auth::OldKey;
 use crate::config::Overrides;
 
@@ -47,6 +48,15 @@ pub enum Command {
     UnsettledCharges,
     /// Print config.toml with every setting at its default.
     Config,
+    /// Make an account an operator's, or no longer.
+    SetRole {
+        /// The account's address.
+        email: String,
+        /// What becomes of it.
+        role: Role,
+    },
+    /// List the operators.
+    Operators,
     /// Sign sessions with a new key from now on.
     RotateKey {
         /// What becomes of the sessions that the old one signed.
@@ -89,6 +99,13 @@ impl Invocation {
             Some(Verb::Charges { verb: Some(ChargeVerb::Settle { charge, finding }), .. }) => {
                 Command::SettleCharge { charge, finding }
             }
+            Some(Verb::Operator { verb: OperatorVerb::Grant { email } }) => {
+                Command::SetRole { email, role: Role::Operator }
+            }
+            Some(Verb::Operator { verb: OperatorVerb::Revoke { email } }) => {
+                Command::SetRole { email, role: Role::None }
+            }
+            Some(Verb::Operator { verb: OperatorVerb::List }) => Command::Operators,
             Some(Verb::Restore { file }) => Command::Restore { file },
             Some(Verb::Config) => Command::Config,
             Some(Verb::RotateKey { end_sessions }) => {
@@ -179,8 +196,29 @@ enum Verb {
         #[command(subcommand)]
         verb: Option<ChargeVerb>,
     },
+    /// Say who looks after the market, in the running server or else in the data file
+    Operator {
+        #[command(subcommand)]
+        verb: OperatorVerb,
+    },
     /// Print config.toml, with every setting commented out at its default
     Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum OperatorVerb {
+    /// Make an account an operator's, from its next request on
+    Grant {
+        /// The account's address
+        email: String,
+    },
+    /// Make it nobody's but its owner's again
+    Revoke {
+        /// The account's address
+        email: String,
+    },
+    /// List the operators
+    List,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,7 @@
 //! The commands besides `serve`: looking after the data file, the settings and the charges.
 
+mod operators;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +16,7 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+pub use self::operators::{operators, set_role};
 use crate::auth::{OldKey, rotate_keys};
 use crate::cli::SettledAs;
 use crate::config::Settings;

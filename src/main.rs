@@ -54,6 +54,10 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::SettleCharge { charge, finding } => {
             runtime()?.block_on(commands::settle_charge(&settings, &charge, finding))
         }
+        Command::SetRole { email, role } => {
+            runtime()?.block_on(commands::set_role(&settings, &email, role))
+        }
+        Command::Operators => runtime()?.block_on(commands::operators(&settings)),
         Command::Restore { file } => commands::restore(&settings, &file),
         Command::Config => commands::print_config(),
     }

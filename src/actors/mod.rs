@@ -30,6 +30,7 @@ mod told;
 
 pub use error::MarketError;
 pub use idempotency::{IdempotencyKey, KeyFor};
+pub use marketplace::operators;
 pub use marketplace::payments::PendingCharge;
 pub use marketplace::{MarketStats, Marketplace, StartError};
 pub use settings::MarketSettings;

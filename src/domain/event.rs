@@ -30,6 +30,10 @@ pub enum Event {
     UserCreated(UserEvent),
     /// An account has another address or password.
     UserUpdated(UserEvent),
+    /// An account became an operator's.
+    RoleGranted(UserEvent),
+    /// An account is an operator's no more.
+    RoleRevoked(UserEvent),
     /// A ticket was listed.
     TicketCreated(Ticket),
     /// A ticket was edited, locked, released or sold.
@@ -75,6 +79,8 @@ impl Event {
         match self {
             Self::UserCreated(_) => "UserCreated",
             Self::UserUpdated(_) => "UserUpdated",
+            Self::RoleGranted(_) => "RoleGranted",
+            Self::RoleRevoked(_) => "RoleRevoked",
             Self::TicketCreated(_) => "TicketCreated",
             Self::TicketUpdated(_) => "TicketUpdated",
             Self::TicketDeleted(_) => "TicketDeleted",
@@ -98,7 +104,10 @@ impl Event {
             Self::TicketCreated(_) | Self::TicketUpdated(_) | Self::TicketDeleted(_) => {
                 Audience::Public
             }
-            Self::UserCreated(user) | Self::UserUpdated(user) => Audience::User(user.id),
+            Self::UserCreated(user)
+            | Self::UserUpdated(user)
+            | Self::RoleGranted(user)
+            | Self::RoleRevoked(user) => Audience::User(user.id),
             Self::OrderCreated(view)
             | Self::OrderAwaitingPayment(view)
             | Self::OrderCompleted(view)

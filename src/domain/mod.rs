@@ -18,6 +18,7 @@ pub mod fees;
 pub mod ids;
 pub mod mail;
 pub mod money;
+pub mod operator;
 pub mod order;
 pub mod place;
 pub mod purchase;
@@ -48,6 +49,7 @@ pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, UserId, VenueId};
 pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};
+pub use operator::{Operator, Operators};
 pub use order::{CancelReason, Order, OrderState, OrderStatus, OrderView};
 pub use place::{Country, UnknownCountry, UnknownZone, ZoneName};
 pub use purchase::{

@@ -45,6 +45,8 @@ macro_rules! kinds {
             Cursor: crate::domain::Cursor, crate::domain::Follower, crate::domain::NoList;
             /// Messages to people.
             Mail: crate::domain::Mail, crate::domain::MailId, crate::domain::Mails;
+            /// Those who look after the market.
+            Operator: crate::domain::Operator, crate::domain::UserId, crate::domain::Operators;
             /// For tests of the stores: it has all that a resource may have.
             #[cfg(test)]
             Sample: crate::domain::sample::Sample, crate::domain::sample::SampleId,

@@ -11,6 +11,8 @@ pub struct User {
     pub email: Email,
     /// The password's argon2id hash as a PHC string. Never shown, never logged.
     pub password_hash: String,
+    /// Whether it is an operator's, who looks after the market.
+    pub is_operator: bool,
     /// Rises by one with every change.
     pub version: Version,
     /// When the account was made.
@@ -20,7 +22,8 @@ pub struct User {
 impl User {
     /// A new account.
     pub fn new(id: UserId, email: Email, password_hash: String, now: Timestamp) -> Self {
-        Self { id, email, password_hash, version: Version::FIRST, created_at: now }
+        let (is_operator, version) = (false, Version::FIRST);
+        Self { id, email, password_hash, is_operator, version, created_at: now }
     }
 
     /// The account with another address, another password, or both.
@@ -34,16 +37,22 @@ impl User {
         }
     }
 
+    /// The account as an operator's, or as nobody's but its owner's; `None` if it is that already.
+    pub fn with_operator(&self, is_operator: bool) -> Option<Self> {
+        let after = Self { is_operator, version: self.version.next(), ..self.clone() };
+        (self.is_operator != is_operator).then_some(after)
+    }
+
     /// What others may know of the account.
     pub fn view(&self) -> UserView {
-        UserView { id: self.id, email: self.email.clone() }
+        UserView { id: self.id, email: self.email.clone(), is_operator: self.is_operator }
     }
 }
 
 impl User {
     /// What the log tells of the account.
     pub fn told(&self) -> UserEvent {
-        UserEvent { id: self.id, version: self.version }
+        UserEvent { id: self.id, is_operator: self.is_operator, version: self.version }
     }
 }
 
@@ -53,6 +62,8 @@ impl User {
 pub struct UserEvent {
     /// The account.
     pub id: UserId,
+    /// Whether it is an operator's now.
+    pub is_operator: bool,
     /// The version it has now.
     pub version: Version,
 }
@@ -70,4 +81,6 @@ pub struct UserView {
     pub id: UserId,
     /// The address as it was entered.
     pub email: Email,
+    /// Whether it is an operator's.
+    pub is_operator: bool,
 }

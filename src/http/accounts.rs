@@ -23,7 +23,7 @@ use super::edge::problem::{FieldError, Problem};
 use super::edge::request_id::CurrentRequest;
 use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
-use crate::actors::MarketError;
+use crate::actors::{MarketError, operators};
 use crate::auth::{Device, IssuedToken, NewPassword, Standing};
 use crate::domain::{ClientName, Email, InvalidEmail, SessionId, User, UserView};
 
@@ -122,16 +122,9 @@ async fn sign_up(
     signed_in(&state, StatusCode::CREATED, user.view(), session, &device)
 }
 
-/// The account with that address. One that was made when addresses were compared to the letter may be
-/// known by its spelling, and whoever enters that spelling means this one.
 async fn account_of(state: &ApiState, email: &Email) -> Result<Option<User>, Problem> {
-    if let Some(spelled) = email.key_as_spelled() {
-        let user = state.store.user_by_email(&spelled).await?;
-        if user.is_some() {
-            return Ok(user);
-        }
-    }
-    Ok(state.store.user_by_email(&email.key()).await?)
+    let found = operators::account_of(&*state.store, email).await;
+    found.map_err(|error| problem(error, state.market.now()))
 }
 
 impl FieldValue for Email {

@@ -24,8 +24,10 @@ use super::edge::metrics::{Metrics, Readings};
 use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
 use super::views::RefundStatusJson;
+use crate::actors::MarketError;
+use crate::actors::operators::{self, Role};
 use crate::auth::load_keys;
-use crate::domain::{ChargeId, Finding};
+use crate::domain::{ChargeId, Email, Finding, Operator, User};
 use crate::store::BackupError;
 
 const TEXT: HeaderValue =
@@ -49,6 +51,7 @@ pub fn router(api: ApiState, metrics: Metrics, hosts: Vec<String>) -> Router {
         .route("/admin/charges", get(unsettled_charges))
         .route("/admin/keys/reload", post(reload_keys))
         .route("/admin/charges/settle", post(settle_charge))
+        .route("/admin/operators", get(list_operators).post(set_role))
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(from_fn(tell_of_commands))
@@ -201,6 +204,50 @@ async fn settle_charge(
     Ok(Json(json!({ "id": after.id.to_string(), "phase": after.phase.name() })).into_response())
 }
 
+/// Whose account, and whether it is to be an operator's.
+#[derive(Deserialize)]
+struct RoleChange {
+    #[serde(default)]
+    email: Field<String>,
+    #[serde(default, rename = "isOperator")]
+    is_operator: Field<bool>,
+}
+
+/// Makes an account an operator's, or no longer.
+async fn set_role(
+    State(admin): State<Admin>,
+    JsonBody(body): JsonBody<RoleChange>,
+) -> Result<Response, Problem> {
+    let email = body.email.required().ok().and_then(|email| Email::parse(&email).ok());
+    let email = email.ok_or_else(|| FieldError::on("email", "email must be an address"))?;
+    let is_operator = body.is_operator.required();
+    let is_operator = is_operator
+        .map_err(|_| FieldError::on("isOperator", "isOperator must be true or false"))?;
+    let role = if is_operator { Role::Operator } else { Role::None };
+    match admin.api.market.set_role(&email, role).await {
+        Ok(changed) => Ok(Json(json!({ "changed": changed })).into_response()),
+        Err(MarketError::NotFound) => {
+            Err(Problem::new(Code::NotFound, "There is no account with that address."))
+        }
+        Err(error) => Err(problem(error, admin.api.market.now())),
+    }
+}
+
+/// Every operator.
+async fn list_operators(State(admin): State<Admin>) -> Result<Response, Problem> {
+    let all = operators::operators(&*admin.api.store).await;
+    let all = all.map_err(|error| problem(error, admin.api.market.now()))?;
+    let shown = |(operator, user): &(Operator, User)| {
+        json!({
+            "id": user.id.to_string(),
+            "email": user.email.as_str(),
+            "since": operator.since.to_string(),
+        })
+    };
+    let shown: Vec<serde_json::Value> = all.iter().map(shown).collect();
+    Ok(Json(json!({ "operators": shown })).into_response())
+}
+
 /// Where to.
 #[derive(Deserialize)]
 struct Backup {
@@ -217,7 +264,7 @@ async fn back_up(
     let path =
         path.ok_or_else(|| FieldError::on("file", "file must be the absolute path of a new file"))?;
     let Ok(_turn) = admin.backups.try_acquire() else {
-        return Err(problem(crate::actors::MarketError::Overloaded, admin.api.market.now()));
+        return Err(problem(MarketError::Overloaded, admin.api.market.now()));
     };
     match admin.api.store.backup(&path).await {
         Ok(()) => {

@@ -43,6 +43,41 @@ impl From<UserView> for UserJson {
     }
 }
 
+/// The account of whoever is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Account)]
+pub struct AccountJson {
+    /// Names the account.
+    #[schema(example = "user_01kaj2b3v4e5r6t7y8z9w0x1q2")]
+    pub id: String,
+    /// The address as it was entered.
+    #[schema(example = "ana@example.com")]
+    pub email: String,
+    /// What it may do beside buying and selling.
+    pub roles: &'static [RoleJson],
+}
+
+impl From<UserView> for AccountJson {
+    fn from(user: UserView) -> Self {
+        let roles = roles(user.is_operator);
+        Self { id: user.id.to_string(), email: user.email.as_str().to_owned(), roles }
+    }
+}
+
+/// What an account may do beside buying and selling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Role)]
+pub enum RoleJson {
+    /// Look after the market.
+    Operator,
+}
+
+/// The roles of an account.
+pub fn roles(is_operator: bool) -> &'static [RoleJson] {
+    if is_operator { &[RoleJson::Operator] } else { &[] }
+}
+
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -50,7 +85,7 @@ impl From<UserView> for UserJson {
 pub struct CurrentUserJson {
     /// The signed-in account; null if nobody is signed in.
     #[schema(required)]
-    pub current_user: Option<UserJson>,
+    pub current_user: Option<AccountJson>,
 }
 
 /// An amount in major units, written as a JSON number with no more digits than it needs.

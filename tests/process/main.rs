@@ -16,5 +16,6 @@ mod commands;
 mod crashes;
 mod holds;
 mod lifecycle;
+mod operators;
 mod shoppers;
 mod sockets;

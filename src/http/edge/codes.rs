@@ -47,6 +47,7 @@ codes! {
     PaymentFailed "payment_failed" PAYMENT_REQUIRED "The card was declined; `declineCode` says why."
     Forbidden "forbidden" FORBIDDEN "The signed-in user may not do this."
     NotOwner "not_owner" FORBIDDEN "Only the user who listed the ticket may change it."
+    NotOperator "not_operator" FORBIDDEN "Only operators may do this."
     OwnTicket "own_ticket" FORBIDDEN "A seller cannot buy a ticket of their own."
     WrongPassword "wrong_password" FORBIDDEN "The current password is not right."
     CrossOrigin "cross_origin" FORBIDDEN "A browser sent this request, with the session cookie, from a page of another origin."

@@ -4,8 +4,8 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, LoggedEvent, Timestamp, UserId};
-use crate::http::views::{ChargeJson, OrderJson, Text, TicketJson};
+use crate::domain::{Event, LoggedEvent, Timestamp, UserEvent, UserId};
+use crate::http::views::{ChargeJson, OrderJson, RoleJson, Text, TicketJson, roles};
 
 /// How long a client should wait before it comes back, at the least, in milliseconds.
 const RETRY_MILLIS: usize = 1000;
@@ -46,17 +46,27 @@ struct UserEventJson {
     /// The account.
     #[schema(value_type = String)]
     id: Text<UserId>,
+    /// What it may do beside buying and selling.
+    roles: &'static [RoleJson],
     /// Rises by one with every change.
     #[schema(minimum = 0)]
     version: u64,
 }
 
+impl From<&UserEvent> for UserEventJson {
+    fn from(user: &UserEvent) -> Self {
+        let roles = roles(user.is_operator);
+        Self { id: Text(user.id), roles, version: user.version.number() }
+    }
+}
+
 impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
     fn from(logged: &'e LoggedEvent) -> Self {
         let data = match &logged.event {
-            Event::UserCreated(user) | Event::UserUpdated(user) => {
-                EventData::User(UserEventJson { id: Text(user.id), version: user.version.number() })
-            }
+            Event::UserCreated(user)
+            | Event::UserUpdated(user)
+            | Event::RoleGranted(user)
+            | Event::RoleRevoked(user) => EventData::User(user.into()),
             Event::TicketCreated(ticket)
             | Event::TicketUpdated(ticket)
             | Event::TicketDeleted(ticket) => EventData::Ticket(ticket.into()),

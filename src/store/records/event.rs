@@ -58,6 +58,10 @@ enum StoredEvent<'a> {
     ChargeDisputed(#[b(0)] StoredChargeView<'a>),
     #[n(15)]
     ChargeUpdated(#[b(0)] StoredChargeView<'a>),
+    #[n(40)]
+    RoleGranted(#[n(0)] StoredUserEvent),
+    #[n(41)]
+    RoleRevoked(#[n(0)] StoredUserEvent),
 }
 
 /// What the log tells of an account: nothing that names a person, for it is kept for ever.
@@ -67,18 +71,25 @@ struct StoredUserEvent {
     id: Id,
     #[n(1)]
     version: u64,
+    /// Missing if it is not.
+    #[n(2)]
+    is_operator: Option<bool>,
 }
 
 impl From<&UserEvent> for StoredUserEvent {
     fn from(user: &UserEvent) -> Self {
-        Self { id: Id(user.id.as_u128()), version: user.version.number() }
+        let is_operator = user.is_operator.then_some(true);
+        Self { id: Id(user.id.as_u128()), version: user.version.number(), is_operator }
     }
 }
 
 impl From<StoredUserEvent> for UserEvent {
     fn from(stored: StoredUserEvent) -> Self {
-        let (id, version) = (stored.id.0, stored.version);
-        Self { id: UserId::from_u128(id), version: Version::from_number(version) }
+        Self {
+            id: UserId::from_u128(stored.id.0),
+            is_operator: stored.is_operator.unwrap_or_default(),
+            version: Version::from_number(stored.version),
+        }
     }
 }
 
@@ -87,6 +98,8 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
         match event {
             Event::UserCreated(user) => Self::UserCreated(user.into()),
             Event::UserUpdated(user) => Self::UserUpdated(user.into()),
+            Event::RoleGranted(user) => Self::RoleGranted(user.into()),
+            Event::RoleRevoked(user) => Self::RoleRevoked(user.into()),
             Event::TicketCreated(ticket) => Self::TicketCreated(ticket.into()),
             Event::TicketUpdated(ticket) => Self::TicketUpdated(ticket.into()),
             Event::TicketDeleted(ticket) => Self::TicketDeleted(ticket.into()),
@@ -113,6 +126,8 @@ impl TryFrom<StoredEvent<'_>> for Event {
         Ok(match stored {
             Stored::UserCreated(user) => Self::UserCreated(user.into()),
             Stored::UserUpdated(user) => Self::UserUpdated(user.into()),
+            Stored::RoleGranted(user) => Self::RoleGranted(user.into()),
+            Stored::RoleRevoked(user) => Self::RoleRevoked(user.into()),
             Stored::TicketCreated(ticket) => Self::TicketCreated(ticket.try_into()?),
             Stored::TicketUpdated(ticket) => Self::TicketUpdated(ticket.try_into()?),
             Stored::TicketDeleted(ticket) => Self::TicketDeleted(ticket.try_into()?),

@@ -11,9 +11,9 @@ use minicbor::Encoder;
 use crate::domain::{
     Account, CancelReason, Charge, ChargeId, ChargePhase, ClientName, ClientSecret, Commit,
     Currency, Cursor, DisputeStatus, Email, Event, FailureCode, Follower, IntentId, Kept as _,
-    Mail, MailId, Notice, Order, OrderId, OrderState, OrderView, PaymentToken, Refund, RefundId,
-    RefundStatus, Remembered, Session, SessionId, Ticket, TicketId, TicketState, Timestamp, User,
-    UserId, Version, Write,
+    Mail, MailId, Notice, Operator, Order, OrderId, OrderState, OrderView, PaymentToken, Refund,
+    RefundId, RefundStatus, Remembered, Session, SessionId, Ticket, TicketId, TicketState,
+    Timestamp, User, UserId, Version, Write,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -59,6 +59,10 @@ fn hold_bytes(name: &str, written: &[u8]) {
 fn hold<T: Record + PartialEq + Debug>(name: &str, key: impl RowKey, record: &T) {
     hold_bytes(name, &encode(key, record).expect("bytes"));
     assert_eq!(&decode::<T>(key, &golden(name)).expect("a record"), record, "{name}");
+}
+
+fn operator() -> User {
+    user().with_operator(true).expect("no operator's")
 }
 
 fn user() -> User {
@@ -111,6 +115,7 @@ fn remembered(is_final: bool) -> Remembered {
 #[test]
 fn accounts_keep_their_bytes() {
     hold("user", 1_u128, &user());
+    hold("user-operator", 1_u128, &operator());
 }
 
 #[test]
@@ -212,6 +217,8 @@ fn events() -> Vec<Event> {
     vec![
         Event::UserCreated(user().told()),
         Event::UserUpdated(user().told()),
+        Event::RoleGranted(operator().told()),
+        Event::RoleRevoked(user().told()),
         Event::TicketCreated(ticket()),
         Event::TicketUpdated(ticket()),
         Event::TicketDeleted(ticket()),
@@ -335,6 +342,9 @@ fn resources_keep_their_bytes() {
     let cursor = Cursor { version: Version::from_number(3), ..Cursor::after(Follower::Mail, 1000) };
     hold("cursor", b"mail\0".as_slice(), &cursor);
     assert_eq!(registry::key(&Cursor::any_id(Follower::Mail)).id, b"mail\0");
+    let operator = Operator { user: UserId::from_u128(1), since: AT };
+    hold("operator", 1_u128, &operator);
+    assert_eq!(registry::key(&Operator::any_id(operator.user)).id, 1_u128.to_be_bytes());
     let id = MailId { notice: Notice::AddressLeft, about: 1, number: 2 };
     let mail = Mail::due(id, UserId::from_u128(1), AT);
     let key = registry::key(&Mail::any_id(id)).id;

@@ -20,6 +20,9 @@ pub struct StoredUser<'a> {
     version: u64,
     #[n(4)]
     created_at: i64,
+    /// Missing from accounts that are not.
+    #[n(6)]
+    is_operator: Option<bool>,
 }
 
 impl<'a> From<&'a User> for StoredUser<'a> {
@@ -30,6 +33,7 @@ impl<'a> From<&'a User> for StoredUser<'a> {
             password_hash: &user.password_hash,
             version: user.version.number(),
             created_at: millis(user.created_at),
+            is_operator: user.is_operator.then_some(true),
         }
     }
 }
@@ -40,6 +44,7 @@ impl From<StoredUser<'_>> for User {
             id: UserId::from_u128(stored.id.0),
             email: Email::accepted_before(stored.email),
             password_hash: stored.password_hash.to_owned(),
+            is_operator: stored.is_operator.unwrap_or_default(),
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
         }

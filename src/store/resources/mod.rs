@@ -15,6 +15,7 @@
 
 mod cursor;
 mod mail;
+mod operator;
 pub(in crate::store) mod registry;
 #[cfg(test)]
 mod sample;

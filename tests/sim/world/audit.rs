@@ -51,7 +51,10 @@ impl Told {
         let times = |id: UserId| {
             let tells = |event: &Event| {
                 matches!(event,
-                    Event::UserCreated(user) | Event::UserUpdated(user) if user.id == id)
+                    Event::UserCreated(user)
+                    | Event::UserUpdated(user)
+                    | Event::RoleGranted(user)
+                    | Event::RoleRevoked(user) if user.id == id)
             };
             model.log().iter().filter(|logged| tells(&logged.event)).count() as u64
         };

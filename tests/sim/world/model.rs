@@ -144,7 +144,10 @@ impl Model {
     fn apply(&mut self, logged: &LoggedEvent) -> Checked {
         let seq = logged.seq;
         match &logged.event {
-            Event::UserCreated(user) | Event::UserUpdated(user) => self.account(seq, user, logged),
+            Event::UserCreated(user)
+            | Event::UserUpdated(user)
+            | Event::RoleGranted(user)
+            | Event::RoleRevoked(user) => self.account(seq, user, logged),
             Event::TicketCreated(ticket) => {
                 let is_new = !self.tickets.contains_key(&ticket.id);
                 let is_fresh =

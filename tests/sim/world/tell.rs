@@ -74,7 +74,10 @@ pub fn report(report: &IntentReport) -> String {
 /// An event of the log.
 pub fn event(logged: &LoggedEvent) -> String {
     let what = match &logged.event {
-        Event::UserCreated(user) | Event::UserUpdated(user) => account(user),
+        Event::UserCreated(user)
+        | Event::UserUpdated(user)
+        | Event::RoleGranted(user)
+        | Event::RoleRevoked(user) => account(user),
         Event::TicketCreated(ticket)
         | Event::TicketUpdated(ticket)
         | Event::TicketDeleted(ticket) => ticket_line(ticket),

@@ -141,7 +141,10 @@ fn next_row(inspection: &Inspection<'_>, after: u64) -> Result<u64, ReadError> {
 /// Holds an event to the one before of the same resource.
 fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logged: &LoggedEvent) {
     let (kind, id, version, digest) = match &logged.event {
-        Event::UserCreated(user) | Event::UserUpdated(user) => {
+        Event::UserCreated(user)
+        | Event::UserUpdated(user)
+        | Event::RoleGranted(user)
+        | Event::RoleRevoked(user) => {
             (Kind::User, user.id.as_u128(), Some(user.version.number()), ACCOUNT)
         }
         Event::TicketCreated(ticket) | Event::TicketUpdated(ticket) => {

@@ -81,6 +81,7 @@ impl User {
             id: domain::UserId::from_u128(self.id),
             email: Email::accepted_before(&self.email),
             password_hash: self.password_hash,
+            is_operator: false,
             version: Version::from_number(self.version),
             created_at: domain::Timestamp::from_millis(self.created_at),
         }
@@ -457,7 +458,8 @@ impl Event {
         use domain::Event as To;
         let told = |user: UserView, is_new| {
             let version = version(&user, is_new);
-            domain::UserEvent { id: domain::UserId::from_u128(user.id), version }
+            let id = domain::UserId::from_u128(user.id);
+            domain::UserEvent { id, is_operator: false, version }
         };
         Ok(match self {
             Self::UserCreated(user) => To::UserCreated(told(user, true)),
