@@ -85,13 +85,16 @@ impl Connections {
         let shares = network.shares(self.max_per_network.unwrap_or(usize::MAX));
         for (holder, max) in shares {
             let held = open.per_network.get(&holder).copied().unwrap_or_default();
-            if held >= max && !open.ask_longest_idle(Some(holder), self.now()) {
+            if held < max {
+                continue;
+            }
+            // One that has to leave and was given a request just then stays for its answer, so there
+            // may be one too many. That is no way to have more and more of them.
+            if !open.ask_longest_idle(Some(holder), self.now()) || held > max {
                 return None;
             }
         }
-        for holder in network.holders() {
-            *open.per_network.entry(holder).or_default() += 1;
-        }
+        open.count_one_of(network);
         let id = open.next_id;
         open.next_id += 1;
         let first_bytes_by = self.began.elapsed() + FIRST_BYTES_WITHIN;
@@ -160,6 +163,12 @@ impl Open {
         true
     }
 
+    fn count_one_of(&mut self, network: Network) {
+        for holder in network.holders() {
+            *self.per_network.entry(holder).or_default() += 1;
+        }
+    }
+
     fn forget_one_of(&mut self, network: Network) {
         for holder in network.holders() {
             if let Some(held) = self.per_network.get_mut(&holder) {
@@ -176,6 +185,15 @@ impl Place {
     /// Returns once this connection should make room for another.
     pub async fn must_leave(&self) {
         self.standing.told.notified().await;
+    }
+
+    /// It has to leave and was given a request just before, so it stays until that is answered: it
+    /// counts again, and may be asked again.
+    pub fn stays(&self) {
+        let mut open = self.connections.lock();
+        if self.standing.must_leave.swap(false, Ordering::Relaxed) {
+            open.count_one_of(self.standing.network);
+        }
     }
 
     /// Whether a request is being answered.
@@ -349,6 +367,32 @@ mod tests {
         assert!(connections.admit(network(1)).is_none(), "the fourth has just come");
         drop((third, fourth));
         assert!(connections.admit(network(1)).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_given_a_request_when_they_have_to_leave_counts_until_it_is_answered() {
+        let connections = Connections::new(100, Some(2));
+        let mut places: Vec<_> = (0..2).map(|_| connections.admit(network(1)).unwrap()).collect();
+        let mut requests = Vec::new();
+        let mut turned_away = 0;
+        for _ in 0..50 {
+            advance(FIRST_BYTES_WITHIN).await;
+            match connections.admit(network(1)) {
+                Some(place) => places.push(place),
+                None => turned_away += 1,
+            }
+            // All who have to leave have a request at hand.
+            for place in &places {
+                if is_asked_to_leave(place).await {
+                    requests.push(place.traffic().begin());
+                    place.stays();
+                }
+            }
+        }
+        assert_eq!((places.len(), turned_away), (3, 49), "one too many and no more");
+        assert!(connections.admit(network(2)).is_some());
+        drop((requests, places));
+        assert!(connections.lock().per_network.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -247,12 +247,19 @@ async fn leave(
     mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
     place: &Place,
 ) -> hyper::Result<()> {
-    // One look sees such a request and says goodbye otherwise. Lingering after that would keep the
-    // one waiting that it makes room for.
-    match connection.as_mut().now_or_never() {
-        Some(outcome) => outcome,
-        None if place.is_busy() => connection.await,
-        None => Ok(()),
+    loop {
+        // One look sees such a request and says goodbye otherwise. Lingering after that would keep
+        // the one waiting that it makes room for.
+        match connection.as_mut().now_or_never() {
+            Some(outcome) => return outcome,
+            None if !place.is_busy() => return Ok(()),
+            None => place.stays(),
+        }
+        tokio::select! {
+            biased;
+            outcome = connection.as_mut() => return outcome,
+            () = place.must_leave() => {}
+        }
     }
 }
 
