@@ -18,7 +18,7 @@ use std::time::Duration;
 use keys::{number, path, seconds};
 use layers::Reader;
 
-pub use auth::{AuthSettings, LimitSettings};
+pub use auth::{AuthSettings, LimitSettings, OperatorSettings};
 pub use http::HttpSettings;
 pub use layers::{Overrides, Problem, SettingsError, Source};
 pub use payments::{PaymentSettings, Provider, StripeSettings};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// How much one user may do.
     pub limits: LimitSettings,
+    /// Those who look after the market.
+    pub operators: OperatorSettings,
     /// How long and how much buyers may hold.
     pub orders: OrderSettings,
     /// The memory that live actors may take.
@@ -138,6 +140,7 @@ impl Settings {
             store: StoreSettings::read(from),
             auth: AuthSettings::read(from),
             limits: LimitSettings::read(from),
+            operators: OperatorSettings::read(from),
             orders: OrderSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),

@@ -302,8 +302,12 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
 
 fn session_rules(settings: &Settings) -> SessionRules {
     let most = usize::try_from(settings.limits.sessions).unwrap_or(usize::MAX);
-    let (lasts, idle) = (settings.auth.session, settings.auth.idle);
-    SessionRules { lasts, idle, most: settings.auth.throttle.then_some(most) }
+    SessionRules {
+        lasts: settings.auth.session,
+        of_operator_lasts: settings.operators.session,
+        idle: settings.auth.idle,
+        most: settings.auth.throttle.then_some(most),
+    }
 }
 
 fn serve_limits(settings: &Settings) -> ServeLimits {

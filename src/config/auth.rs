@@ -1,4 +1,4 @@
-//! The sections `[auth]` and `[limits]`.
+//! The sections `[auth]`, `[limits]` and `[operators]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +49,13 @@ pub struct LimitSettings {
     pub sessions: u32,
 }
 
+/// Those who look after the market.
+#[derive(Debug, Clone)]
+pub struct OperatorSettings {
+    /// How long a session of one lasts at most.
+    pub session: Duration,
+}
+
 impl AuthSettings {
     pub(super) fn read(from: &mut Reader) -> Self {
         let rates = 1..=1_000_000;
@@ -93,5 +100,11 @@ impl LimitSettings {
             keys_per_day: limit("limits.keys_per_day", 5000),
             sessions: limit("limits.sessions", 50),
         }
+    }
+}
+
+impl OperatorSettings {
+    pub(super) fn read(from: &mut Reader) -> Self {
+        Self { session: hours(from, "operators.session_hours", 12, 1..=8760) }
     }
 }

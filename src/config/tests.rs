@@ -230,6 +230,7 @@ fn bad_values_are_refused_and_the_key_is_named() {
         ("[auth]\nsession_hours = 0", "auth.session_hours"),
         ("[auth]\nidle_hours = -1", "auth.idle_hours"),
         ("[limits]\nsessions = 0", "limits.sessions"),
+        ("[operators]\nsession_hours = 0", "operators.session_hours"),
         ("[auth]\nhash_threads = 0", "auth.hash_threads"),
         ("[orders]\nhold_seconds = 0", "orders.hold_seconds"),
         ("[orders]\nmax_open_per_user = 0", "orders.max_open_per_user"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ClientName, SessionId, Timestamp, UserId};
+use super::{ClientName, SessionId, Timestamp, User, UserId};
 
 /// How long sessions lasted unless it was set otherwise when only their end was stored.
 const LASTED: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -42,6 +42,8 @@ impl Session {
 pub struct SessionRules {
     /// How long one lasts at most.
     pub lasts: Duration,
+    /// How long one of an operator lasts at most that begins while the account is one's.
+    pub of_operator_lasts: Duration,
     /// How long one lasts unused; `None` if that makes no difference.
     pub idle: Option<Duration>,
     /// How many one user may have; `None` for any number.
@@ -50,7 +52,8 @@ pub struct SessionRules {
 
 impl Default for SessionRules {
     fn default() -> Self {
-        Self { lasts: Duration::from_secs(168 * 3600), idle: None, most: Some(50) }
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        Self { lasts: hours(168), of_operator_lasts: hours(12), idle: None, most: Some(50) }
     }
 }
 
@@ -58,12 +61,14 @@ impl SessionRules {
     /// A session that begins now.
     pub fn begin(
         &self,
-        user: UserId,
+        user: &User,
         id: SessionId,
         client: Option<ClientName>,
         now: Timestamp,
     ) -> Session {
-        let expires_at = now.plus(self.lasts);
+        let of_operator = if user.is_operator { self.of_operator_lasts } else { self.lasts };
+        let expires_at = now.plus(self.lasts.min(of_operator));
+        let user = user.id;
         Session { user, id, client, created_at: now, last_seen_at: now, expires_at }
     }
 
@@ -94,13 +99,29 @@ impl SessionRules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Email;
 
     const START: Timestamp = Timestamp::from_millis(1_795_319_640_768);
-    const ANA: UserId = UserId::from_u128(1);
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn session(rules: SessionRules, id: u128, at: Timestamp) -> Session {
-        rules.begin(ANA, SessionId::from_u128(id), None, at)
+        rules.begin(&ana(), SessionId::from_u128(id), None, at)
+    }
+
+    fn ana() -> User {
+        let email = Email::parse("ana@example.com").expect("an address");
+        User::new(UserId::from_u128(1), email, String::new(), START)
+    }
+
+    #[test]
+    fn a_session_of_an_operator_lasts_a_shorter_time() {
+        let rules = SessionRules::default();
+        let operator = ana().with_operator(true).expect("no operator's yet");
+        let begin =
+            |rules: SessionRules| rules.begin(&operator, SessionId::from_u128(1), None, START);
+        assert_eq!(begin(rules).expires_at, START.plus(12 * HOUR));
+        let short = SessionRules { lasts: HOUR, ..rules };
+        assert_eq!(begin(short).expires_at, START.plus(HOUR), "and never longer than others'");
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl World {
         let at = self.now();
         let id = SessionId::from_u128(self.id().rotate_left(29));
         let rules = SessionRules { lasts, ..SessionRules::default() };
-        let session = rules.begin(user, id, ClientName::of_user_agent("curl/8.11.0"), at);
+        let user = read(self.store.user(user).await).expect("an account");
+        let session = rules.begin(&user, id, ClientName::of_user_agent("curl/8.11.0"), at);
         self.commit(Commit::at(at).write(Write::OpenSession(session.clone()))).await;
         session
     }

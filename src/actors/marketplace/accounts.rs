@@ -27,7 +27,7 @@ impl Marketplace {
         let now = self.now();
         let user =
             User::new(UserId::from_u128(self.parts.context.ids.mint()), email, password_hash, now);
-        let session = self.new_session(user.id, client);
+        let session = self.new_session(&user, client);
         let id = session.id;
         let commit = Commit::at(now)
             .write(Write::User(user.clone()))
@@ -37,7 +37,7 @@ impl Marketplace {
         Ok((user, id))
     }
 
-    fn new_session(&self, user: UserId, client: Option<ClientName>) -> Session {
+    fn new_session(&self, user: &User, client: Option<ClientName>) -> Session {
         let id = SessionId::from_u128(self.parts.context.ids.mint());
         self.settings().sessions.begin(user, id, client, self.now())
     }
@@ -54,7 +54,7 @@ impl Marketplace {
         verified: &User,
         client: Option<ClientName>,
     ) -> Result<SessionId, MarketError> {
-        let session = self.new_session(verified.id, client);
+        let session = self.new_session(verified, client);
         let open = |user: &User| {
             let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
             let commit = Commit::at(self.now()).write(Write::OpenSession(session.clone()));
