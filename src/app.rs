@@ -107,7 +107,7 @@ impl App {
         )
         .await?;
         let readiness = Readiness::default();
-        let feed = Feed::start(&store, settings.listeners);
+        let feed = Feed::start(&store, settings.listeners, settings.market.terms);
         let storefront = Storefront {
             card_form: settings.card_form,
             hold: market.settings().hold,

@@ -87,6 +87,12 @@ bugs! {
     UnkeptAnswer "unkept-answer"
     /// Rows are read without a look at their checksums.
     UncheckedSum "unchecked-sum"
+    /// An order gets seats that another one has.
+    SeatGivenTwice "seat-given-twice"
+    /// A purchase may leave a single seat.
+    SplitOffByOne "split-off-by-one"
+    /// A fee is rounded down.
+    FeeRoundedDown "fee-rounded-down"
     /// A migration drops a field.
     DroppedField "dropped-field"
 }

@@ -39,6 +39,8 @@ pub struct Settings {
     pub operators: OperatorSettings,
     /// How long and how much buyers may hold.
     pub orders: OrderSettings,
+    /// What the market takes of each seat.
+    pub fees: FeeSettings,
     /// The memory that live actors may take.
     pub actors: ActorSettings,
     /// How money is taken.
@@ -68,6 +70,21 @@ pub struct OrderSettings {
     pub max_open_per_user: u32,
     /// How many holds of one ticket a user may end without a purchase before they wait for it.
     pub relock_free: u32,
+    /// How many seats one buyer may have.
+    pub max_seats_per_show: u32,
+}
+
+/// What the market takes of each seat.
+#[derive(Debug, Clone)]
+pub struct FeeSettings {
+    /// The share of the price that the buyer pays on top, in hundredths of a percent.
+    pub buyer_basis_points: u32,
+    /// What the buyer pays on top of that, in major units.
+    pub buyer_fixed: String,
+    /// The share of the price that is kept from the seller, in hundredths of a percent.
+    pub seller_basis_points: u32,
+    /// What is kept from the seller on top of that, in major units.
+    pub seller_fixed: String,
 }
 
 /// The memory that live actors may take.
@@ -142,6 +159,7 @@ impl Settings {
             limits: LimitSettings::read(from),
             operators: OperatorSettings::read(from),
             orders: OrderSettings::read(from),
+            fees: FeeSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),
             log: LogSettings::read(from),
@@ -201,8 +219,27 @@ impl OrderSettings {
             hold: seconds(from, "orders.hold_seconds", 900, 1..=31_536_000),
             max_open_per_user: number(from, "orders.max_open_per_user", 10, 1..=1_000_000_000),
             relock_free: number(from, "orders.relock_free", 2, 0..=1_000_000_000),
+            max_seats_per_show: number(from, "orders.max_seats_per_show", 12, 1..=1_000_000_000),
         }
     }
+}
+
+impl FeeSettings {
+    fn read(from: &mut Reader) -> Self {
+        Self {
+            buyer_basis_points: number(from, "fees.buyer_basis_points", 0, 0..=10_000),
+            buyer_fixed: amount(from, "fees.buyer_fixed"),
+            seller_basis_points: number(from, "fees.seller_basis_points", 0, 0..=10_000),
+            seller_fixed: amount(from, "fees.seller_fixed"),
+        }
+    }
+}
+
+/// An amount in major units, of whatever currency prices have.
+fn amount(from: &mut Reader, key: &'static str) -> String {
+    let expected =
+        "an amount in major units with no more decimals than the currency has, such as 0.99";
+    from.read(key, "0".to_owned(), expected, values::amount)
 }
 
 impl ActorSettings {

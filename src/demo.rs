@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::banner;
 use crate::config::LogFormat;
-use crate::domain::{Email, Price, Title, UserId};
+use crate::domain::{Email, Listing, Price, Title, UserId};
 use crate::http::ApiState;
 
 /// Two people who sell to each other.
@@ -52,7 +52,10 @@ pub async fn fill(state: &ApiState, format: LogFormat) -> anyhow::Result<()> {
         let Some(seller) = sellers.get(seller) else { continue };
         let minor = hundredths * state.currency.minor_per_major() / 100;
         let price = Price::from_minor(minor, state.currency)?;
-        state.market.list_ticket(*seller, Title::parse(title)?, price, None).await?;
+        state
+            .market
+            .list_ticket(*seller, Title::parse(title)?, price, Listing::default(), None)
+            .await?;
     }
     Ok(())
 }

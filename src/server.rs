@@ -19,7 +19,7 @@ use crate::auth::{
 use crate::banner::Banner;
 use crate::config::{Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
-use crate::domain::SessionRules;
+use crate::domain::{FeeRate, FeeRates, Price, PriceError, SessionRules, Terms};
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
@@ -239,6 +239,24 @@ fn password_settings(settings: &Settings) -> PasswordSettings {
     }
 }
 
+/// What the market adds to what sellers ask.
+fn terms(settings: &Settings) -> anyhow::Result<Terms> {
+    let (fees, currency) = (&settings.fees, settings.payments.currency.parse()?);
+    let rate = |basis_points, key: &str, fixed: &str| {
+        let fixed_minor = match Price::parse(fixed, currency) {
+            Ok(price) => price.minor(),
+            Err(PriceError::NotPositive) => 0,
+            Err(error) => anyhow::bail!("{key} is no amount of {currency}: {fixed}: {error}"),
+        };
+        Ok(FeeRate { basis_points, fixed_minor })
+    };
+    let fees = FeeRates {
+        buyer: rate(fees.buyer_basis_points, "fees.buyer_fixed", &fees.buyer_fixed)?,
+        seller: rate(fees.seller_basis_points, "fees.seller_fixed", &fees.seller_fixed)?,
+    };
+    Ok(Terms { fees, most_seats: settings.orders.max_seats_per_show })
+}
+
 fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
     let auth = &settings.auth;
     Ok(AppSettings {
@@ -247,6 +265,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             max_open_per_user: settings.orders.max_open_per_user,
             relock_free: settings.orders.relock_free,
             sessions: session_rules(settings),
+            terms: terms(settings)?,
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
             request_timeout: settings.http.request_timeout,

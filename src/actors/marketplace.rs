@@ -7,7 +7,7 @@ mod accounts;
 pub mod operators;
 mod orders;
 pub mod payments;
-mod tickets;
+pub mod tickets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

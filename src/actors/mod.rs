@@ -32,6 +32,7 @@ pub use error::MarketError;
 pub use idempotency::{IdempotencyKey, KeyFor};
 pub use marketplace::operators;
 pub use marketplace::payments::PendingCharge;
+pub use marketplace::tickets::TicketChanges;
 pub use marketplace::{MarketStats, Marketplace, StartError};
 pub use settings::MarketSettings;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::directory::DirectoryLimits;
-use crate::domain::SessionRules;
+use crate::domain::{SessionRules, Terms};
 
 /// How the marketplace behaves.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct MarketSettings {
     pub relock_free: u32,
     /// How long sessions last, and how many a user may have.
     pub sessions: SessionRules,
+    /// What the market adds to what sellers ask, and how much one buyer may have.
+    pub terms: Terms,
     /// How many charges one order may try.
     pub max_attempts: u32,
     /// How long a buyer waits for the gateway before being told that it goes on.
@@ -40,6 +42,7 @@ impl Default for MarketSettings {
             max_open_per_user: 10,
             relock_free: 2,
             sessions: SessionRules::default(),
+            terms: Terms::default(),
             max_attempts: 1,
             answer_within: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

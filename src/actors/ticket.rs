@@ -11,8 +11,8 @@ use super::settings::MarketSettings;
 use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Commit, Event, Order, OrderId, OrderView, Precondition, Price, Purchase, Ticket, TicketCommand,
-    TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Write,
+    Commit, Event, Order, OrderId, OrderView, Precondition, Purchase, Ticket, TicketCommand,
+    TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Wanted, Write,
 };
 
 /// What a ticket can be asked.
@@ -33,8 +33,8 @@ pub struct Reservation {
     pub order: OrderId,
     /// Who buys.
     pub buyer: UserId,
-    /// What the buyer was shown that it costs, if they say.
-    pub expected_price: Option<Price>,
+    /// What they want of it.
+    pub wanted: Wanted,
     /// From when on the buyer may lock this ticket again, if they have let go of it too often.
     pub not_before: Option<Timestamp>,
     /// The buyer's idempotency key, if one came with the request.
@@ -162,9 +162,10 @@ fn change(ticket: &Ticket, command: &TicketCommand, now: Timestamp) -> Decided {
     Ok(match ticket.decide(command, now)? {
         TicketDecision::Unchanged => Decision::unchanged(TicketAnswer::Ticket(ticket.clone())),
         TicketDecision::Changed(after) => {
-            let commit = Commit::at(now)
-                .write(Write::Ticket(after.clone()))
-                .event(Event::TicketUpdated(after.clone()));
+            let is_closed = after.closed() != ticket.closed();
+            let told = if is_closed { Event::TicketClosed } else { Event::TicketUpdated };
+            let commit =
+                Commit::at(now).write(Write::Ticket(after.clone())).event(told(after.clone()));
             Change::new(commit, Some(after.clone())).answered(TicketAnswer::Ticket(after))
         }
         TicketDecision::Withdrawn(after) => {
@@ -184,14 +185,16 @@ fn reserve(
     now: Timestamp,
 ) -> Decided {
     let until = now.plus(settings.hold);
-    let Reservation { order, buyer, expected_price, not_before, ref key } = *reservation;
+    let Reservation { order, buyer, wanted, not_before, ref key } = *reservation;
     let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
-    let command = TicketCommand::Reserve { by: buyer, order, until, expected_price };
+    let terms = settings.terms;
+    let command = TicketCommand::Reserve { by: buyer, order, until, wanted, terms };
     let after = changed(ticket.decide(&command, now)?)?;
     if let Some(not_before) = not_before.filter(|not_before| *not_before > now) {
         return Err(MarketError::RelockTooSoon { not_before });
     }
-    let purchase = Purchase { order: Order::new(order, buyer, ticket, until, now), charge: None };
+    let made = Order::new(order, buyer, &after, until, now).at_fees(ticket.fees(&terms));
+    let purchase = Purchase { order: made, charge: None };
     let limit = settings.max_open_per_user;
     let remembered = key.map(|key| key.remember(&purchase.view()));
     let commit = Commit::at(now)

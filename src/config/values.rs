@@ -99,6 +99,19 @@ pub(super) fn number<T: TryFrom<u64>>(given: &Given, range: &RangeInclusive<u64>
     if range.contains(&number) { T::try_from(number).ok() } else { None }
 }
 
+/// A decimal number that is not negative, as it is written.
+pub(super) fn amount(given: &Given) -> Option<String> {
+    let text = match given {
+        Given::Typed(Value::Integer(number)) => number.to_string(),
+        // The shortest text of a float is what was written.
+        Given::Typed(Value::Float(number)) => number.to_string(),
+        given => text(given)?.to_owned(),
+    };
+    let is_amount = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, "0"));
+    (is_amount(whole) && is_amount(rest)).then_some(text)
+}
+
 /// A whole number in the range; the word `auto` is none.
 pub(super) fn number_or_auto<T: TryFrom<u64>>(
     given: &Given,

@@ -282,7 +282,7 @@ impl Charge {
             id,
             order: order.id,
             buyer: order.buyer,
-            amount: order.price,
+            amount: order.total(),
             token,
             account: None,
             phase: ChargePhase::Intent,

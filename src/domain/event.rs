@@ -40,6 +40,8 @@ pub enum Event {
     TicketUpdated(Ticket),
     /// A listing was withdrawn.
     TicketDeleted(Ticket),
+    /// A ticket of which seats are sold sells no more.
+    TicketClosed(Ticket),
     /// A buyer locked a ticket.
     OrderCreated(OrderView),
     /// A charge is being tried, or was declined with attempts left, or waits for the buyer.
@@ -84,6 +86,7 @@ impl Event {
             Self::TicketCreated(_) => "TicketCreated",
             Self::TicketUpdated(_) => "TicketUpdated",
             Self::TicketDeleted(_) => "TicketDeleted",
+            Self::TicketClosed(_) => "TicketClosed",
             Self::OrderCreated(_) => "OrderCreated",
             Self::OrderAwaitingPayment(_) => "OrderAwaitingPayment",
             Self::OrderCompleted(_) => "OrderCompleted",
@@ -101,9 +104,10 @@ impl Event {
     /// Who may see it: tickets are public, all else is its user's own.
     pub fn audience(&self) -> Audience {
         match self {
-            Self::TicketCreated(_) | Self::TicketUpdated(_) | Self::TicketDeleted(_) => {
-                Audience::Public
-            }
+            Self::TicketCreated(_)
+            | Self::TicketUpdated(_)
+            | Self::TicketDeleted(_)
+            | Self::TicketClosed(_) => Audience::Public,
             Self::UserCreated(user)
             | Self::UserUpdated(user)
             | Self::RoleGranted(user)

@@ -5,6 +5,7 @@
 //! as it was, whatever the rates become.
 
 use super::Price;
+use crate::bugs::{Bug, planted};
 
 /// How many basis points make all of it.
 pub const ALL: u32 = 10_000;
@@ -21,8 +22,36 @@ pub struct FeeRate {
 impl FeeRate {
     /// The fee for one seat at that price, in minor units, rounded half up.
     pub fn of(self, price: Price) -> u64 {
-        let share = u128::from(price.minor()) * u128::from(self.basis_points);
-        let rounded = (share + u128::from(ALL / 2)) / u128::from(ALL);
+        self.on(price.minor())
+    }
+
+    /// The lowest price, in minor units, at which a seat costs so much with its fee, or more.
+    pub fn lowest_price(self, total_minor: u64) -> u64 {
+        let costs = |price: u64| price.saturating_add(self.on(price));
+        // A seat costs its price at least, and dearer ones cost more.
+        let (mut below, mut enough) = (0, total_minor);
+        if costs(below) >= total_minor {
+            return below;
+        }
+        while enough - below > 1 {
+            let middle = below + (enough - below) / 2;
+            if costs(middle) >= total_minor { enough = middle } else { below = middle }
+        }
+        enough
+    }
+
+    /// The highest price, in minor units, at which a seat costs so much with its fee, or less.
+    pub fn highest_price(self, total_minor: u64) -> u64 {
+        match total_minor.checked_add(1) {
+            Some(more) => self.lowest_price(more).saturating_sub(1),
+            None => u64::MAX,
+        }
+    }
+
+    fn on(self, minor: u64) -> u64 {
+        let share = u128::from(minor) * u128::from(self.basis_points);
+        let half = if planted(Bug::FeeRoundedDown) { 0 } else { ALL / 2 };
+        let rounded = (share + u128::from(half)) / u128::from(ALL);
         u64::try_from(rounded).unwrap_or(u64::MAX).saturating_add(self.fixed_minor)
     }
 }
@@ -143,6 +172,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn bounds_of_totals_are_bounds_of_prices(
+            minor in 1..1_000_000_u64,
+            total in 0..1_200_000_u64,
+            basis_points in 0..=ALL,
+            fixed_minor in 0..1_000_u64,
+        ) {
+            let rate = rate(basis_points, fixed_minor);
+            let currency = "usd".parse().expect("a currency");
+            let price = Price::from_minor(minor, currency).expect("a price");
+            let costs = minor + rate.of(price);
+            prop_assert_eq!(minor >= rate.lowest_price(total), costs >= total);
+            prop_assert_eq!(minor <= rate.highest_price(total), costs <= total);
+        }
+
         #[test]
         fn a_fee_is_the_nearest_whole_number_and_follows_the_price(
             minor in 1..=99_999_999_998_u64,

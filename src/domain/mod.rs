@@ -16,6 +16,7 @@ pub mod email;
 pub mod event;
 pub mod fees;
 pub mod ids;
+pub mod listing;
 pub mod mail;
 pub mod money;
 pub mod operator;
@@ -47,10 +48,11 @@ pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent};
 pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, UserId, VenueId};
+pub use listing::{Listing, ListingDraft, ListingFault};
 pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};
 pub use operator::{Operator, Operators};
-pub use order::{CancelReason, Order, OrderState, OrderStatus, OrderView};
+pub use order::{CancelReason, Lot, Order, OrderState, OrderStatus, OrderView};
 pub use place::{Country, UnknownCountry, UnknownZone, ZoneName};
 pub use purchase::{
     Finding, IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
@@ -61,7 +63,8 @@ pub use seats::{FreeSeats, SeatSet, Split};
 pub use session::{Session, SessionRules};
 pub use text::{Address, Label, Line, LineError, Locality, Name, Notes, Title, TitleError};
 pub use ticket::{
-    ExpectedVersion, Ticket, TicketCommand, TicketDecision, TicketRejection, TicketState,
+    Allotment, ClosedReason, ExpectedVersion, Part, PartState, Terms, Ticket, TicketCommand,
+    TicketDecision, TicketRejection, TicketState, TicketStatus, Wanted,
 };
 pub use time::Timestamp;
 pub use user::{User, UserEvent, UserView};

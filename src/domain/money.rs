@@ -164,6 +164,18 @@ impl Price {
         }
     }
 
+    /// What so many seats at this price cost with a fee for each. It may be more than a price can be.
+    #[must_use]
+    pub fn total(self, fee_minor: u64, quantity: u32) -> Self {
+        let seat = self.minor.saturating_add(fee_minor);
+        Self { minor: seat.saturating_mul(quantity.max(1).into()), ..self }
+    }
+
+    /// An amount that [`Price::total`] came to; `None` for nothing.
+    pub fn of_total(minor: u64, currency: Currency) -> Option<Self> {
+        (minor > 0).then_some(Self { minor, currency })
+    }
+
     /// Reads a decimal number in JSON's grammar (RFC 8259, section 6), exponent included, exactly.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, PriceError> {
         let decimal = Decimal::parse(text).ok_or(PriceError::NotANumber)?;

@@ -1,7 +1,11 @@
 //! A buyer's hold on a ticket. What happens to it is decided in [`super::Purchase`].
 
+use std::sync::Arc;
+
+use super::ticket::{Part, PartState, TicketState};
 use super::{
-    ChargeId, ChargeView, OrderId, Price, Ticket, TicketId, Timestamp, Title, UserId, Version,
+    ChargeId, ChargeView, Label, Notes, OrderId, Price, SeatFees, SeatSet, Ticket, TicketId,
+    Timestamp, Title, UserId, Version,
 };
 
 /// An order: it holds its ticket until it is paid, cancelled or out of time.
@@ -15,8 +19,11 @@ pub struct Order {
     pub ticket: TicketId,
     /// The ticket's title when the order was made.
     pub title: Title,
-    /// The ticket's price when the order was made.
+    /// The price of a seat when the order was made.
     pub price: Price,
+    /// Which seats, and what they cost beside the price; `None` for the one seat of a ticket that says
+    /// no more, without fees.
+    pub lot: Option<Arc<Lot>>,
     /// The deadline. Nothing ever moves it.
     pub expires_at: Timestamp,
     /// How it stands.
@@ -29,6 +36,25 @@ pub struct Order {
     pub version: Version,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// The seats of an order, as they were when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    /// Which of the ticket's seats.
+    pub seats: SeatSet,
+    /// Whether the ticket has several, so that its row tells who holds which.
+    pub is_of_several: bool,
+    /// The section.
+    pub section: Option<Label>,
+    /// The row.
+    pub row: Option<Label>,
+    /// The names of the seats, if they have names.
+    pub names: Option<Vec<Label>>,
+    /// What else the seller said.
+    pub notes: Option<Notes>,
+    /// The fees of one seat.
+    pub fees: SeatFees,
 }
 
 /// How an order stands. `Completed` and `Cancelled` are final.
@@ -81,7 +107,8 @@ impl OrderState {
 }
 
 impl Order {
-    /// A new order for a ticket, at the ticket's price.
+    /// A new order for a ticket, at the ticket's price and without fees: for the seats that the ticket
+    /// has given to it, where that has several.
     pub fn new(
         id: OrderId,
         buyer: UserId,
@@ -95,6 +122,7 @@ impl Order {
             ticket: ticket.id,
             title: ticket.title.clone(),
             price: ticket.price,
+            lot: lot_of(ticket, id),
             expires_at,
             state: OrderState::Created,
             attempts: 0,
@@ -102,6 +130,53 @@ impl Order {
             version: Version::FIRST,
             created_at: now,
         }
+    }
+
+    /// The order with these fees for each seat.
+    #[must_use]
+    pub fn at_fees(self, fees: SeatFees) -> Self {
+        if fees == self.fees() {
+            return self;
+        }
+        let lot = self.lot.as_deref().cloned().unwrap_or(PLAIN_LOT);
+        Self { lot: Some(Arc::new(Lot { fees, ..lot })), ..self }
+    }
+
+    /// Its seats among the ticket's.
+    pub fn seats(&self) -> SeatSet {
+        self.lot.as_ref().map_or(SeatSet::first(1), |lot| lot.seats)
+    }
+
+    /// How many seats it is for.
+    pub fn quantity(&self) -> u32 {
+        self.seats().len()
+    }
+
+    /// The fees of one seat.
+    pub fn fees(&self) -> SeatFees {
+        self.lot.as_ref().map_or(SeatFees::default(), |lot| lot.fees)
+    }
+
+    /// What the buyer pays for all its seats.
+    pub fn total(&self) -> Price {
+        self.price.total(self.fees().buyer_minor, self.quantity())
+    }
+
+    /// Whether its ticket's row tells which seats it holds. Otherwise the order's row is the lock.
+    pub fn is_of_several(&self) -> bool {
+        self.lot.as_ref().is_some_and(|lot| lot.is_of_several)
+    }
+
+    /// What its ticket must say that it has.
+    pub fn part(&self) -> Option<Part> {
+        let state = match self.state {
+            OrderState::Created | OrderState::AwaitingPayment => {
+                PartState::Held { until: self.expires_at }
+            }
+            OrderState::Completed => PartState::Sold,
+            OrderState::Cancelled(_) => return None,
+        };
+        Some(Part { order: self.id, seats: self.seats(), state })
     }
 
     /// Whether the order still holds its ticket while waiting for money.
@@ -117,6 +192,40 @@ impl Order {
     pub fn moved(&self, state: OrderState) -> Self {
         Self { state, version: self.version.next(), ..self.clone() }
     }
+}
+
+/// The one seat of a ticket that says no more.
+const PLAIN_LOT: Lot = Lot {
+    seats: SeatSet::ONE,
+    is_of_several: false,
+    section: None,
+    row: None,
+    names: None,
+    notes: None,
+    fees: SeatFees { buyer_minor: 0, seller_minor: 0 },
+};
+
+/// What an order is for beside price and title, if that is more than one seat.
+fn lot_of(ticket: &Ticket, order: OrderId) -> Option<Arc<Lot>> {
+    let listing = ticket.listing.as_deref()?;
+    let (seats, is_of_several) = match &ticket.state {
+        TicketState::Several(allotment) => {
+            (allotment.part_of(order).map_or(SeatSet::NONE, |part| part.seats), true)
+        }
+        TicketState::Available | TicketState::Locked { .. } | TicketState::Sold { .. } => {
+            (SeatSet::ONE, false)
+        }
+    };
+    let lot = Lot {
+        seats,
+        is_of_several,
+        section: listing.section.clone(),
+        row: listing.row.clone(),
+        names: listing.names(seats),
+        notes: listing.notes.clone(),
+        fees: SeatFees::default(),
+    };
+    (lot != PLAIN_LOT).then(|| Arc::new(lot))
 }
 
 /// An order as its buyer sees it, with its latest charge.

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::bugs::{Bug, planted};
+
 /// The most seats a listing has.
 pub const MAX_SEATS: u32 = 50;
 
@@ -53,7 +55,7 @@ impl Split {
         let is_possible = (1..=run).contains(&quantity);
         let is_permitted = match self {
             Self::Any => true,
-            Self::AvoidOne => run.checked_sub(quantity) != Some(1),
+            Self::AvoidOne => run.checked_sub(quantity) != Some(1) || planted(Bug::SplitOffByOne),
             // A single seat has no even part; it must not stay for ever.
             Self::Pairs => quantity.is_multiple_of(2) || run == 1,
             Self::None => quantity == run,
@@ -69,6 +71,8 @@ pub struct SeatSet(u64);
 impl SeatSet {
     /// No seat.
     pub const NONE: Self = Self(0);
+    /// The first seat.
+    pub const ONE: Self = Self(1);
 
     /// The first so many seats; [`MAX_SEATS`] at most.
     pub fn first(quantity: u32) -> Self {

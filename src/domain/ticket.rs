@@ -9,13 +9,26 @@
 //!    └─Withdraw─▶ (gone)
 //! ```
 //!
+//! That is a ticket of one seat. One of several goes that way seat by seat, each with the order that
+//! took it: see [`Allotment`]. Withdrawn with seats sold, it stays and sells no more.
+//!
 //! A lock belongs to one order and only that order releases it or turns it into a sale; the
 //! ticket never looks at the clock. Whether a deadline has passed is the order's to decide
 //! (see [`super::Purchase`]), and both change in one commit.
 
+mod several;
+
+use std::sync::Arc;
+
 use thiserror::Error;
 
-use super::{Order, OrderId, Price, TicketId, Timestamp, Title, UserId, Version};
+pub use self::several::{Allotment, ClosedReason, Part, PartState};
+
+use super::listing::{Listing, ListingDraft, ListingFault, PLAIN};
+use super::{
+    FeeRates, FreeSeats, Order, OrderId, Price, SeatFees, SeatSet, TicketId, Timestamp, Title,
+    UserId, Version,
+};
 
 /// A listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +39,10 @@ pub struct Ticket {
     pub seller: UserId,
     /// What it is for.
     pub title: Title,
-    /// What it costs.
+    /// What each seat costs.
     pub price: Price,
+    /// What else is said of it; `None` for one seat of which nothing is said.
+    pub listing: Option<Arc<Listing>>,
     /// Whether it can be bought.
     pub state: TicketState,
     /// Rises by one with every change.
@@ -39,7 +54,7 @@ pub struct Ticket {
 }
 
 /// Whether a ticket can be bought, and who holds it if not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TicketState {
     /// Anyone but the seller may lock it.
     Available,
@@ -55,6 +70,47 @@ pub enum TicketState {
         /// The order it was sold by.
         order: OrderId,
     },
+    /// It has several seats, each of which stands for itself.
+    Several(Allotment),
+}
+
+/// A ticket's state without its details, as clients see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TicketStatus {
+    /// A seat is free.
+    Available,
+    /// Orders have every seat, and not all of them are paid.
+    Locked,
+    /// Every seat is its buyer's.
+    Sold,
+    /// It sells no more.
+    Closed,
+}
+
+/// What the market adds to what a ticket says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The fees.
+    pub fees: FeeRates,
+    /// How many seats one buyer may have.
+    pub most_seats: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { fees: FeeRates::default(), most_seats: 12 }
+    }
+}
+
+/// What a buyer wants of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// How many seats; by default as few as can be had.
+    pub quantity: Option<u32>,
+    /// What the buyer was shown that a seat costs without fees, if they say.
+    pub price: Option<Price>,
+    /// What the buyer was shown that all seats cost with fees, if they say.
+    pub total: Option<Price>,
 }
 
 /// What can be asked of a ticket.
@@ -68,6 +124,10 @@ pub enum TicketCommand {
         title: Option<Title>,
         /// The new price.
         price: Option<Price>,
+        /// What else changes.
+        listing: Box<ListingDraft>,
+        /// How many seats one buyer may have.
+        most_seats: u32,
         /// Which versions the seller means to change.
         expected: ExpectedVersion,
     },
@@ -86,8 +146,10 @@ pub enum TicketCommand {
         order: OrderId,
         /// The order's deadline.
         until: Timestamp,
-        /// What the buyer was shown that it costs, if they say.
-        expected_price: Option<Price>,
+        /// What of it.
+        wanted: Wanted,
+        /// What the market adds.
+        terms: Terms,
     },
     /// The order that holds it gives it back.
     Release {
@@ -163,9 +225,29 @@ pub enum TicketRejection {
     /// It does not cost what the buyer was shown.
     #[error("the price has changed")]
     PriceChanged {
-        /// What it costs now.
+        /// What a seat costs now, without fees.
         price: Price,
+        /// What all seats cost now, with fees.
+        total: Price,
     },
+    /// So many seats can't be had now.
+    #[error("so many seats can't be had")]
+    QuantityUnavailable {
+        /// What can be.
+        left: FreeSeats,
+    },
+    /// One buyer may not have so many seats.
+    #[error("one buyer may not have so many seats")]
+    TooManySeats {
+        /// How many they may have.
+        most: u32,
+    },
+    /// It sells no more.
+    #[error("the ticket is closed")]
+    Closed,
+    /// It would break a rule of listings.
+    #[error(transparent)]
+    BadListing(ListingFault),
     /// The client's change was meant for another version.
     #[error("the ticket has changed since it was read")]
     VersionMismatch {
@@ -178,13 +260,14 @@ pub enum TicketRejection {
 }
 
 impl Ticket {
-    /// A new listing.
+    /// A new listing of one seat.
     pub fn list(id: TicketId, seller: UserId, title: Title, price: Price, now: Timestamp) -> Self {
         Self {
             id,
             seller,
             title,
             price,
+            listing: None,
             state: TicketState::Available,
             version: Version::FIRST,
             created_at: now,
@@ -192,12 +275,74 @@ impl Ticket {
         }
     }
 
-    /// The order that holds or bought it.
-    pub fn order(&self) -> Option<OrderId> {
-        match self.state {
-            TicketState::Available => None,
-            TicketState::Locked { order, .. } | TicketState::Sold { order } => Some(order),
+    /// A new listing of which more is said.
+    #[must_use]
+    pub fn described(self, listing: Listing) -> Self {
+        let state = state_of_free(&listing);
+        Self { state, ..self.described_as(listing) }
+    }
+
+    /// What is said of it beside title and price.
+    pub fn listing(&self) -> &Listing {
+        self.listing.as_deref().unwrap_or(&PLAIN)
+    }
+
+    /// How it stands as a whole.
+    pub fn status(&self) -> TicketStatus {
+        match &self.state {
+            TicketState::Available => TicketStatus::Available,
+            TicketState::Locked { .. } => TicketStatus::Locked,
+            TicketState::Sold { .. } => TicketStatus::Sold,
+            TicketState::Several(allotment) => allotment.status(self.listing().all()),
         }
+    }
+
+    /// Why it sells no more, if it does not.
+    pub fn closed(&self) -> Option<ClosedReason> {
+        match &self.state {
+            TicketState::Several(allotment) => allotment.closed,
+            TicketState::Available | TicketState::Locked { .. } | TicketState::Sold { .. } => None,
+        }
+    }
+
+    /// The seats that nobody holds.
+    pub fn free(&self) -> SeatSet {
+        match &self.state {
+            TicketState::Available => SeatSet::first(1),
+            TicketState::Locked { .. } | TicketState::Sold { .. } => SeatSet::NONE,
+            TicketState::Several(allotment) => allotment.free(self.listing().all()),
+        }
+    }
+
+    /// What can be ordered of it now.
+    pub fn offer(&self, most_seats: u32) -> FreeSeats {
+        let free = if self.closed().is_some() { SeatSet::NONE } else { self.free() };
+        self.listing().free(free, most_seats)
+    }
+
+    /// The order that holds or bought all of it.
+    pub fn order(&self) -> Option<OrderId> {
+        match &self.state {
+            TicketState::Available => None,
+            TicketState::Locked { order, .. } | TicketState::Sold { order } => Some(*order),
+            TicketState::Several(allotment) => allotment.order_of(self.listing().all()),
+        }
+    }
+
+    /// What an order holds or bought of it.
+    pub fn part_of(&self, order: OrderId) -> Option<Part> {
+        let (by, state) = match &self.state {
+            TicketState::Available => return None,
+            TicketState::Locked { order, until } => (*order, PartState::Held { until: *until }),
+            TicketState::Sold { order } => (*order, PartState::Sold),
+            TicketState::Several(allotment) => return allotment.part_of(order).copied(),
+        };
+        (by == order).then_some(Part { order, seats: SeatSet::first(1), state })
+    }
+
+    /// Whether it has several seats, so that its row tells who holds which.
+    pub fn has_several(&self) -> bool {
+        matches!(self.state, TicketState::Several(_))
     }
 
     /// What an available ticket is from the moment on at which the order was made that holds it:
@@ -215,34 +360,32 @@ impl Ticket {
         now: Timestamp,
     ) -> Result<TicketDecision, TicketRejection> {
         use TicketCommand::{Edit, Release, Reserve, Sell, Withdraw};
-        use TicketState::{Available, Locked, Sold};
+        use TicketState::{Available, Locked, Several, Sold};
 
         self.authorise(command)?;
         let became = |state| Ok(TicketDecision::Changed(self.next(now, state)));
-        match (self.state, command) {
-            (Available, Edit { title, price, expected, .. }) => {
+        match (&self.state, command) {
+            (Available, Edit { title, price, listing, most_seats, expected, .. }) => {
                 expected.check(self.version)?;
-                Ok(self.edited(title.as_ref(), *price, now))
+                self.edited(title.as_ref(), *price, listing, *most_seats, now)
             }
             (Available, Withdraw { expected, .. }) => {
                 expected.check(self.version)?;
                 Ok(TicketDecision::Withdrawn(self.next(now, Available)))
             }
-            (Available, Reserve { order, until, expected_price, .. }) => {
-                if expected_price.is_some_and(|expected| expected != self.price) {
-                    return Err(TicketRejection::PriceChanged { price: self.price });
-                }
+            (Available, Reserve { order, until, wanted, terms, .. }) => {
+                self.choose(wanted, terms)?;
                 became(Locked { order: *order, until: *until })
             }
             (Available, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
 
             (Locked { order, until }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
-                Err(TicketRejection::Locked { order, until })
+                Err(TicketRejection::Locked { order: *order, until: *until })
             }
-            (Locked { order: holder, .. }, Release { order }) if holder == *order => {
+            (Locked { order: holder, .. }, Release { order }) if holder == order => {
                 became(Available)
             }
-            (Locked { order: holder, .. }, Sell { order }) if holder == *order => {
+            (Locked { order: holder, .. }, Sell { order }) if holder == order => {
                 became(Sold { order: *order })
             }
             (Locked { .. }, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
@@ -251,7 +394,33 @@ impl Ticket {
                 Err(TicketRejection::Sold)
             }
             (Sold { .. }, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
+
+            (Several(allotment), command) => self.decide_on_several(allotment, command, now),
         }
+    }
+
+    /// The seats that a buyer gets of what is free.
+    fn choose(&self, wanted: &Wanted, terms: &Terms) -> Result<SeatSet, TicketRejection> {
+        let left = self.offer(terms.most_seats);
+        let unavailable = TicketRejection::QuantityUnavailable { left };
+        let quantity = wanted.quantity.or_else(|| left.smallest()).ok_or(unavailable)?;
+        if quantity > terms.most_seats {
+            return Err(TicketRejection::TooManySeats { most: terms.most_seats });
+        }
+        let seats = left.choose(quantity).ok_or(unavailable)?;
+        let total = self.price.total(self.fees(terms).buyer_minor, quantity);
+        let is_as_shown = wanted.price.is_none_or(|price| price == self.price)
+            && wanted.total.is_none_or(|shown| shown == total);
+        if is_as_shown {
+            Ok(seats)
+        } else {
+            Err(TicketRejection::PriceChanged { price: self.price, total })
+        }
+    }
+
+    /// The fees of one seat.
+    pub fn fees(&self, terms: &Terms) -> SeatFees {
+        terms.fees.of(self.price)
     }
 
     /// Who may ask comes before whether it can be done.
@@ -275,19 +444,45 @@ impl Ticket {
         &self,
         title: Option<&Title>,
         price: Option<Price>,
+        draft: &ListingDraft,
+        most_seats: u32,
         now: Timestamp,
-    ) -> TicketDecision {
+    ) -> Result<TicketDecision, TicketRejection> {
         let title = title.unwrap_or(&self.title);
         let price = price.unwrap_or(self.price);
-        if *title == self.title && price == self.price {
-            return TicketDecision::Unchanged;
+        let before = self.listing();
+        let listing = before.with(draft);
+        let is_described_anew = listing != *before;
+        if *title == self.title && price == self.price && !is_described_anew {
+            return Ok(TicketDecision::Unchanged);
         }
-        let next = self.next(now, self.state);
-        TicketDecision::Changed(Self { title: title.clone(), price, ..next })
+        let next = Self { title: title.clone(), price, ..self.next(now, self.state.clone()) };
+        if !is_described_anew {
+            return Ok(TicketDecision::Changed(next));
+        }
+        if let Some(fault) = listing.faults(most_seats).first() {
+            return Err(TicketRejection::BadListing(*fault));
+        }
+        let has_same_seats = listing.has_seats_of(before);
+        let state = if has_same_seats { self.state.clone() } else { state_of_free(&listing) };
+        Ok(TicketDecision::Changed(Self { state, ..next.described_as(listing) }))
+    }
+
+    fn described_as(self, listing: Listing) -> Self {
+        Self { listing: (listing != PLAIN).then(|| Arc::new(listing)), ..self }
     }
 
     fn next(&self, now: Timestamp, state: TicketState) -> Self {
         Self { state, version: self.version.next(), updated_at: now, ..self.clone() }
+    }
+}
+
+/// The state of a listing of which nobody has a seat.
+fn state_of_free(listing: &Listing) -> TicketState {
+    if listing.quantity == 1 {
+        TicketState::Available
+    } else {
+        TicketState::Several(Allotment::default())
     }
 }
 
@@ -324,6 +519,8 @@ mod tests {
             by,
             title: Some(title("Jazz")),
             price: None,
+            listing: Box::default(),
+            most_seats: 12,
             expected: ExpectedVersion::Any,
         }
     }
@@ -333,7 +530,8 @@ mod tests {
     }
 
     fn reserve(by: UserId) -> TicketCommand {
-        TicketCommand::Reserve { by, order: OTHER, until: LATER, expected_price: None }
+        let (wanted, terms) = (Wanted::default(), Terms::default());
+        TicketCommand::Reserve { by, order: OTHER, until: LATER, wanted, terms }
     }
 
     fn becomes(ticket: &Ticket, command: &TicketCommand) -> TicketState {
@@ -414,6 +612,8 @@ mod tests {
             by: SELLER,
             title: None,
             price: Some(price(1)),
+            listing: Box::default(),
+            most_seats: 12,
             expected: ExpectedVersion::OneOf(versions),
         };
         let mismatch = Err(TicketRejection::VersionMismatch { current: Version::FIRST });
@@ -429,6 +629,8 @@ mod tests {
             by: SELLER,
             title: Some(title("Rock")),
             price: None,
+            listing: Box::default(),
+            most_seats: 12,
             expected: ExpectedVersion::Any,
         };
         assert_eq!(ticket.decide(&same, NOW), Ok(TicketDecision::Unchanged));

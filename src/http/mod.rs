@@ -23,6 +23,7 @@ mod service;
 mod sessions;
 pub mod state;
 pub mod storefront;
+mod ticket_draft;
 pub mod ticket_json;
 mod tickets;
 pub mod views;

@@ -14,17 +14,18 @@ use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
-use super::edge::fields::{Faults, Field, Id, Numeral, Refused};
+use super::edge::fields::{Faults, Field, Id, Numeral, Refused, Whole};
 use super::edge::idempotency::{Remembered, Repeatable, answered_by};
 use super::edge::json::JsonObject;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, ClientAddress, SignedIn};
+use super::ticket_draft::possible;
 use super::views::{OrderJson, OrderStatusJson};
 use crate::actors::IdempotencyKey;
 use crate::auth::Limit;
-use crate::domain::{OrderId, OrderStatus, OrderView, Price, Purchase, TicketId};
+use crate::domain::{OrderId, OrderStatus, OrderView, Purchase, TicketId, Wanted};
 use crate::store::PurchaseQuery;
 
 const PATH: &str = "/api/orders";
@@ -43,24 +44,39 @@ struct OrderDraft {
     #[serde(default)]
     #[schema(value_type = String, required, pattern = "^ticket_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     ticket_id: Field<Id<TicketId>>,
-    /// What the ticket was shown to cost, in major units: if it costs something else by now, nothing is
-    /// locked.
+    /// What a seat was shown to cost without fees, in major units: if it costs something else by now,
+    /// nothing is locked.
     #[serde(default)]
     #[schema(value_type = Option<f64>, example = 25.5)]
     expected_price: Field<Numeral>,
+    /// How many seats; by default the smallest quantity that can be ordered.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 50)]
+    quantity: Field<Whole>,
+    /// What all seats were shown to cost with fees, in major units: if they cost something else by now,
+    /// nothing is locked.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>, example = 28.05)]
+    expected_total: Field<Numeral>,
 }
 
 impl OrderDraft {
-    fn read(self, state: &ApiState) -> Result<(TicketId, Option<Price>), Problem> {
+    fn read(self, state: &ApiState) -> Result<(TicketId, Wanted), Problem> {
         let mut faults = Faults::default();
         let ticket = faults.note("ticketId", self.ticket_id.required());
-        let expected = self.expected_price.optional().and_then(|given| match given {
+        let amount = |field: Field<Numeral>| match field.optional()? {
             None | Some(Numeral::Absent) => Ok(None),
             Some(numeral) => numeral.price(state.currency).map(Some).map_err(Refused::because),
-        });
-        let expected = faults.note("expectedPrice", expected);
-        let fields = ticket.zip(expected).map(|(Id(ticket), expected)| (ticket, expected));
-        fields.ok_or_else(|| faults.into_problem())
+        };
+        let price = faults.note("expectedPrice", amount(self.expected_price));
+        let quantity = faults.note("quantity", self.quantity.optional().and_then(possible));
+        let total = faults.note("expectedTotal", amount(self.expected_total));
+        match (ticket, price, quantity, total) {
+            (Some(Id(ticket)), Some(price), Some(quantity), Some(total)) => {
+                Ok((ticket, Wanted { quantity, price, total }))
+            }
+            _ => Err(faults.into_problem()),
+        }
     }
 }
 
@@ -82,10 +98,10 @@ async fn create(
 ) -> Result<Response, Problem> {
     let idempotency = state.idempotency.clone();
     let work = async move |body: JsonObject, key: Option<IdempotencyKey>| {
-        let (ticket, expected_price) = body.read::<OrderDraft>()?.read(&state)?;
+        let (ticket, wanted) = body.read::<OrderDraft>()?.read(&state)?;
         state.limits.count_from(Limit::Locks, who.user, address, state.market.now())?;
         let key = key.map(|key| answered_by(key, created));
-        let reserved = state.market.reserve(ticket, who.user, expected_price, key).await;
+        let reserved = state.market.reserve(ticket, who.user, wanted, key).await;
         let purchase = reserved.map_err(|error| problem(error, state.market.now()))?;
         Ok((Extension(Remembered), created(&purchase.view())).into_response())
     };

@@ -69,7 +69,7 @@ async fn show(
     let sale = SaleJson {
         ticket_id: ticket.id.to_string(),
         order_id: order.to_string(),
-        price: MajorUnits(sold_by.order.price),
+        price: sold_by.order.price.into(),
         currency: sold_by.order.price.currency().to_string(),
         refunded: refund.as_ref().is_some_and(Refund::has_succeeded),
         refund_status: refund.map(|refund| refund.status.into()),

@@ -14,19 +14,19 @@ use super::edge::body::Written;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{Changes, IdempotencyKeyHeader, IfMatchHeader, Refusals};
 use super::edge::errors::problem;
-use super::edge::fields::{Faults, Field, FieldValue, Given, Numeral, Refused};
 use super::edge::idempotency::{Remembered, Repeatable, answered_by};
 use super::edge::json::{JsonBody, JsonObject};
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
+use super::ticket_draft::{TicketDraft, listing};
 use super::ticket_json;
 use super::views::TicketJson;
-use crate::actors::IdempotencyKey;
+use crate::actors::{IdempotencyKey, TicketChanges as TicketEdits};
 use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
-use crate::domain::{Currency, Price, PriceError, Ticket, TicketId, Title, TitleError};
+use crate::domain::{Currency, Price, PriceError, Terms, Ticket, TicketId};
 use crate::store::{TicketPage, TicketPosition, TicketQuery, TicketSort, search_words};
 
 const PATH: &str = "/api/tickets";
@@ -38,59 +38,8 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .routes(routes!(show, replace, change, withdraw))
 }
 
-/// What a seller says of a ticket.
-#[derive(Deserialize, ToSchema)]
-struct TicketDraft {
-    /// What it is for: 1 to 200 visible characters, trimmed.
-    #[serde(default)]
-    #[schema(value_type = String, required, example = "Rock Concert", min_length = 1)]
-    title: Field<Title>,
-    /// What it costs, in major units, with no more decimals than the currency has.
-    #[serde(default)]
-    #[schema(value_type = f64, required, example = 25.5, exclusive_minimum = 0, maximum = 999_999.99)]
-    price: Field<Numeral>,
-}
-
 /// What to change of a ticket.
 type TicketChanges = Changes<TicketDraft>;
-
-impl TicketDraft {
-    /// Both fields, where both are needed.
-    fn complete(self, state: &ApiState) -> Result<(Title, Price), Problem> {
-        let mut faults = Faults::default();
-        let title = faults.note("title", self.title.required());
-        let price = self.price.required().and_then(|price| chargeable(&price, state));
-        let price = faults.note("price", price);
-        title.zip(price).ok_or_else(|| faults.into_problem())
-    }
-
-    /// The fields that are to change.
-    fn changes(self, state: &ApiState) -> Result<(Option<Title>, Option<Price>), Problem> {
-        let mut faults = Faults::default();
-        let title = faults.note("title", self.title.optional());
-        let price = self.price.optional();
-        let price =
-            price.and_then(|price| price.map(|price| chargeable(&price, state)).transpose());
-        let price = faults.note("price", price);
-        title.zip(price).ok_or_else(|| faults.into_problem())
-    }
-}
-
-impl FieldValue for Title {
-    fn read(given: Given<'_>) -> Result<Self, Refused> {
-        match given {
-            Given::Missing | Given::Null => Err(Refused::because(TitleError::Blank)),
-            Given::Text(text) => Self::parse(&text).map_err(Refused::because),
-            _ => Err("Title must be a string".into()),
-        }
-    }
-}
-
-/// Reads a price, which must also be one that whoever takes the money can charge to the unit.
-fn chargeable(numeral: &Numeral, state: &ApiState) -> Result<Price, Refused> {
-    let price = numeral.price(state.currency).map_err(Refused::because)?;
-    state.market.refuse_price(price).map_or(Ok(price), |reason| Err(reason.into()))
-}
 
 /// Lists a ticket for sale.
 #[utoipa::path(
@@ -109,10 +58,13 @@ async fn create(
 ) -> Result<Response, Problem> {
     let idempotency = state.idempotency.clone();
     let work = async move |body: JsonObject, key: Option<IdempotencyKey>| {
-        let (title, price) = body.read::<TicketDraft>()?.complete(&state)?;
+        let (title, price, draft) = body.read::<TicketDraft>()?.complete(&state)?;
+        let terms = state.market.settings().terms;
+        let listing = listing(&draft, terms.most_seats)?;
         state.limits.count(Limit::Listings, who.user, state.market.now())?;
+        let created = move |ticket: &Ticket| created(ticket, &terms);
         let key = key.map(|key| answered_by(key, created));
-        let listed = state.market.list_ticket(who.user, title, price, key).await;
+        let listed = state.market.list_ticket(who.user, title, price, listing, key).await;
         let ticket = listed.map_err(|error| problem(error, state.market.now()))?;
         Ok((Extension(Remembered), created(&ticket)).into_response())
     };
@@ -120,12 +72,12 @@ async fn create(
 }
 
 /// The answer to a ticket that was just listed.
-fn created(ticket: &Ticket) -> Answer {
-    one(StatusCode::CREATED, ticket).located(format!("{PATH}/{}", ticket.id))
+fn created(ticket: &Ticket, terms: &Terms) -> Answer {
+    one(StatusCode::CREATED, ticket, terms).located(format!("{PATH}/{}", ticket.id))
 }
 
-fn one(status: StatusCode, ticket: &Ticket) -> Answer {
-    Answer::written(status, ticket_json::ticket(ticket))
+fn one(status: StatusCode, ticket: &Ticket, terms: &Terms) -> Answer {
+    Answer::written(status, ticket_json::ticket(ticket, terms))
         .header(header::ETAG, etag(ticket.version.number()))
         // Anyone may see a ticket, but it changes at any moment.
         .header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))
@@ -140,10 +92,10 @@ struct TicketFilters {
     /// Words that must all begin a word of the title. Accents and case do not count, nor do signs:
     /// a text of signs alone finds nothing.
     q: Option<String>,
-    /// The lowest price, in major units.
+    /// The lowest price with fees, in major units.
     #[param(minimum = 0)]
     min_price: Option<f64>,
-    /// The highest price, in major units.
+    /// The highest price with fees, in major units.
     #[param(minimum = 0)]
     max_price: Option<f64>,
     /// The cheapest first, the dearest first, or (the default) the newest.
@@ -191,13 +143,14 @@ async fn list(
     MaybeSignedIn(who): MaybeSignedIn,
     query: Query,
 ) -> Result<Response, Problem> {
-    let filters = read_filters(&query, state.currency, who)?;
+    let terms = &state.market.settings().terms;
+    let filters = by_price(read_filters(&query, state.currency, who)?, terms);
     let found = if asks_for_signs(&query) {
         TicketPage { tickets: Vec::new(), more: false }
     } else {
         state.store.tickets(&filters).await?
     };
-    let tickets = Written(ticket_json::tickets(&found.tickets));
+    let tickets = Written(ticket_json::tickets(&found.tickets, terms));
     let next = found.tickets.last().filter(|_| found.more).map(|last| cursor(filters.sort, last));
     let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
     Ok(page(PATH, &query, tickets, next, HeaderValue::from_static(caching)))
@@ -205,9 +158,18 @@ async fn list(
 
 /// Whether the search is for something that no title can be found by: it shows something, but no
 /// letter and no digit. Without words it would find everything.
-fn asks_for_signs(query: &Query) -> bool {
+pub(super) fn asks_for_signs(query: &Query) -> bool {
     let text = query.one("q").ok().flatten().unwrap_or_default();
     !shows_nothing(text) && search_words(text).is_empty()
+}
+
+/// Bounds of what buyers pay as bounds of what sellers ask: one rises with the other.
+fn by_price(filters: TicketQuery, terms: &Terms) -> TicketQuery {
+    let rate = terms.fees.buyer;
+    let (min, max) = (filters.min_price_minor, filters.max_price_minor);
+    let min_price_minor = min.map(|least| rate.lowest_price(least));
+    let max_price_minor = max.map(|most| rate.highest_price(most));
+    TicketQuery { min_price_minor, max_price_minor, ..filters }
 }
 
 fn read_filters(
@@ -330,10 +292,10 @@ async fn show(
     if is_fresh(&headers, ticket.version.number()) {
         return Ok(not_modified(ticket.version.number()));
     }
-    Ok(one(StatusCode::OK, &ticket).into_response())
+    Ok(one(StatusCode::OK, &ticket, &state.market.settings().terms).into_response())
 }
 
-/// Changes a listing: both fields.
+/// Changes a listing: title and price, and whatever else is given.
 #[utoipa::path(
     put, path = "/api/tickets/{id}", operation_id = "replaceTicket", tag = "tickets", security(("session" = []), ("bearer" = [])),
     params(("id" = String, Path), IfMatchHeader),
@@ -347,11 +309,12 @@ async fn replace(
     headers: HeaderMap,
     JsonBody(draft): JsonBody<TicketDraft>,
 ) -> Result<Response, Problem> {
-    let (title, price) = draft.complete(&state)?;
-    edit(&state, who, id, &headers, (Some(title), Some(price))).await
+    let (title, price, listing) = draft.complete(&state)?;
+    let edits = TicketEdits { title: Some(title), price: Some(price), listing };
+    edit(&state, who, id, &headers, edits).await
 }
 
-/// Changes a listing: either field, or both.
+/// Changes a listing: whatever is given.
 #[utoipa::path(
     patch, path = "/api/tickets/{id}", operation_id = "changeTicket", tag = "tickets", security(("session" = []), ("bearer" = [])),
     params(("id" = String, Path), IfMatchHeader),
@@ -373,14 +336,14 @@ async fn edit(
     who: SignedIn,
     id: PathId<TicketId>,
     headers: &HeaderMap,
-    (title, price): (Option<Title>, Option<Price>),
+    edits: TicketEdits,
 ) -> Result<Response, Problem> {
     let expected = expected_version(headers);
     let id = id.known()?;
     state.limits.count(Limit::Edits, who.user, state.market.now())?;
-    let edited = state.market.edit_ticket(id, who.user, title, price, expected).await;
+    let edited = state.market.edit_ticket(id, who.user, edits, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
-    Ok(one(StatusCode::OK, &ticket).into_response())
+    Ok(one(StatusCode::OK, &ticket, &state.market.settings().terms).into_response())
 }
 
 /// Takes a listing off the market.

@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::{
-    CancelReason, Charge, ChargeId, ChargeStatus, ChargeView, Currency, DisputeStatus, OrderId,
-    OrderState, OrderStatus, OrderView, Price, RefundStatus, Ticket, TicketId, TicketState,
-    Timestamp, UserId, UserView,
+    CancelReason, Charge, ChargeId, ChargeStatus, ChargeView, ClosedReason, Currency,
+    DisputeStatus, Line, OrderId, OrderState, OrderStatus, OrderView, Price, RefundStatus, Split,
+    Terms, Ticket, TicketId, TicketStatus, Timestamp, UserId, UserView,
 };
 
 /// An id, a time or a currency, which is written as text when it is needed and not before: a page
@@ -90,18 +90,34 @@ pub struct CurrentUserJson {
 
 /// An amount in major units, written as a JSON number with no more digits than it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MajorUnits(pub Price);
+pub struct MajorUnits {
+    minor: u64,
+    currency: Currency,
+}
+
+impl MajorUnits {
+    /// That many minor units, which may be none.
+    pub fn of(minor: u64, currency: Currency) -> Self {
+        Self { minor, currency }
+    }
+}
+
+impl From<Price> for MajorUnits {
+    fn from(price: Price) -> Self {
+        Self::of(price.minor(), price.currency())
+    }
+}
 
 impl Serialize for MajorUnits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let per_major = self.0.currency().minor_per_major();
-        if self.0.minor().is_multiple_of(per_major) {
-            return serializer.serialize_u64(self.0.minor() / per_major);
+        let per_major = self.currency.minor_per_major();
+        if self.minor.is_multiple_of(per_major) {
+            return serializer.serialize_u64(self.minor / per_major);
         }
         // Both are whole numbers far below 2^53, so the quotient is the float nearest to the
         // decimal, and the shortest text of that float is the decimal itself.
-        #[expect(clippy::cast_precision_loss, reason = "prices are far below 2^53 minor units")]
-        let major = self.0.minor() as f64 / per_major as f64;
+        #[expect(clippy::cast_precision_loss, reason = "amounts are far below 2^53 minor units")]
+        let major = self.minor as f64 / per_major as f64;
         serializer.serialize_f64(major)
     }
 }
@@ -116,14 +132,17 @@ pub enum TicketStatusJson {
     Locked,
     /// It is its buyer's.
     Sold,
+    /// It sells no more.
+    Closed,
 }
 
-impl From<&TicketState> for TicketStatusJson {
-    fn from(state: &TicketState) -> Self {
-        match state {
-            TicketState::Available => Self::Available,
-            TicketState::Locked { .. } => Self::Locked,
-            TicketState::Sold { .. } => Self::Sold,
+impl From<TicketStatus> for TicketStatusJson {
+    fn from(status: TicketStatus) -> Self {
+        match status {
+            TicketStatus::Available => Self::Available,
+            TicketStatus::Locked => Self::Locked,
+            TicketStatus::Sold => Self::Sold,
+            TicketStatus::Closed => Self::Closed,
         }
     }
 }
@@ -135,8 +154,57 @@ impl TicketStatusJson {
             Self::Available => "Available",
             Self::Locked => "Locked",
             Self::Sold => "Sold",
+            Self::Closed => "Closed",
         }
     }
+}
+
+/// How a ticket of several seats may be divided among buyers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Split)]
+pub enum SplitJson {
+    /// Any quantity.
+    Any,
+    /// Any quantity that does not leave a single seat.
+    AvoidOne,
+    /// Even quantities.
+    Pairs,
+    /// Only all seats that lie together.
+    None,
+}
+
+impl From<Split> for SplitJson {
+    fn from(split: Split) -> Self {
+        match split {
+            Split::Any => Self::Any,
+            Split::AvoidOne => Self::AvoidOne,
+            Split::Pairs => Self::Pairs,
+            Split::None => Self::None,
+        }
+    }
+}
+
+/// Why a ticket sells no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ClosedReason)]
+pub enum ClosedReasonJson {
+    /// Its seller has withdrawn what was left.
+    Withdrawn,
+}
+
+impl From<ClosedReason> for ClosedReasonJson {
+    fn from(reason: ClosedReason) -> Self {
+        match reason {
+            ClosedReason::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
+/// The texts of labels, if there are any.
+fn texts<const MAX: usize>(labels: Option<&Vec<Line<MAX>>>) -> Option<Vec<&str>> {
+    labels.map(|labels| labels.iter().map(Line::as_str).collect())
 }
 
 /// A ticket for sale. Most are written by [`super::ticket_json`], which does the same faster.
@@ -173,21 +241,70 @@ pub struct TicketJson<'t> {
     /// When it last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Text<Timestamp>,
+    /// The section, as it is printed on the ticket; null if that is not said.
+    #[schema(required, max_length = 40)]
+    pub section: Option<&'t str>,
+    /// The row, as it is printed on the ticket; null if that is not said.
+    #[schema(required, max_length = 40)]
+    pub row: Option<&'t str>,
+    /// The name of each seat, in the order in which they lie; null if they are not numbered.
+    #[schema(required)]
+    pub seats: Option<Vec<&'t str>>,
+    /// How many seats there are.
+    #[schema(minimum = 1, maximum = 50)]
+    pub quantity: u32,
+    /// How many seats nobody holds.
+    #[schema(minimum = 0, maximum = 50)]
+    pub available: u32,
+    /// How they may be divided among buyers.
+    pub split: SplitJson,
+    /// The quantities that can be ordered now, ascending.
+    pub buyable: Vec<u32>,
+    /// What each seat cost where it was first sold, in major units; null if that is not said.
+    #[schema(value_type = Option<f64>, required)]
+    pub face_value: Option<MajorUnits>,
+    /// What else the seller says; null if nothing.
+    #[schema(required, max_length = 500)]
+    pub notes: Option<&'t str>,
+    /// What a buyer pays on top of the price of each seat, in major units.
+    #[schema(value_type = f64, example = 2.55, minimum = 0)]
+    pub fee: MajorUnits,
+    /// What a buyer pays for each seat, in major units.
+    #[schema(value_type = f64, example = 28.05, exclusive_minimum = 0)]
+    pub total: MajorUnits,
+    /// Why it sells no more; null while it does.
+    #[schema(required)]
+    pub closed_reason: Option<ClosedReasonJson>,
 }
 
-impl<'t> From<&'t Ticket> for TicketJson<'t> {
-    fn from(ticket: &'t Ticket) -> Self {
+impl<'t> TicketJson<'t> {
+    /// A ticket with what the market adds to it.
+    pub fn new(ticket: &'t Ticket, terms: &Terms) -> Self {
+        let (listing, currency) = (ticket.listing(), ticket.price.currency());
+        let fee = ticket.fees(terms).buyer_minor;
         Self {
             id: Text(ticket.id),
             title: ticket.title.as_str(),
-            price: MajorUnits(ticket.price),
+            price: ticket.price.into(),
             currency: Text(ticket.price.currency()),
             user_id: Text(ticket.seller),
             order_id: ticket.order().map(Text),
-            status: TicketStatusJson::from(&ticket.state),
+            status: ticket.status().into(),
             version: ticket.version.number(),
             created_at: Text(ticket.created_at),
             updated_at: Text(ticket.updated_at),
+            section: listing.section.as_ref().map(Line::as_str),
+            row: listing.row.as_ref().map(Line::as_str),
+            seats: texts(listing.seats.as_ref()),
+            quantity: listing.quantity,
+            available: ticket.free().len(),
+            split: listing.split.into(),
+            buyable: ticket.offer(terms.most_seats).buyable(),
+            face_value: listing.face_value.map(Into::into),
+            notes: listing.notes.as_ref().map(Line::as_str),
+            fee: MajorUnits::of(fee, currency),
+            total: ticket.price.total(fee, 1).into(),
+            closed_reason: ticket.closed().map(Into::into),
         }
     }
 }
@@ -241,9 +358,18 @@ pub struct OrderedTicketJson<'o> {
     pub id: Text<TicketId>,
     /// What it is for.
     pub title: &'o str,
-    /// What it costs, in major units.
+    /// What a seat costs without fees, in major units.
     #[schema(value_type = f64, example = 25.5)]
     pub price: MajorUnits,
+    /// The section; null if that was not said.
+    #[schema(required)]
+    pub section: Option<&'o str>,
+    /// The row; null if that was not said.
+    #[schema(required)]
+    pub row: Option<&'o str>,
+    /// What else the seller said; null if nothing.
+    #[schema(required)]
+    pub notes: Option<&'o str>,
 }
 
 /// A buyer's hold on a ticket.
@@ -267,9 +393,21 @@ pub struct OrderJson<'o> {
     pub ticket_id: Text<TicketId>,
     /// What is bought, as it was when the order was made.
     pub ticket: OrderedTicketJson<'o>,
-    /// What it costs, in major units, as it was when the order was made.
+    /// What a seat costs without fees, in major units, as it was when the order was made.
     #[schema(value_type = f64, example = 25.5)]
     pub price: MajorUnits,
+    /// How many seats it is for.
+    #[schema(minimum = 1, maximum = 50)]
+    pub quantity: u32,
+    /// Their names; null if they are not numbered.
+    #[schema(required)]
+    pub seats: Option<Vec<&'o str>>,
+    /// What is added to the price of all seats, in major units.
+    #[schema(value_type = f64, example = 2.55, minimum = 0)]
+    pub fee: MajorUnits,
+    /// What all seats cost with fees, in major units: the amount of a charge.
+    #[schema(value_type = f64, example = 28.05)]
+    pub total: MajorUnits,
     /// The currency of the price.
     #[schema(value_type = String)]
     pub currency: Text<Currency>,
@@ -303,7 +441,8 @@ impl<'o> From<&'o OrderView> for OrderJson<'o> {
                 (OrderStatusJson::Cancelled, Some(reason))
             }
         };
-        let price = MajorUnits(order.price);
+        let (price, lot) = (order.price.into(), order.lot.as_deref());
+        let fee = order.fees().buyer_minor.saturating_mul(order.quantity().into());
         Self {
             id: Text(order.id),
             user_id: Text(order.buyer),
@@ -314,8 +453,15 @@ impl<'o> From<&'o OrderView> for OrderJson<'o> {
                 id: Text(order.ticket),
                 title: order.title.as_str(),
                 price,
+                section: lot.and_then(|lot| lot.section.as_ref()).map(Line::as_str),
+                row: lot.and_then(|lot| lot.row.as_ref()).map(Line::as_str),
+                notes: lot.and_then(|lot| lot.notes.as_ref()).map(Line::as_str),
             },
             price,
+            quantity: order.quantity(),
+            seats: texts(lot.and_then(|lot| lot.names.as_ref())),
+            fee: MajorUnits::of(fee, order.price.currency()),
+            total: order.total().into(),
             currency: Text(order.price.currency()),
             cancel_reason,
             charge: view.charge.as_ref().map(ChargeJson::in_order),
@@ -486,7 +632,7 @@ mod tests {
     fn shown(minor: u64, currency: &str) -> String {
         let currency = currency.parse().expect("a currency");
         let price = Price::from_minor(minor, currency).expect("a price");
-        serde_json::to_string(&MajorUnits(price)).expect("a number")
+        serde_json::to_string(&MajorUnits::from(price)).expect("a number")
     }
 
     #[test]
@@ -506,7 +652,7 @@ mod tests {
         let currency = "usd".parse().expect("a currency");
         for minor in (1..1_000_000).chain(99_999_000_000..=99_999_999_999) {
             let price = Price::from_minor(minor, currency).expect("a price");
-            let json = serde_json::to_string(&MajorUnits(price)).expect("a number");
+            let json = serde_json::to_string(&MajorUnits::from(price)).expect("a number");
             assert_eq!(json, price.to_string());
         }
     }

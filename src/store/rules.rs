@@ -3,8 +3,8 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    AnyId, ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, Session, SessionId, Ticket,
-    TicketId, Timestamp, UserId, Version, Write,
+    AnyId, ChargeId, EmailKey, IntentId, Order, OrderId, Part, Remembered, Session, SessionId,
+    Ticket, TicketId, TicketState, Timestamp, UserId, Version, Write,
 };
 use crate::store::resources::registry::share_a_place;
 
@@ -99,10 +99,45 @@ pub fn takes_its_ticket_along(before: Option<&Order>, after: &Order, all: &[Writ
         Write::Ticket(ticket) if ticket.id == after.ticket => Some(ticket),
         _ => None,
     });
+    let has_its_part = |ticket: &Ticket| {
+        ticket.has_several() == after.is_of_several() && ticket.part_of(after.id) == after.part()
+    };
     match (before.is_some_and(Order::is_open), after.is_open()) {
-        (false, true) => ticket.is_some_and(|ticket| ticket.order() == Some(after.id)),
+        (false, true) => ticket.is_some_and(has_its_part),
+        (true, false) if after.is_of_several() => ticket.is_some_and(has_its_part),
         (true, false) => ticket.is_some(),
         (true, true) | (false, false) => true,
+    }
+}
+
+/// Each seat of a ticket that has several is held or sold as one order says, and nobody's changes
+/// without its order: each part that the ticket gets, loses or has otherwise than before is that of
+/// an order of the same commit. `after` is nothing if the ticket is withdrawn.
+pub fn seats_follow_orders(before: Option<&Ticket>, after: Option<&Ticket>, all: &[Write]) -> bool {
+    let is_sound = match after.map(|ticket| (ticket, &ticket.state)) {
+        Some((ticket, TicketState::Several(allotment))) => {
+            allotment.is_sound(ticket.listing().all()) || planted(Bug::SeatGivenTwice)
+        }
+        _ => true,
+    };
+    let (old, new) = (parts(before), parts(after));
+    let is_told = |part: &Part| {
+        let now = new.iter().find(|now| now.order == part.order).copied();
+        let order = written_order(all, part.order);
+        let is_of_it = |order: &&Order| after.is_some_and(|ticket| ticket.id == order.ticket);
+        order.filter(is_of_it).is_some_and(|order| order.part() == now)
+    };
+    let stay = |these: &[Part], those: &[Part]| {
+        these.iter().all(|part| those.contains(part) || is_told(part))
+    };
+    is_sound && stay(old, new) && stay(new, old)
+}
+
+fn parts(ticket: Option<&Ticket>) -> &[Part] {
+    match ticket.map(|ticket| &ticket.state) {
+        Some(TicketState::Several(allotment)) => &allotment.parts,
+        Some(TicketState::Available | TicketState::Locked { .. } | TicketState::Sold { .. })
+        | None => &[],
     }
 }
 

@@ -11,8 +11,9 @@ use crate::domain::{
     Account, Charge, ChargeId, ClientName, ClientSecret, Commit, Cursor, Email, Event,
     ExpectedVersion, FailureCode, Follower, IntentFact, IntentId, IntentReport, Order, OrderId,
     OrderView, PaymentToken, Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision,
-    Refund, RefundId, RefundStatus, Remembered, Session, SessionId, SessionRules, Ticket,
-    TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Write,
+    Refund, RefundId, RefundStatus, Remembered, Session, SessionId, SessionRules, Terms, Ticket,
+    TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Wanted,
+    Write,
 };
 use crate::store::redb::open::open_existing;
 use crate::store::{
@@ -141,6 +142,8 @@ impl World {
             by: ticket.seller,
             title: title.map(a_title),
             price: minor.map(usd),
+            listing: Box::default(),
+            most_seats: 12,
             expected: ExpectedVersion::Any,
         };
         let at = self.now();
@@ -381,12 +384,18 @@ pub fn ticket_changed(after: Ticket, at: Timestamp) -> Commit {
 
 pub fn lock(ticket: &Ticket, buyer: UserId, order: OrderId, at: Timestamp) -> (Order, Commit) {
     let until = at.plus(HOLD);
-    let command = TicketCommand::Reserve { by: buyer, order, until, expected_price: None };
+    let command = TicketCommand::Reserve {
+        by: buyer,
+        order,
+        until,
+        wanted: Wanted::default(),
+        terms: Terms::default(),
+    };
     let locked = match ticket.decide(&command, at) {
         Ok(TicketDecision::Changed(locked)) => locked,
         other => panic!("the ticket can't be locked: {other:?}"),
     };
-    let order = Order::new(order, buyer, ticket, until, at);
+    let order = Order::new(order, buyer, &locked, until, at);
     let view = OrderView { order: order.clone(), charge: None };
     let commit = Commit::at(at)
         .require(Precondition::OpenOrdersBelow { user: buyer, limit: OPEN_MAX })

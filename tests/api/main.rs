@@ -27,6 +27,7 @@ mod orders;
 mod overload;
 mod payments;
 mod restarts;
+mod seats;
 mod service;
 mod session_list;
 mod sessions;

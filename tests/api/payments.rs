@@ -1,7 +1,7 @@
 //! Paying an order, seen from outside.
 
 use gittix::actors::MarketSettings;
-use gittix::domain::GatewayStep;
+use gittix::domain::{GatewayStep, Terms};
 use gittix::http::events::EventJson;
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ async fn a_bank_that_wants_the_buyer_is_202_and_completes_once_it_is_content() {
     assert_eq!(ben.charge(&id(&charge)).await["clientSecret"], "pi_model_0_secret");
     assert!(ben.order(&order).await["charge"].get("clientSecret").is_none());
     let log = world.store.events(0, 100).await.unwrap();
-    let told: Vec<_> = log.iter().map(EventJson::from).collect();
+    let told: Vec<_> = log.iter().map(|event| EventJson::new(event, &Terms::default())).collect();
     let told = serde_json::to_string(&told).unwrap();
     assert!(!told.contains("_secret"), "{told}");
     ben.pays(&order).await.refused(409, "payment_in_progress");

@@ -27,7 +27,9 @@ async fn a_new_ticket_looks_like_the_contract_says() {
     let expected = json!({
         "id": ticket["id"], "title": "Rock Concert", "price": 25.5, "currency": "usd",
         "userId": ana.id, "orderId": null, "status": "Available", "version": 0,
-        "createdAt": now, "updatedAt": now,
+        "createdAt": now, "updatedAt": now, "section": null, "row": null, "seats": null,
+        "quantity": 1, "available": 1, "split": "avoidOne", "buyable": [1], "faceValue": null,
+        "notes": null, "fee": 0, "total": 25.5, "closedReason": null,
     });
     assert_eq!(ticket, expected);
     assert!(id(&ticket).starts_with("ticket_"));

@@ -13,8 +13,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use gittix::auth::{SessionCookie, SigningKey, SigningKeys, Tokens};
 use gittix::domain::{
-    Commit, Event, Order, OrderId, Precondition, Purchase, SessionId, TicketCommand,
-    TicketDecision, TicketId, UserId, Write,
+    Commit, Event, Order, OrderId, Precondition, Purchase, SessionId, Terms, TicketCommand,
+    TicketDecision, TicketId, UserId, Wanted, Write,
 };
 use gittix::http::Readiness;
 use gittix::http::edge::conditional::etag;
@@ -109,7 +109,13 @@ impl Marketplace {
             let stored = stored.ok_or(StatusCode::NOT_FOUND)?;
             let now = SystemClock.now();
             let (order, until) = (OrderId::from_u128(self.ids.mint()), now.plus(HOLD));
-            let command = TicketCommand::Reserve { by: buyer, order, until, expected_price: None };
+            let command = TicketCommand::Reserve {
+                by: buyer,
+                order,
+                until,
+                wanted: Wanted::default(),
+                terms: Terms::default(),
+            };
             let Ok(TicketDecision::Changed(after)) = stored.decide(&command, now) else {
                 return Err(StatusCode::CONFLICT);
             };

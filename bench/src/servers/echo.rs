@@ -9,7 +9,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use gittix::domain::{Currency, Price, Ticket, TicketId, Timestamp, Title, UserId};
+use gittix::domain::{Currency, Price, Terms, Ticket, TicketId, Timestamp, Title, UserId};
 use gittix::http::Readiness;
 use gittix::http::edge::guard::{EdgeSettings, harden};
 use gittix::http::edge::serve::{ServeLimits, listen, serve};
@@ -36,7 +36,7 @@ async fn echo(Json(question): Json<Question>) -> Json<Echo> {
 
 /// A page of 50 tickets as JSON, without looking for them.
 async fn page(State(page): State<Arc<Vec<Arc<Ticket>>>>) -> Response {
-    let json = ticket_json::tickets(&page).expect("tickets are always JSON");
+    let json = ticket_json::tickets(&page, &Terms::default()).expect("tickets are always JSON");
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 

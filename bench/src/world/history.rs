@@ -5,7 +5,8 @@ use std::time::Duration;
 use gittix::domain::{
     Account, ChargeId, Commit, Currency, Email, Event, IntentFact, IntentId, IntentReport, Order,
     OrderId, PaymentToken, Precondition, Purchase, PurchaseCommand, PurchaseDecision, Session,
-    Ticket, TicketCommand, TicketDecision, TicketDemand, Timestamp, User, UserId, Write,
+    Terms, Ticket, TicketCommand, TicketDecision, TicketDemand, Timestamp, User, UserId, Wanted,
+    Write,
 };
 
 use super::{SESSION, World, id, timestamp};
@@ -106,7 +107,13 @@ impl Story {
     fn lock(&mut self, id: OrderId, buyer: UserId, until: Timestamp, at: Timestamp) -> Purchase {
         let order = Order::new(id, buyer, &self.ticket, until, at);
         self.command(
-            &TicketCommand::Reserve { by: buyer, order: id, until, expected_price: None },
+            &TicketCommand::Reserve {
+                by: buyer,
+                order: id,
+                until,
+                wanted: Wanted::default(),
+                terms: Terms::default(),
+            },
             at,
         );
         let purchase = Purchase { order, charge: None };

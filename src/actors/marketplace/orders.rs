@@ -6,29 +6,30 @@ use crate::actors::idempotency::KeyFor;
 use crate::actors::order::OrderRequest;
 use crate::actors::ticket::{Reservation, TicketRequest};
 use crate::domain::{
-    ExpectedVersion, OrderId, OrderView, Price, Purchase, TicketCommand, TicketId, TicketRejection,
-    UserId,
+    ExpectedVersion, OrderId, OrderView, Purchase, TicketCommand, TicketId, TicketRejection,
+    UserId, Wanted,
 };
 
 impl Marketplace {
-    /// Locks a ticket for a buyer, who may have been shown a price.
+    /// Locks seats of a ticket for a buyer, who may have been shown what they cost.
     ///
     /// # Errors
     ///
-    /// [`crate::domain::TicketRejection`] if the ticket is the buyer's own, locked, sold or at another
-    /// price, [`MarketError::OwnHold`] if it is this buyer who holds it,
+    /// [`crate::domain::TicketRejection`] if the ticket is the buyer's own, locked, sold, closed or at
+    /// another price, or does not have so many seats,
+    /// [`MarketError::OwnHold`] if it is this buyer who holds it,
     /// [`MarketError::RelockTooSoon`] if they have let go of it too often,
     /// [`crate::store::Refusal`] if they have too many open orders or the key was used.
     pub async fn reserve(
         &self,
         ticket: TicketId,
         buyer: UserId,
-        expected_price: Option<Price>,
+        wanted: Wanted,
         key: Option<KeyFor<OrderView>>,
     ) -> Result<Purchase, MarketError> {
         let order = OrderId::from_u128(self.parts.context.ids.mint());
         let not_before = self.parts.relocks.not_before(buyer, ticket);
-        let reservation = Reservation { order, buyer, expected_price, not_before, key };
+        let reservation = Reservation { order, buyer, wanted, not_before, key };
         match self.try_to_reserve(ticket, reservation).await {
             Err(MarketError::Ticket(TicketRejection::Locked { order, until })) => {
                 let holder = self.parts.context.store.order(order).await?;
@@ -51,9 +52,10 @@ impl Marketplace {
             let context = &self.parts.context;
             let stored = context.store.ticket(ticket).await?.ok_or(MarketError::NotFound)?;
             let now = self.now();
-            let Reservation { order, buyer: by, expected_price, .. } = reservation;
+            let Reservation { order, buyer: by, wanted, .. } = reservation;
             let until = now.plus(context.settings.hold);
-            stored.decide(&TicketCommand::Reserve { by, order, until, expected_price }, now)?;
+            let terms = context.settings.terms;
+            stored.decide(&TicketCommand::Reserve { by, order, until, wanted, terms }, now)?;
         }
         self.parts.tickets.ask(ticket, TicketRequest::Reserve(reservation)).await?.reserved()
     }

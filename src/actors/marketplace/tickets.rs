@@ -5,21 +5,34 @@ use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
 use crate::actors::ticket::TicketRequest;
 use crate::domain::{
-    Commit, Event, ExpectedVersion, Price, Ticket, TicketCommand, TicketId, Title, UserId, Write,
+    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, Ticket, TicketCommand, TicketId,
+    Title, UserId, Write,
 };
 
+/// What a seller changes of a ticket; `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TicketChanges {
+    /// The new title.
+    pub title: Option<Title>,
+    /// The new price of each seat.
+    pub price: Option<Price>,
+    /// What else changes.
+    pub listing: ListingDraft,
+}
+
 impl Marketplace {
-    /// Lists a ticket for sale.
+    /// Lists a ticket for sale. What is said of it breaks no rule.
     pub async fn list_ticket(
         &self,
         seller: UserId,
         title: Title,
         price: Price,
+        listing: Listing,
         key: Option<KeyFor<Ticket>>,
     ) -> Result<Ticket, MarketError> {
         let now = self.now();
         let id = TicketId::from_u128(self.parts.context.ids.mint());
-        let ticket = Ticket::list(id, seller, title, price, now);
+        let ticket = Ticket::list(id, seller, title, price, now).described(listing);
         let remembered = key.map(|key| key.remember(&ticket));
         let commit = Commit::at(now)
             .write(Write::Ticket(ticket.clone()))
@@ -39,11 +52,13 @@ impl Marketplace {
         &self,
         id: TicketId,
         by: UserId,
-        title: Option<Title>,
-        price: Option<Price>,
+        changes: TicketChanges,
         expected: ExpectedVersion,
     ) -> Result<Ticket, MarketError> {
-        let command = TicketCommand::Edit { by, title, price, expected };
+        let TicketChanges { title, price, listing } = changes;
+        let most_seats = self.settings().terms.most_seats;
+        let listing = Box::new(listing);
+        let command = TicketCommand::Edit { by, title, price, listing, most_seats, expected };
         self.parts.tickets.ask(id, TicketRequest::Change(command)).await?.ticket()
     }
 

@@ -27,7 +27,7 @@ fn reservation(buyer: UserId) -> Reservation {
         expires_at: LATER,
     };
     let key = KeyFor::answered(key, |view: &OrderView| view.order.id.to_string().into_bytes());
-    Reservation { order: ORDER, buyer, expected_price: None, not_before: None, key: Some(key) }
+    Reservation { order: ORDER, buyer, wanted: Wanted::default(), not_before: None, key: Some(key) }
 }
 
 fn locked() -> Ticket {
@@ -69,11 +69,12 @@ fn a_refused_lock_writes_nothing() {
 #[test]
 fn who_was_shown_another_price_is_told_what_it_costs_now() {
     let other = crate::domain::Price::from_minor(3_999, "usd".parse().unwrap()).unwrap();
-    for (expected, refused) in [
-        (listed().price, None),
-        (other, Some(TicketRejection::PriceChanged { price: listed().price }.into())),
-    ] {
-        let reservation = Reservation { expected_price: Some(expected), ..reservation(BUYER) };
+    let price = listed().price;
+    for (expected, refused) in
+        [(price, None), (other, Some(TicketRejection::PriceChanged { price, total: price }.into()))]
+    {
+        let wanted = Wanted { price: Some(expected), ..Wanted::default() };
+        let reservation = Reservation { wanted, ..reservation(BUYER) };
         assert_eq!(reserve(&listed(), &reservation, &settings(), NOW).err(), refused);
     }
 }
@@ -98,7 +99,7 @@ fn a_carried_commit_gets_the_ticket_and_is_decided_as_of_its_own_time() {
         let Ok(decision) = carry(&locked(), &carried) else { panic!("{demand:?}") };
         let change = decision.change.unwrap();
         let ticket = change.after.unwrap();
-        assert_eq!((ticket.state, ticket.updated_at), (state, LATER));
+        assert_eq!((&ticket.state, ticket.updated_at), (&state, LATER));
         assert_eq!(change.commit.writes, [Write::Ticket(ticket.clone()), theirs.clone()]);
         assert_eq!(change.commit.events, [Event::TicketUpdated(ticket)]);
         assert_eq!(decision.answer, When::Now(TicketAnswer::Carried(Committed::Durable)));
@@ -119,6 +120,8 @@ fn an_edit_that_changes_nothing_is_answered_without_a_commit() {
         by: SELLER,
         title: None,
         price: Some(listed().price),
+        listing: Box::default(),
+        most_seats: 12,
         expected: ExpectedVersion::Any,
     };
     let Ok(decision) = change(&listed(), &command, LATER) else { panic!("an edit") };

@@ -6,8 +6,8 @@ mod walks;
 
 use super::*;
 use crate::domain::{
-    CancelReason, ChargeStatus, Currency, OrderId, Price, RefundId, Ticket, TicketCommand,
-    TicketDecision, TicketId, TicketState, Title, UserId,
+    CancelReason, ChargeStatus, Currency, OrderId, Price, RefundId, Terms, Ticket, TicketCommand,
+    TicketDecision, TicketId, TicketState, Title, UserId, Wanted,
 };
 
 const SELLER: UserId = UserId::from_u128(1);

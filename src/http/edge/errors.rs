@@ -6,7 +6,7 @@ use super::codes::Code;
 use super::problem::Problem;
 use crate::actors::MarketError;
 use crate::auth::{PasswordError, RetryAfter};
-use crate::domain::{PurchaseRejection, TicketRejection, Timestamp};
+use crate::domain::{Price, PurchaseRejection, TicketRejection, Timestamp};
 use crate::store::{ReadError, Refusal};
 
 /// When a client that met an overloaded server should come back.
@@ -70,12 +70,25 @@ fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
                 .retry_after(whole_seconds_until(until, now))
         }
         TicketRejection::Sold => Problem::new(Code::TicketSold, "This ticket has been sold."),
-        TicketRejection::PriceChanged { price } => {
+        TicketRejection::PriceChanged { price, total } => {
             let detail = format!("This ticket costs {price} now.");
-            // A price reads as the JSON number that it is elsewhere.
-            let number =
-                serde_json::from_str(&price.to_string()).unwrap_or(serde_json::Value::Null);
-            Problem::new(Code::PriceChanged, detail).member("price", number)
+            Problem::new(Code::PriceChanged, detail)
+                .member("price", number(price))
+                .member("total", number(total))
+        }
+        TicketRejection::QuantityUnavailable { left } => {
+            Problem::new(Code::QuantityUnavailable, "So many seats can't be had right now.")
+                .member("buyable", left.buyable())
+        }
+        TicketRejection::TooManySeats { most } => {
+            let detail = format!("One buyer may have at most {most} seats.");
+            Problem::new(Code::TooManySeats, detail)
+        }
+        TicketRejection::Closed => {
+            Problem::new(Code::TicketClosed, "This ticket is not for sale any more.")
+        }
+        TicketRejection::BadListing(fault) => {
+            super::problem::FieldError::on(fault.field(), fault.to_string()).into()
         }
         TicketRejection::VersionMismatch { .. } => Problem::precondition_failed(),
         TicketRejection::NotHeld => {
@@ -83,6 +96,11 @@ fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
             Problem::internal()
         }
     }
+}
+
+/// An amount as the JSON number that it is elsewhere.
+fn number(price: Price) -> serde_json::Value {
+    serde_json::from_str(&price.to_string()).unwrap_or(serde_json::Value::Null)
 }
 
 fn purchase_problem(rejection: PurchaseRejection) -> Problem {

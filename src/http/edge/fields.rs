@@ -25,7 +25,7 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
 use super::problem::{FieldError, Problem};
-use crate::domain::{Currency, Price, PriceError};
+use crate::domain::{Currency, Line, LineError, Price, PriceError};
 
 /// What a body holds for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,7 @@ enum Words {
     /// The whole message.
     Whole(Cow<'static, str>),
     /// What follows the field's name.
-    AfterName(&'static str),
+    AfterName(Cow<'static, str>),
 }
 
 impl Refused {
@@ -147,7 +147,12 @@ impl Refused {
 
     /// A message that begins with the field's name: `must be given`.
     pub fn named(rest: &'static str) -> Self {
-        Self::of(Words::AfterName(rest))
+        Self::of(Words::AfterName(Cow::Borrowed(rest)))
+    }
+
+    /// The same for a reason whose words follow a name.
+    pub fn after_name(reason: impl fmt::Display) -> Self {
+        Self::of(Words::AfterName(reason.to_string().into()))
     }
 
     fn of(words: Words) -> Self {
@@ -266,6 +271,30 @@ impl<T: FromStr> FieldValue for Id<T> {
     fn read(given: Given<'_>) -> Result<Self, Refused> {
         let text = given.text().ok_or_else(|| Refused::named("must be given"))?;
         text.parse().map(Self).map_err(|_| Refused::named("is not a valid id"))
+    }
+}
+
+/// A whole number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole(pub u64);
+
+impl FieldValue for Whole {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        let number = match given {
+            Given::Number(literal) => literal.parse().ok(),
+            _ => None,
+        };
+        number.map(Self).ok_or_else(|| Refused::named("must be a whole number"))
+    }
+}
+
+impl<const MAX: usize> FieldValue for Line<MAX> {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        match given {
+            Given::Missing | Given::Null => Err(Refused::after_name(LineError::Blank)),
+            Given::Text(text) => Self::parse(&text).map_err(Refused::after_name),
+            _ => Err(Refused::named("must be a string")),
+        }
     }
 }
 

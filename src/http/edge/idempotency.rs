@@ -162,10 +162,10 @@ pub struct Remembered;
 
 /// The key to hand to the marketplace, which writes the answer down together with what it
 /// creates.
-pub fn answered_by<T>(key: IdempotencyKey, answer: fn(&T) -> Answer) -> KeyFor<T>
-where
-    T: 'static,
-{
+pub fn answered_by<T: 'static>(
+    key: IdempotencyKey,
+    answer: impl Fn(&T) -> Answer + Send + Sync + 'static,
+) -> KeyFor<T> {
     KeyFor::answered(key, move |created| Kept::from(&answer(created)).encode())
 }
 

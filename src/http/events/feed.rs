@@ -12,7 +12,7 @@ use super::history::History;
 use super::listeners::{ListenerLimits, Listeners};
 use super::rendered::Rendered;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Audience, LoggedEvent, UserId};
+use crate::domain::{Audience, LoggedEvent, Terms, UserId};
 use crate::store::{ReadError, SharedStore, Store};
 
 /// How many events are kept for those who keep up.
@@ -37,6 +37,7 @@ struct Shared {
     latest: watch::Receiver<u64>,
     listeners: Listeners,
     history: History,
+    terms: Terms,
 }
 
 /// What a listener is sent at once.
@@ -55,14 +56,15 @@ pub struct Page {
 impl Feed {
     /// Follows the log for as long as its store is used elsewhere. Must be called within a
     /// runtime.
-    pub fn start(store: &SharedStore, limits: ListenerLimits) -> Self {
+    pub fn start(store: &SharedStore, limits: ListenerLimits, terms: Terms) -> Self {
         let latest = store.latest_event();
         let shared = Arc::new(Shared {
             kept: RwLock::default(),
             told: watch::Sender::new(*latest.borrow()),
             latest: latest.clone(),
             listeners: Listeners::new(limits),
-            history: History::new(),
+            history: History::new(terms),
+            terms,
         });
         tokio::spawn(follow(shared.clone(), Arc::downgrade(store), latest));
         Self(shared)
@@ -169,7 +171,8 @@ async fn follow(shared: Arc<Shared>, store: Weak<dyn Store>, mut latest: watch::
 
 impl Shared {
     fn keep(&self, events: &[LoggedEvent]) {
-        let rendered: Vec<Rendered> = events.iter().map(Rendered::new).collect();
+        let rendered: Vec<Rendered> =
+            events.iter().map(|event| Rendered::new(event, &self.terms)).collect();
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.extend(rendered);
         let too_many = kept.len().saturating_sub(KEPT_EVENTS);

@@ -9,6 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::rendered::Rendered;
+use crate::domain::Terms;
 use crate::store::{ReadError, Store};
 
 /// How many events a stretch has. They start at its multiples, so that all listeners ask for the
@@ -25,13 +26,14 @@ type Stretch = Arc<[Rendered]>;
 /// Stretches of the log, ready to be sent.
 pub struct History {
     stretches: Cache<u64, Stretch, Size>,
+    terms: Terms,
 }
 
 impl History {
     /// Nothing of it is kept yet.
-    pub fn new() -> Self {
+    pub fn new(terms: Terms) -> Self {
         let stretches = usize::try_from(KEPT_BYTES / 64 / 1024).unwrap_or(usize::MAX);
-        Self { stretches: Cache::with_weighter(stretches, KEPT_BYTES, Size) }
+        Self { stretches: Cache::with_weighter(stretches, KEPT_BYTES, Size), terms }
     }
 
     /// Events that include the first one after this number. `latest` is the number of the latest.
@@ -60,21 +62,21 @@ impl History {
             self.stretches.remove(&number);
         }
         // However many ask at once, one of them reads and renders.
-        let read = read_after(number * length, store);
+        let read = read_after(number * length, store, &self.terms);
         let stretch = self.stretches.get_or_insert_async(&number, read).await?;
         if stretch.last().is_some_and(|event| event.seq > after) {
             return Ok(stretch);
         }
         // It was read before the event was there, by somebody who asked for earlier ones.
         self.stretches.remove(&number);
-        read_after(after, store).await
+        read_after(after, store, &self.terms).await
     }
 }
 
 /// Reads and renders the events after this number.
-async fn read_after(after: u64, store: &dyn Store) -> Result<Stretch, ReadError> {
+async fn read_after(after: u64, store: &dyn Store, terms: &Terms) -> Result<Stretch, ReadError> {
     let events = store.events(after, usize::from(STRETCH_EVENTS)).await?;
-    Ok(events.iter().map(Rendered::new).collect())
+    Ok(events.iter().map(|event| Rendered::new(event, terms)).collect())
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 
 use super::wire;
-use crate::domain::{Audience, LoggedEvent};
+use crate::domain::{Audience, LoggedEvent, Terms};
 
 /// An event, ready to be sent.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Rendered {
 
 impl Rendered {
     /// Renders an event.
-    pub fn new(event: &LoggedEvent) -> Self {
-        Self { seq: event.seq, audience: event.event.audience(), frame: wire::frame(event) }
+    pub fn new(event: &LoggedEvent, terms: &Terms) -> Self {
+        Self { seq: event.seq, audience: event.event.audience(), frame: wire::frame(event, terms) }
     }
 }

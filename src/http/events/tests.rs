@@ -17,7 +17,7 @@ use crate::app::{App, AppSettings, Seams};
 use crate::auth::{
     LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
 };
-use crate::domain::ExpectedVersion;
+use crate::domain::{ExpectedVersion, Terms};
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::listeners::ListenerLimits;
@@ -384,7 +384,7 @@ async fn the_past_is_rendered_once_for_all_who_ask() {
     for ticket in 0..600 {
         ana.sells(&format!("Ticket {ticket}")).await;
     }
-    let (history, store) = (History::new(), &*app.state.store);
+    let (history, store) = (History::new(Terms::default()), &*app.state.store);
     let first = history.stretch(0, 601, store).await.unwrap();
     assert_eq!((first.first().unwrap().seq, first.last().unwrap().seq), (1, 256));
     for after in [1, 100, 255] {

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, LoggedEvent, Timestamp, UserEvent, UserId};
+use crate::domain::{Event, LoggedEvent, Terms, Timestamp, UserEvent, UserId};
 use crate::http::views::{ChargeJson, OrderJson, RoleJson, Text, TicketJson, roles};
 
 /// How long a client should wait before it comes back, at the least, in milliseconds.
@@ -34,8 +34,8 @@ pub struct EventJson<'e> {
 #[serde(untagged)]
 enum EventData<'e> {
     User(UserEventJson),
-    Ticket(TicketJson<'e>),
-    Order(OrderJson<'e>),
+    Ticket(Box<TicketJson<'e>>),
+    Order(Box<OrderJson<'e>>),
     Charge(ChargeJson<'e>),
 }
 
@@ -60,8 +60,9 @@ impl From<&UserEvent> for UserEventJson {
     }
 }
 
-impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
-    fn from(logged: &'e LoggedEvent) -> Self {
+impl<'e> EventJson<'e> {
+    /// An event with what the market adds to tickets.
+    pub fn new(logged: &'e LoggedEvent, terms: &Terms) -> Self {
         let data = match &logged.event {
             Event::UserCreated(user)
             | Event::UserUpdated(user)
@@ -69,12 +70,15 @@ impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
             | Event::RoleRevoked(user) => EventData::User(user.into()),
             Event::TicketCreated(ticket)
             | Event::TicketUpdated(ticket)
-            | Event::TicketDeleted(ticket) => EventData::Ticket(ticket.into()),
+            | Event::TicketDeleted(ticket)
+            | Event::TicketClosed(ticket) => {
+                EventData::Ticket(Box::new(TicketJson::new(ticket, terms)))
+            }
             Event::OrderCreated(view)
             | Event::OrderAwaitingPayment(view)
             | Event::OrderCompleted(view)
             | Event::OrderCancelled(view)
-            | Event::OrderExpired(view) => EventData::Order(view.into()),
+            | Event::OrderExpired(view) => EventData::Order(Box::new(view.into())),
             Event::ChargeCreated(charge)
             | Event::ChargeCompleted(charge)
             | Event::ChargeFailed(charge)
@@ -87,8 +91,8 @@ impl<'e> From<&'e LoggedEvent> for EventJson<'e> {
 }
 
 /// An event as it goes over the wire.
-pub fn frame(logged: &LoggedEvent) -> Bytes {
-    let event = EventJson::from(logged);
+pub fn frame(logged: &LoggedEvent, terms: &Terms) -> Bytes {
+    let event = EventJson::new(logged, terms);
     // Numbers, strings and nothing else always serialise, and on one line.
     let data = serde_json::to_string(&event).unwrap_or_default();
     format!("id: {}\nevent: {}\ndata: {data}\n\n", event.seq, event.r#type).into()

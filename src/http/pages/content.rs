@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::document::{Html, Page, Preview};
 use super::shared::Pages;
 use super::texts::Language;
-use crate::domain::{Ticket, TicketId, TicketState};
+use crate::domain::{Ticket, TicketId, TicketStatus};
 use crate::store::{ReadError, TicketQuery, TicketSort};
 
 /// As many as the scripts show at first.
@@ -64,7 +64,7 @@ pub async fn ticket(
     let language = Language::of(headers);
     let title = ticket.title.as_str().to_owned();
     let price = language.price(ticket.price);
-    let is_available = matches!(ticket.state, TicketState::Available);
+    let is_available = ticket.status() == TicketStatus::Available;
     let described = if is_available { "ticket-description" } else { "ticket-description-gone" };
     let values =
         args([("title", title.clone()), ("price", price.clone()), ("time", hold(pages, language))]);
@@ -84,7 +84,7 @@ pub async fn ticket(
         data: Some(offer(&ticket, url.as_deref())),
         url,
         is_public: true,
-        main: stub(language, &title, &price, &ticket.state),
+        main: stub(language, &title, &price, ticket.status()),
         language,
     }))
 }
@@ -128,11 +128,11 @@ fn card(language: Language, ticket: &Arc<Ticket>) -> Html {
 }
 
 /// A ticket's page, as `pages/ticket.js` draws it.
-fn stub(language: Language, title: &str, price: &str, state: &TicketState) -> Html {
-    let status = match state {
-        TicketState::Available => "status-available",
-        TicketState::Locked { .. } => "status-locked",
-        TicketState::Sold { .. } => "status-sold",
+fn stub(language: Language, title: &str, price: &str, status: TicketStatus) -> Html {
+    let status = match status {
+        TicketStatus::Available => "status-available",
+        TicketStatus::Locked => "status-locked",
+        TicketStatus::Sold | TicketStatus::Closed => "status-sold",
     };
     let price = language.text_with("price-is", &args([("price", price.to_owned())]));
     let status = language.text_with("status-is", &args([("status", language.text(status))]));
@@ -147,10 +147,10 @@ fn stub(language: Language, title: &str, price: &str, state: &TicketState) -> Ht
 
 /// A ticket in schema.org's words.
 fn offer(ticket: &Ticket, url: Option<&str>) -> Value {
-    let availability = match ticket.state {
-        TicketState::Available => "InStock",
-        TicketState::Locked { .. } => "LimitedAvailability",
-        TicketState::Sold { .. } => "SoldOut",
+    let availability = match ticket.status() {
+        TicketStatus::Available => "InStock",
+        TicketStatus::Locked => "LimitedAvailability",
+        TicketStatus::Sold | TicketStatus::Closed => "SoldOut",
     };
     let mut offer = json!({
         "@type": "Offer",

@@ -1,14 +1,18 @@
 //! Versions, refusals, and that a refused commit leaves no trace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{
-    CancelReason, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId, Order, OrderId,
-    OrderState, PaymentToken, Precondition, Remembered, Session, SessionId, Ticket, TicketState,
-    Timestamp, User, UserId, Version, Write,
+    Allotment, CancelReason, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId,
+    Listing, Lot, Order, OrderId, OrderState, Part, PartState, PaymentToken, Precondition,
+    Remembered, SeatSet, Session, SessionId, Split, Ticket, TicketState, Timestamp, User, UserId,
+    Version, Write,
 };
 use crate::store::conformance::stores;
-use crate::store::testing::{World, a_title, created, listed, read, ticket_changed, usd};
+use crate::store::testing::{
+    HOLD, World, a_title, created, listed, market, read, ticket_changed, usd,
+};
 use crate::store::{CommitError, Refusal};
 
 const CONFLICT: Result<(), CommitError> = Err(CommitError::Conflict);
@@ -129,6 +133,85 @@ async fn two_changes_of_one_row_in_one_commit_are_refused() {
         let twice = listed(v0.clone()).write(Write::Ticket(v1));
         assert_eq!(store.commit(twice).await, CONFLICT);
         assert_eq!(read(store.ticket(v0.id).await), None);
+    }
+}
+
+/// What a commit writes and tells of an order that gets some of several seats.
+fn taking(ticket: &Ticket, order: Order, seats: SeatSet, at: Timestamp) -> Commit {
+    let part = Part { order: order.id, seats, state: PartState::Held { until: order.expires_at } };
+    let TicketState::Several(allotment) = &ticket.state else { panic!("it has several seats") };
+    let mut allotment = allotment.clone();
+    allotment.parts.push(part);
+    let version = ticket.version.next();
+    let after = Ticket { state: TicketState::Several(allotment), version, ..ticket.clone() };
+    ticket_changed(after, at).write(Write::Order(order))
+}
+
+#[tokio::test]
+async fn each_of_several_seats_is_one_orders_and_changes_with_it() {
+    for store in stores() {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let listing = Listing { quantity: 3, split: Split::Any, ..Listing::default() };
+        let ticket = world.new_ticket(ana, "Rock", 100).described(listing);
+        world.commit(listed(ticket.clone())).await;
+        let at = world.now();
+        let places = |bits| SeatSet::from_bits(bits).expect("seats");
+        let order = |id, ticket: &Ticket, seats: SeatSet| {
+            let order = Order::new(OrderId::from_u128(id), bob, ticket, at.plus(HOLD), at);
+            let lot = Lot {
+                seats,
+                is_of_several: true,
+                ..Lot::clone(order.lot.as_ref().expect("a lot"))
+            };
+            Order { lot: Some(Arc::new(lot)), ..order }
+        };
+        let first = order(1, &ticket, places(0b011));
+        let lock = taking(&ticket, first.clone(), places(0b011), at);
+        let without = |commit: &Commit, orders: bool| {
+            let is_order = |write: &Write| matches!(write, Write::Order(_));
+            let writes = commit.writes.iter().filter(|write| is_order(write) != orders);
+            Commit { writes: writes.cloned().collect(), ..commit.clone() }
+        };
+        assert_eq!(store.commit(without(&lock, true)).await, CONFLICT, "seats without an order");
+        assert_eq!(store.commit(without(&lock, false)).await, CONFLICT, "an order without seats");
+        let other = taking(&ticket, first.clone(), places(0b101), at);
+        assert_eq!(store.commit(other).await, CONFLICT, "other seats than the order says");
+        let none = taking(&ticket, order(1, &ticket, places(0b1000)), places(0b1000), at);
+        assert_eq!(store.commit(none).await, CONFLICT, "a seat that there is not");
+        world.commit(lock).await;
+        assert_eq!(store.stats().open_orders, 1);
+
+        let held = world.ticket(ticket.id).await;
+        let again = taking(&held, order(2, &held, places(0b110)), places(0b110), at);
+        assert_eq!(store.commit(again).await, CONFLICT, "a seat that is another's");
+        let second = order(2, &held, places(0b100));
+        world.commit(taking(&held, second.clone(), places(0b100), at)).await;
+        let all = world.ticket(ticket.id).await;
+        assert_eq!((all.free().len(), store.stats().open_orders), (0, 2));
+        assert_eq!(read(store.tickets(&market()).await).tickets, []);
+        let deadlines = read(store.deadlines(None, 10).await);
+        assert_eq!(
+            deadlines.iter().map(|due| due.order).collect::<Vec<_>>(),
+            [first.id, second.id]
+        );
+
+        let TicketState::Several(allotment) = &all.state else { panic!("it has several seats") };
+        let left = Allotment { parts: allotment.parts[1..].to_vec(), ..allotment.clone() };
+        let (state, version) = (TicketState::Several(left), all.version.next());
+        let released = ticket_changed(Ticket { state, version, ..all.clone() }, at);
+        assert_eq!(store.commit(released.clone()).await, CONFLICT, "a release without its order");
+        let ended = first.moved(OrderState::Cancelled(CancelReason::Buyer));
+        let end = Commit::at(at).write(Write::Order(ended.clone()));
+        assert_eq!(store.commit(end).await, CONFLICT, "an end without its release");
+        let withdrawal = Write::WithdrawTicket { id: all.id, last: all.version };
+        let withdrawal = Commit::at(at).write(withdrawal);
+        assert_eq!(store.commit(withdrawal).await, CONFLICT, "a withdrawal of what is held");
+        world.commit(released.write(Write::Order(ended))).await;
+        assert_eq!(world.ticket(ticket.id).await.free(), places(0b011));
+        assert_eq!(store.stats().open_orders, 1);
+        let listed = read(store.tickets(&market()).await).tickets;
+        assert_eq!(listed.iter().map(|ticket| ticket.id).collect::<Vec<_>>(), [ticket.id]);
     }
 }
 

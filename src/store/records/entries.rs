@@ -14,6 +14,10 @@ use crate::domain::{ChargeId, EmailKey, OrderId, TicketId, UserId};
 /// The list of what is available to anyone, beside each seller's own. No user has this id.
 pub const MARKET: u128 = 0;
 
+/// What stands for the ticket in the deadline of an order that holds some of its several seats. No
+/// ticket has this id.
+pub const NO_TICKET: u128 = 0;
+
 /// Something that is found by its entries.
 pub trait Indexed {
     /// All of its entries.

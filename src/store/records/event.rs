@@ -62,6 +62,8 @@ enum StoredEvent<'a> {
     RoleGranted(#[n(0)] StoredUserEvent),
     #[n(41)]
     RoleRevoked(#[n(0)] StoredUserEvent),
+    #[n(16)]
+    TicketClosed(#[b(0)] StoredTicket<'a>),
 }
 
 /// What the log tells of an account: nothing that names a person, for it is kept for ever.
@@ -103,6 +105,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::TicketCreated(ticket) => Self::TicketCreated(ticket.into()),
             Event::TicketUpdated(ticket) => Self::TicketUpdated(ticket.into()),
             Event::TicketDeleted(ticket) => Self::TicketDeleted(ticket.into()),
+            Event::TicketClosed(ticket) => Self::TicketClosed(ticket.into()),
             Event::OrderCreated(view) => Self::OrderCreated(view.into()),
             Event::OrderAwaitingPayment(view) => Self::OrderAwaitingPayment(view.into()),
             Event::OrderCompleted(view) => Self::OrderCompleted(view.into()),
@@ -131,6 +134,7 @@ impl TryFrom<StoredEvent<'_>> for Event {
             Stored::TicketCreated(ticket) => Self::TicketCreated(ticket.try_into()?),
             Stored::TicketUpdated(ticket) => Self::TicketUpdated(ticket.try_into()?),
             Stored::TicketDeleted(ticket) => Self::TicketDeleted(ticket.try_into()?),
+            Stored::TicketClosed(ticket) => Self::TicketClosed(ticket.try_into()?),
             Stored::OrderCreated(view) => Self::OrderCreated(view.try_into()?),
             Stored::OrderAwaitingPayment(view) => Self::OrderAwaitingPayment(view.try_into()?),
             Stored::OrderCompleted(view) => Self::OrderCompleted(view.try_into()?),

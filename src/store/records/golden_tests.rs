@@ -9,10 +9,11 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Account, CancelReason, Charge, ChargeId, ChargePhase, ClientName, ClientSecret, Commit,
-    Currency, Cursor, DisputeStatus, Email, Event, FailureCode, Follower, IntentId, Kept as _,
-    Mail, MailId, Notice, Operator, Order, OrderId, OrderState, OrderView, PaymentToken, Refund,
-    RefundId, RefundStatus, Remembered, Session, SessionId, Ticket, TicketId, TicketState,
+    Account, Allotment, CancelReason, Charge, ChargeId, ChargePhase, ClientName, ClientSecret,
+    ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event, FailureCode, Follower,
+    IntentId, Kept as _, Label, Listing, Mail, MailId, Notes, Notice, Operator, Order, OrderId,
+    OrderState, OrderView, Part, PartState, PaymentToken, Refund, RefundId, RefundStatus,
+    Remembered, SeatFees, SeatSet, Session, SessionId, Split, Ticket, TicketId, TicketState,
     Timestamp, User, UserId, Version, Write,
 };
 use crate::store::ReadError;
@@ -146,6 +147,51 @@ fn tickets_keep_their_bytes() {
     assert!(matches!(read, Err(ReadError::Corrupt(_))), "a lock stands nowhere but in its order");
 }
 
+fn several() -> Listing {
+    let label = |text: &str| Label::accepted_before(text);
+    Listing {
+        section: Some(label("Block A")),
+        row: Some(label("7")),
+        seats: Some(vec![label("11"), label("12"), label("13")]),
+        quantity: 3,
+        split: Split::Any,
+        face_value: Some(usd(2_000)),
+        notes: Some(Notes::accepted_before("Aisle")),
+    }
+}
+
+fn ticket_of_several() -> Ticket {
+    let places = |bits| SeatSet::from_bits(bits).expect("seats");
+    let held = PartState::Held { until: AT };
+    let parts = vec![
+        Part { order: OrderId::from_u128(3), seats: places(0b10), state: held },
+        Part { order: OrderId::from_u128(4), seats: places(0b100), state: PartState::Sold },
+    ];
+    let closed = Some(ClosedReason::Withdrawn);
+    let state = TicketState::Several(Allotment { parts, closed });
+    Ticket { state, ..ticket(TicketState::Available).described(several()) }
+}
+
+#[test]
+fn tickets_of_several_seats_keep_their_bytes() {
+    hold("ticket-several", 2_u128, &TicketRow::Listed(ticket_of_several()));
+}
+
+#[test]
+fn tickets_of_which_more_is_said_keep_their_bytes() {
+    let one = Listing { seats: None, quantity: 1, split: Split::None, ..several() };
+    let described = ticket(TicketState::Available).described(one);
+    hold("ticket-described", 2_u128, &TicketRow::Listed(described));
+}
+
+#[test]
+fn orders_of_several_seats_keep_their_bytes() {
+    let (id, buyer) = (OrderId::from_u128(3), UserId::from_u128(4));
+    let order = Order::new(id, buyer, &ticket_of_several(), AT.plus(HOLD), AT);
+    let order = order.at_fees(SeatFees { buyer_minor: 250, seller_minor: 100 });
+    hold("order-several", 3_u128, &order);
+}
+
 #[test]
 fn orders_keep_their_bytes() {
     let hold = |name, state| hold(name, 3_u128, &order(state));
@@ -233,6 +279,7 @@ fn events() -> Vec<Event> {
         Event::ChargeRefunded(charge()),
         Event::ChargeDisputed(charge()),
         Event::ChargeUpdated(charge()),
+        Event::TicketClosed(ticket_of_several()),
     ]
 }
 

@@ -1,15 +1,18 @@
 //! Orders.
 
+use std::sync::Arc;
+
 use minicbor::{Decode, Encode};
 
 use crate::domain::{
-    CancelReason, ChargeId, Order, OrderId, OrderState, OrderStatus, OrderView, TicketId, UserId,
-    Version,
+    CancelReason, ChargeId, Line, Lot, Order, OrderId, OrderState, OrderStatus, OrderView,
+    SeatFees, TicketId, UserId, Version,
 };
 use crate::store::records::charge::StoredChargeView;
-use crate::store::records::entries::{Entry, Indexed};
+use crate::store::records::entries::{Entry, Indexed, NO_TICKET};
 use crate::store::records::envelope::{Fault, Kind, Record, body};
 use crate::store::records::parts::{Id, StoredPrice, millis, time, title};
+use crate::store::records::ticket::seats;
 
 /// An order as it is stored.
 #[derive(Debug, Encode, Decode)]
@@ -36,6 +39,64 @@ pub struct StoredOrder<'a> {
     version: u64,
     #[n(10)]
     created_at: i64,
+    /// Which seats; rows of one seat of which nothing is said, without fees, end before this.
+    #[b(11)]
+    lot: Option<StoredLot<'a>>,
+}
+
+/// The seats of an order.
+#[derive(Debug, Encode, Decode)]
+struct StoredLot<'a> {
+    /// The lowest bit is the ticket's first seat.
+    #[n(0)]
+    seats: u64,
+    #[n(1)]
+    is_of_several: bool,
+    #[b(2)]
+    section: Option<&'a str>,
+    #[b(3)]
+    row: Option<&'a str>,
+    #[b(4)]
+    names: Option<Vec<&'a str>>,
+    #[b(5)]
+    notes: Option<&'a str>,
+    #[n(6)]
+    buyer_fee: u64,
+    #[n(7)]
+    seller_fee: u64,
+}
+
+impl<'a> From<&'a Lot> for StoredLot<'a> {
+    fn from(lot: &'a Lot) -> Self {
+        let Lot { seats, is_of_several, section, row, names, notes, fees } = lot;
+        Self {
+            seats: seats.bits(),
+            is_of_several: *is_of_several,
+            section: section.as_ref().map(Line::as_str),
+            row: row.as_ref().map(Line::as_str),
+            names: names.as_ref().map(|names| names.iter().map(Line::as_str).collect()),
+            notes: notes.as_ref().map(Line::as_str),
+            buyer_fee: fees.buyer_minor,
+            seller_fee: fees.seller_minor,
+        }
+    }
+}
+
+impl TryFrom<StoredLot<'_>> for Lot {
+    type Error = Fault;
+
+    fn try_from(stored: StoredLot<'_>) -> Result<Self, Fault> {
+        let names = |names: Vec<&str>| names.into_iter().map(Line::accepted_before).collect();
+        Ok(Self {
+            seats: seats(stored.seats)?,
+            is_of_several: stored.is_of_several,
+            section: stored.section.map(Line::accepted_before),
+            row: stored.row.map(Line::accepted_before),
+            names: stored.names.map(names),
+            notes: stored.notes.map(Line::accepted_before),
+            fees: SeatFees { buyer_minor: stored.buyer_fee, seller_minor: stored.seller_fee },
+        })
+    }
 }
 
 /// How an order stands.
@@ -96,6 +157,7 @@ impl<'a> From<&'a Order> for StoredOrder<'a> {
             charge: order.charge.map(|charge| Id(charge.as_u128())),
             version: order.version.number(),
             created_at: millis(order.created_at),
+            lot: order.lot.as_deref().map(Into::into),
         }
     }
 }
@@ -104,12 +166,14 @@ impl TryFrom<StoredOrder<'_>> for Order {
     type Error = Fault;
 
     fn try_from(stored: StoredOrder<'_>) -> Result<Self, Fault> {
+        let lot = stored.lot.map(Lot::try_from).transpose()?;
         Ok(Self {
             id: OrderId::from_u128(stored.id.0),
             buyer: UserId::from_u128(stored.buyer.0),
             ticket: TicketId::from_u128(stored.ticket.0),
             title: title(stored.title),
             price: stored.price.price()?,
+            lot: lot.map(Arc::new),
             expires_at: time(stored.expires_at),
             state: stored.state.into(),
             attempts: stored.attempts,
@@ -157,7 +221,9 @@ impl Indexed for Order {
     fn entries(&self) -> Vec<Entry<'_>> {
         let (order, buyer) = (self.id.as_u128(), self.buyer.as_u128());
         vec![if self.is_open() {
-            let (at, ticket) = (self.expires_at.as_millis(), self.ticket.as_u128());
+            let at = self.expires_at.as_millis();
+            // Who holds which of several seats is told by the ticket's row.
+            let ticket = if self.is_of_several() { NO_TICKET } else { self.ticket.as_u128() };
             Entry::Deadline { at, order, buyer, ticket }
         } else {
             Entry::Ended { buyer, status: status_code(self.state.status()), order }

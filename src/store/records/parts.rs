@@ -46,10 +46,18 @@ impl<'a> From<&'a Price> for StoredPrice<'a> {
 impl StoredPrice<'_> {
     /// The price, if it is one.
     pub fn price(self) -> Result<Price, Fault> {
-        let currency: Result<Currency, _> = self.currency.parse();
-        let currency = currency.map_err(|_| Fault::value("the currency", self.currency))?;
-        Price::from_minor(self.minor, currency)
+        Price::from_minor(self.minor, self.currency()?)
             .map_err(|_| Fault::value("the price", (self.minor, self.currency)))
+    }
+
+    /// What several seats cost together, which may be more than a price can be.
+    pub fn total(self) -> Result<Price, Fault> {
+        Price::of_total(self.minor, self.currency()?)
+            .ok_or_else(|| Fault::value("the amount", (self.minor, self.currency)))
+    }
+
+    fn currency(self) -> Result<Currency, Fault> {
+        self.currency.parse().map_err(|_| Fault::value("the currency", self.currency))
     }
 }
 

@@ -1,10 +1,14 @@
 //! Tickets, and the marks of those that were withdrawn.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::{OrderId, Ticket, TicketId, TicketState, UserId, Version};
+use crate::domain::{
+    Allotment, ClosedReason, Line, Listing, OrderId, Part, PartState, SeatSet, Split, Ticket,
+    TicketId, TicketState, TicketStatus, UserId, Version,
+};
 use crate::store::records::entries::{Entry, Indexed, MARKET};
 use crate::store::records::envelope::{Fault, Kind, Record, body};
 use crate::store::records::parts::{Id, StoredPrice, millis, time, title};
@@ -29,10 +33,46 @@ pub struct StoredTicket<'a> {
     created_at: i64,
     #[n(7)]
     updated_at: i64,
+    /// What else is said of it; rows of one seat of which nothing is said end before this.
+    #[b(8)]
+    listing: Option<Box<StoredListing<'a>>>,
+}
+
+/// What is said of a ticket beside its title and its price.
+#[derive(Debug, Encode, Decode)]
+struct StoredListing<'a> {
+    #[b(0)]
+    section: Option<&'a str>,
+    #[b(1)]
+    row: Option<&'a str>,
+    #[b(2)]
+    seats: Option<Vec<&'a str>>,
+    #[n(3)]
+    quantity: u32,
+    #[n(4)]
+    split: StoredSplit,
+    #[b(5)]
+    face_value: Option<StoredPrice<'a>>,
+    #[b(6)]
+    notes: Option<&'a str>,
+}
+
+/// How a ticket may be divided.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(index_only)]
+enum StoredSplit {
+    #[n(0)]
+    Any,
+    #[n(1)]
+    AvoidOne,
+    #[n(2)]
+    Pairs,
+    #[n(3)]
+    None,
 }
 
 /// How a ticket stands.
-#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[derive(Debug, Clone, Encode, Decode)]
 #[cbor(flat)]
 enum StoredState {
     #[n(0)]
@@ -50,29 +90,153 @@ enum StoredState {
         #[n(0)]
         order: Id,
     },
+    #[n(3)]
+    Several {
+        #[n(0)]
+        parts: Vec<StoredPart>,
+        #[n(1)]
+        closed: Option<StoredClosed>,
+    },
 }
 
-impl From<TicketState> for StoredState {
-    fn from(state: TicketState) -> Self {
+/// The seats that an order has.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+struct StoredPart {
+    #[n(0)]
+    order: Id,
+    /// The lowest bit is the first seat.
+    #[n(1)]
+    seats: u64,
+    /// The order's deadline; none once they are paid.
+    #[n(2)]
+    until: Option<i64>,
+}
+
+/// Why a ticket sells no more.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+#[cbor(index_only)]
+enum StoredClosed {
+    #[n(0)]
+    Withdrawn,
+}
+
+impl From<Part> for StoredPart {
+    fn from(part: Part) -> Self {
+        let until = match part.state {
+            PartState::Held { until } => Some(millis(until)),
+            PartState::Sold => None,
+        };
+        Self { order: Id(part.order.as_u128()), seats: part.seats.bits(), until }
+    }
+}
+
+impl TryFrom<StoredPart> for Part {
+    type Error = Fault;
+
+    fn try_from(stored: StoredPart) -> Result<Self, Fault> {
+        let until = stored.until.map(|until| PartState::Held { until: time(until) });
+        Ok(Self {
+            order: OrderId::from_u128(stored.order.0),
+            seats: seats(stored.seats)?,
+            state: until.unwrap_or(PartState::Sold),
+        })
+    }
+}
+
+/// Seats that were stored.
+pub fn seats(bits: u64) -> Result<SeatSet, Fault> {
+    SeatSet::from_bits(bits).ok_or_else(|| Fault::value("the seats", bits))
+}
+
+impl From<&TicketState> for StoredState {
+    fn from(state: &TicketState) -> Self {
         match state {
             TicketState::Available => Self::Available,
             TicketState::Locked { order, until } => {
-                Self::Locked { order: Id(order.as_u128()), until: millis(until) }
+                Self::Locked { order: Id(order.as_u128()), until: millis(*until) }
             }
             TicketState::Sold { order } => Self::Sold { order: Id(order.as_u128()) },
+            TicketState::Several(Allotment { parts, closed }) => Self::Several {
+                parts: parts.iter().copied().map(Into::into).collect(),
+                closed: closed.map(|reason| match reason {
+                    ClosedReason::Withdrawn => StoredClosed::Withdrawn,
+                }),
+            },
         }
     }
 }
 
-impl From<StoredState> for TicketState {
-    fn from(stored: StoredState) -> Self {
-        match stored {
+impl TryFrom<StoredState> for TicketState {
+    type Error = Fault;
+
+    fn try_from(stored: StoredState) -> Result<Self, Fault> {
+        Ok(match stored {
             StoredState::Available => Self::Available,
             StoredState::Locked { order, until } => {
                 Self::Locked { order: OrderId::from_u128(order.0), until: time(until) }
             }
             StoredState::Sold { order } => Self::Sold { order: OrderId::from_u128(order.0) },
+            StoredState::Several { parts, closed } => Self::Several(Allotment {
+                parts: parts.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+                closed: closed.map(|reason| match reason {
+                    StoredClosed::Withdrawn => ClosedReason::Withdrawn,
+                }),
+            }),
+        })
+    }
+}
+
+impl From<Split> for StoredSplit {
+    fn from(split: Split) -> Self {
+        match split {
+            Split::Any => Self::Any,
+            Split::AvoidOne => Self::AvoidOne,
+            Split::Pairs => Self::Pairs,
+            Split::None => Self::None,
         }
+    }
+}
+
+impl From<StoredSplit> for Split {
+    fn from(stored: StoredSplit) -> Self {
+        match stored {
+            StoredSplit::Any => Self::Any,
+            StoredSplit::AvoidOne => Self::AvoidOne,
+            StoredSplit::Pairs => Self::Pairs,
+            StoredSplit::None => Self::None,
+        }
+    }
+}
+
+impl<'a> From<&'a Listing> for StoredListing<'a> {
+    fn from(listing: &'a Listing) -> Self {
+        let Listing { section, row, seats, quantity, split, face_value, notes } = listing;
+        Self {
+            section: section.as_ref().map(Line::as_str),
+            row: row.as_ref().map(Line::as_str),
+            seats: seats.as_ref().map(|names| names.iter().map(Line::as_str).collect()),
+            quantity: *quantity,
+            split: (*split).into(),
+            face_value: face_value.as_ref().map(Into::into),
+            notes: notes.as_ref().map(Line::as_str),
+        }
+    }
+}
+
+impl TryFrom<StoredListing<'_>> for Listing {
+    type Error = Fault;
+
+    fn try_from(stored: StoredListing<'_>) -> Result<Self, Fault> {
+        let names = |names: Vec<&str>| names.into_iter().map(Line::accepted_before).collect();
+        Ok(Self {
+            section: stored.section.map(Line::accepted_before),
+            row: stored.row.map(Line::accepted_before),
+            seats: stored.seats.map(names),
+            quantity: stored.quantity,
+            split: stored.split.into(),
+            face_value: stored.face_value.map(StoredPrice::price).transpose()?,
+            notes: stored.notes.map(Line::accepted_before),
+        })
     }
 }
 
@@ -83,10 +247,11 @@ impl<'a> From<&'a Ticket> for StoredTicket<'a> {
             seller: Id(ticket.seller.as_u128()),
             title: ticket.title.as_str(),
             price: (&ticket.price).into(),
-            state: ticket.state.into(),
+            state: (&ticket.state).into(),
             version: ticket.version.number(),
             created_at: millis(ticket.created_at),
             updated_at: millis(ticket.updated_at),
+            listing: ticket.listing.as_deref().map(|listing| Box::new(listing.into())),
         }
     }
 }
@@ -95,12 +260,14 @@ impl TryFrom<StoredTicket<'_>> for Ticket {
     type Error = Fault;
 
     fn try_from(stored: StoredTicket<'_>) -> Result<Self, Fault> {
+        let listing = stored.listing.map(|listing| Listing::try_from(*listing)).transpose()?;
         Ok(Self {
             id: TicketId::from_u128(stored.id.0),
             seller: UserId::from_u128(stored.seller.0),
             title: title(stored.title),
             price: stored.price.price()?,
-            state: stored.state.into(),
+            listing: listing.map(Arc::new),
+            state: stored.state.try_into()?,
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
             updated_at: time(stored.updated_at),
@@ -221,19 +388,23 @@ pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
 
 /// Whether the ticket is in the market's list, and is found by the words of its title: until it is
 /// sold. A locked one is passed over by readers (see [`crate::store::redb::open_orders`]), so that
-/// locking and releasing, the most frequent changes, change no index of tickets. A sold one may have
+/// locking and releasing, the most frequent changes, change no index of tickets. One of several seats
+/// is in it while one is free, for its row says so. A sold one may have
 /// [postings left](crate::store::search::tombstones), which are passed over too.
 pub fn is_on_market(ticket: &Ticket) -> bool {
-    match ticket.state {
+    match &ticket.state {
         TicketState::Available | TicketState::Locked { .. } => true,
         TicketState::Sold { .. } => false,
+        TicketState::Several(_) => ticket.status() == TicketStatus::Available,
     }
 }
 
-/// Whether a ticket is sold by a change and keeps its postings for a while: see
+/// Whether a ticket is sold or closed by a change and keeps its postings for a while: see
 /// [`crate::store::search::tombstones`].
 pub fn leaves_tombstone(before: &Ticket, after: &Ticket) -> bool {
-    is_on_market(before) && !is_on_market(after) && before.title == after.title
+    // All seats of several may be held and come back, which what has a tombstone does not.
+    let is_for_good = matches!(after.status(), TicketStatus::Sold | TicketStatus::Closed);
+    is_on_market(before) && !is_on_market(after) && is_for_good && before.title == after.title
 }
 
 /// The words a ticket can be found by.

@@ -259,11 +259,13 @@ fn check_version<'c>(
                 after.version,
             ))?;
             conflict_unless(rules::ends_holder(holder, all))?;
+            conflict_unless(rules::seats_follow_orders(before.as_ref(), Some(after), all))?;
             Change::Ticket { before, after, row: records::encode(after.id.as_u128(), after)? }
         }
         Write::WithdrawTicket { id, last } => {
             conflict_unless(rules::ends_holder(open.holder(*id), all))?;
             let before = stored_ticket(tables, *id)?.filter(|ticket| ticket.version == *last);
+            conflict_unless(rules::seats_follow_orders(before.as_ref(), None, all))?;
             let mark = TicketRow::Withdrawn { last: last.next() };
             let row = records::encode(id.as_u128(), &mark)?;
             Change::Withdrawal { before: before.ok_or(CONFLICT)?, row }

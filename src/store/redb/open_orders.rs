@@ -16,6 +16,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::domain::{OrderId, TicketId, UserId};
+use crate::store::records::entries::NO_TICKET;
 
 /// The open orders, as of the last durable commit. Readers share it with the writer.
 #[derive(Debug, Default)]
@@ -48,8 +49,8 @@ pub struct Holding {
     pub buyer: UserId,
     /// The order.
     pub order: OrderId,
-    /// The ticket it holds.
-    pub ticket: TicketId,
+    /// The ticket it holds; `None` if that has several seats, for its row tells who holds which.
+    pub ticket: Option<TicketId>,
 }
 
 impl Holding {
@@ -58,7 +59,7 @@ impl Holding {
         Self {
             buyer: UserId::from_u128(buyer),
             order: OrderId::from_u128(order),
-            ticket: TicketId::from_u128(ticket),
+            ticket: (ticket != NO_TICKET).then_some(TicketId::from_u128(ticket)),
         }
     }
 }
@@ -80,7 +81,7 @@ impl OpenOrders {
         for holding in holdings {
             let Holding { buyer, order, ticket } = holding?;
             by_buyer.push((buyer, order));
-            holders.insert(ticket, order);
+            holders.extend(ticket.map(|ticket| (ticket, order)));
         }
         // Collected at once they are sorted first, which fills the nodes of the tree.
         let by_buyer = by_buyer.into_iter().collect();
@@ -115,8 +116,10 @@ impl OpenOrders {
         // What happened first since then tells how it was before. If nothing did, it is as now:
         // a change is in the chain before it is in memory.
         let since = moment.changes_since().find_map(|change| match change {
-            Change::Opened(holding) => (holding.ticket == ticket).then_some(None),
-            Change::Closed(holding) => (holding.ticket == ticket).then_some(Some(holding.order)),
+            Change::Opened(holding) => (holding.ticket == Some(ticket)).then_some(None),
+            Change::Closed(holding) => {
+                (holding.ticket == Some(ticket)).then_some(Some(holding.order))
+            }
         });
         since.unwrap_or(now)
     }
@@ -129,9 +132,11 @@ impl OpenOrders {
         let changes = moment.latest_changes_first();
         drop(published);
         for change in changes {
+            let (Change::Opened(holding) | Change::Closed(holding)) = change;
+            let Some(ticket) = holding.ticket else { continue };
             match change {
-                Change::Opened(holding) => holders.remove(&holding.ticket),
-                Change::Closed(holding) => holders.insert(holding.ticket, holding.order),
+                Change::Opened(_) => holders.remove(&ticket),
+                Change::Closed(_) => holders.insert(ticket, holding.order),
             };
         }
         holders
@@ -141,9 +146,11 @@ impl OpenOrders {
     pub fn released_since(&self, moment: &Arc<Link>) -> HashSet<TicketId> {
         let mut released = HashSet::new();
         for change in moment.latest_changes_first() {
+            let (Change::Opened(holding) | Change::Closed(holding)) = change;
+            let Some(ticket) = holding.ticket else { continue };
             match change {
-                Change::Opened(holding) => released.remove(&holding.ticket),
-                Change::Closed(holding) => released.insert(holding.ticket),
+                Change::Opened(_) => released.remove(&ticket),
+                Change::Closed(_) => released.insert(ticket),
             };
         }
         released
@@ -219,14 +226,14 @@ impl Openings {
     /// Notes an order that became open.
     pub fn open(&mut self, order: &Holding) {
         *self.surplus.entry(order.buyer).or_default() += 1;
-        self.holders.insert(order.ticket, Some(order.order));
+        self.holders.extend(order.ticket.map(|ticket| (ticket, Some(order.order))));
         self.changes.push(Change::Opened(*order));
     }
 
     /// Notes an order that is open no more.
     pub fn close(&mut self, order: &Holding) {
         *self.surplus.entry(order.buyer).or_default() -= 1;
-        self.holders.insert(order.ticket, None);
+        self.holders.extend(order.ticket.map(|ticket| (ticket, None)));
         self.changes.push(Change::Closed(*order));
     }
 
@@ -261,11 +268,13 @@ impl Openings {
             match *change {
                 Change::Opened(Holding { buyer, order, ticket }) => {
                     published.by_buyer.insert((buyer, order));
-                    published.holders.insert(ticket, order);
+                    published.holders.extend(ticket.map(|ticket| (ticket, order)));
                 }
                 Change::Closed(Holding { buyer, order, ticket }) => {
                     published.by_buyer.remove(&(buyer, order));
-                    published.holders.remove(&ticket);
+                    if let Some(ticket) = ticket {
+                        published.holders.remove(&ticket);
+                    }
                 }
             }
         }
@@ -350,6 +359,22 @@ mod tests {
             assert_eq!(open.released_since(moment).contains(&ticket), holder.is_some());
             assert_eq!(open.of(moment, buyer), Vec::from_iter(*holder));
         }
+    }
+
+    #[test]
+    fn an_order_of_one_of_several_seats_counts_and_holds_no_ticket() {
+        let (open, mut batch) = (OpenOrders::default(), Openings::default());
+        let moment = open.latest();
+        let buyer = UserId::from_u128(1);
+        batch.open(&order(1, 10, NO_TICKET));
+        batch.open(&order(1, 11, NO_TICKET));
+        batch.publish(&open);
+        assert_eq!((open.total(), open.holder(TicketId::from_u128(NO_TICKET))), (2, None));
+        assert!(!batch.leave_room(&open, buyer, 2));
+        batch.close(&order(1, 10, NO_TICKET));
+        batch.publish(&open);
+        assert_eq!(open.of(&open.latest(), buyer), [id(11)]);
+        assert!(open.holders_at(&moment).is_empty() && open.released_since(&moment).is_empty());
     }
 
     #[test]

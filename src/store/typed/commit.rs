@@ -143,7 +143,8 @@ impl<R: Rows> TypedStore<R> {
                 conflict_unless(rules::ends_holder(holder, &commit.writes))?;
                 let stored = self.stored::<TicketRow>(key.clone()).await.map_err(unreadable)?;
                 let ticket = stored.and_then(|(_, row)| row.listed());
-                conflict_unless(ticket.is_some_and(|ticket| ticket.version == *last))?;
+                conflict_unless(ticket.as_ref().is_some_and(|ticket| ticket.version == *last))?;
+                conflict_unless(rules::seats_follow_orders(ticket.as_ref(), None, &commit.writes))?;
                 draft.still(&key, Some(last.number()));
                 self.still_held_by(draft, *id, holder);
                 let mark = TicketRow::Withdrawn { last: last.next() };
@@ -230,6 +231,7 @@ impl<R: Rows> TypedStore<R> {
         let version = version.map(|version| holder.map_or(version, |_| version.next()));
         conflict_unless(rules::follows(version, after.version))?;
         conflict_unless(rules::ends_holder(holder, all))?;
+        conflict_unless(rules::seats_follow_orders(before.as_ref(), Some(after), all))?;
         self.still_held_by(draft, after.id, holder);
         let bytes = records::encode(key.id.as_slice(), after).map_err(unreadable)?;
         draft.put(key, after.version.number(), bytes, keys::of_ticket(after));

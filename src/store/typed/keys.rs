@@ -6,10 +6,11 @@
 
 use crate::domain::{
     Charge, ChargeId, EmailKey, IntentId, Order, OrderId, Remembered, SessionId, Ticket, TicketId,
-    TicketState, Timestamp, User, UserId,
+    Timestamp, User, UserId,
 };
 use crate::store::TicketSort;
 use crate::store::contract::{Entry, Index, Key, Table};
+use crate::store::records::ticket::is_on_market;
 
 /// Accounts by id.
 pub const USERS: Table = Table(1);
@@ -167,7 +168,7 @@ pub fn of_user(user: &User) -> Vec<Entry> {
 /// What follows from a ticket that was not withdrawn. A lock changes none of it: it is all in the
 /// order that holds the ticket.
 pub fn of_ticket(ticket: &Ticket) -> Vec<Entry> {
-    let on_market = !matches!(ticket.state, TicketState::Sold { .. });
+    let on_market = is_on_market(ticket);
     let lists = [ticket.seller.as_u128()].into_iter().chain(on_market.then_some(MARKET));
     let sorts = [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
     let id = ticket.id.as_u128().to_be_bytes();
@@ -180,12 +181,14 @@ pub fn of_ticket(ticket: &Ticket) -> Vec<Entry> {
 }
 
 /// What follows from an order: while it is open its ticket is held, it counts among its buyer's,
-/// and its deadline is watched.
+/// and its deadline is watched. Who holds which of several seats is in the ticket's row.
 pub fn of_order(order: &Order) -> Vec<Entry> {
     let id = order.id.as_u128().to_be_bytes();
     let mut entries = vec![entry(BOUGHT, bought(order.buyer, order.id), &id)];
     if order.is_open() {
-        entries.push(entry(HELD, held(order.ticket), &id));
+        if !order.is_of_several() {
+            entries.push(entry(HELD, held(order.ticket), &id));
+        }
         entries.push(entry(OPEN, bought(order.buyer, order.id), &id));
         entries.push(entry(DEADLINES, deadline(order.expires_at, order.id), &id));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reads::{id_in, record, ticket_of, whole};
 use super::{TypedStore, another_answer, keys};
-use crate::domain::{Order, OrderId, Ticket, TicketId, TicketState};
+use crate::domain::{Order, OrderId, Ticket, TicketId, TicketStatus};
 use crate::store::contract::{Found, Read, Rows, Run};
 use crate::store::search::words::matches;
 use crate::store::{ReadError, TicketPage, TicketQuery};
@@ -75,7 +75,7 @@ impl<R: Rows> TypedStore<R> {
 
 fn fits(ticket: &Ticket, query: &TicketQuery) -> bool {
     let price = ticket.price.minor();
-    let is_shown = query.seller.is_some() || ticket.state == TicketState::Available;
+    let is_shown = query.seller.is_some() || ticket.status() == TicketStatus::Available;
     is_shown
         && query.min_price_minor.is_none_or(|min| price >= min)
         && query.max_price_minor.is_none_or(|max| price <= max)

@@ -161,7 +161,7 @@ impl<R: Rows> Store for TypedStore<R> {
     fn stats(&self) -> StoreStats {
         StoreStats {
             queued_commits: 0,
-            open_orders: self.rows.count(keys::HELD),
+            open_orders: self.rows.count(keys::OPEN),
             unsettled_charges: self.rows.count(keys::UNSETTLED),
             last_seq: *self.rows.last_logged().borrow(),
         }

@@ -2,8 +2,9 @@
 
 use gittix::actors::MarketError;
 use gittix::domain::{
-    CancelReason, ChargeId, ChargeStatus, Event, OrderId, OrderState, OrderView, PurchaseRejection,
-    Ticket, TicketId, TicketRejection, TicketState, Timestamp, UserId,
+    CancelReason, ChargeId, ChargeStatus, Event, OrderId, OrderState, OrderView, PartState,
+    PurchaseRejection, Split, Ticket, TicketId, TicketRejection, TicketState, TicketStatus,
+    Timestamp, UserId,
 };
 use gittix::store::Refusal;
 
@@ -18,13 +19,13 @@ pub enum Asked {
     /// Another address for an account.
     ChangeAddress { user: UserId, address: String },
     /// A listing with a title that no other has.
-    List { seller: UserId, title: String },
+    List { seller: UserId, title: String, quantity: u32, split: Split },
     /// Another price, and perhaps another title.
     Edit { ticket: TicketId, by: UserId, price: u64, title: Option<String>, expected: Option<u64> },
     /// The end of a listing.
     Withdraw { ticket: TicketId, by: UserId, expected: Option<u64> },
     /// A lock.
-    Reserve { ticket: TicketId, by: UserId },
+    Reserve { ticket: TicketId, by: UserId, quantity: Option<u32> },
     /// Its end.
     Cancel { order: OrderId, by: UserId },
     /// A payment.
@@ -67,6 +68,10 @@ pub enum Reason {
     Locked,
     /// The ticket is sold.
     Sold,
+    /// The ticket sells no more.
+    Closed,
+    /// So many seats can't be had.
+    QuantityUnavailable,
     /// The ticket has another version.
     OtherVersion,
     /// The buyer holds too much, or has let go of this ticket too often.
@@ -108,9 +113,17 @@ impl From<MarketError> for Answered {
             }
             MarketError::Ticket(TicketRejection::Sold) => Reason::Sold,
             MarketError::Ticket(TicketRejection::VersionMismatch { .. }) => Reason::OtherVersion,
-            // Nobody here says what they were shown.
+            MarketError::Ticket(TicketRejection::Closed) => Reason::Closed,
+            MarketError::Ticket(TicketRejection::QuantityUnavailable { .. }) => {
+                Reason::QuantityUnavailable
+            }
+            // Nobody here says what they were shown, wants more than they may have or says anything
+            // wrong of a ticket.
             MarketError::Ticket(
-                TicketRejection::NotHeld | TicketRejection::PriceChanged { .. },
+                TicketRejection::NotHeld
+                | TicketRejection::PriceChanged { .. }
+                | TicketRejection::TooManySeats { .. }
+                | TicketRejection::BadListing(_),
             ) => Reason::Internal,
             MarketError::Purchase(PurchaseRejection::VersionMismatch) => Reason::OtherVersion,
             MarketError::Purchase(PurchaseRejection::Completed) => Reason::Completed,
@@ -198,12 +211,14 @@ fn is_done(model: &Model, asked: &Asked, answered: &Answered, span: Span) -> boo
                         if told.id == *user && model.had_address(*user, event.seq, address))
                 })
         }
-        (Asked::List { seller, title }, Answered::Ticket { id, .. }) => {
+        (Asked::List { seller, title, quantity, split }, Answered::Ticket { id, .. }) => {
             // A repeated request is answered with what its first one led to.
             model.events(Span { from: 0, to: span.to }).any(|event| {
                 matches!(&event.event, Event::TicketCreated(ticket)
                     if ticket.id == *id && ticket.seller == *seller
-                        && ticket.title.as_str() == title)
+                        && ticket.title.as_str() == title
+                        && ticket.listing().quantity == *quantity
+                        && ticket.listing().split == *split)
             })
         }
         (Asked::Edit { ticket, price, title, .. }, Answered::Ticket { id, version, whole }) => {
@@ -215,14 +230,19 @@ fn is_done(model: &Model, asked: &Asked, answered: &Answered, span: Span) -> boo
                         && whole.as_ref().is_none_or(|whole| **whole == *state)
                 })
         }
-        (Asked::Withdraw { ticket, .. }, Answered::Done) => model
-            .events(span)
-            .any(|event| matches!(&event.event, Event::TicketDeleted(gone) if gone.id == *ticket)),
-        (Asked::Reserve { ticket, by }, Answered::Order { id, .. }) => {
+        (Asked::Withdraw { ticket, .. }, Answered::Done) => {
+            let is_closed = |ticket: &Ticket| ticket.status() == TicketStatus::Closed;
+            model.ticket_during(*ticket, span).into_iter().flatten().any(is_closed)
+                || model.events(span).any(
+                    |event| matches!(&event.event, Event::TicketDeleted(gone) if gone.id == *ticket),
+                )
+        }
+        (Asked::Reserve { ticket, by, quantity }, Answered::Order { id, .. }) => {
             model.events(Span { from: 0, to: span.to }).any(|event| {
                 matches!(&event.event, Event::OrderCreated(view)
                     if view.order.id == *id && view.order.ticket == *ticket
-                        && view.order.buyer == *by)
+                        && view.order.buyer == *by
+                        && quantity.is_none_or(|wanted| wanted == view.order.quantity()))
             })
         }
         (Asked::Cancel { order, .. }, Answered::Done) => {
@@ -277,7 +297,7 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
             _ => false,
         },
         Reason::TooManyHolds => match asked {
-            Asked::Reserve { by, ticket } => {
+            Asked::Reserve { by, ticket, .. } => {
                 let held = model.open.get(by).is_some_and(|past| {
                     let mut counts = past.during(span.from, span.to).flatten();
                     counts.any(|count| *count >= model.max_open())
@@ -291,9 +311,18 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
                 let states = model.ticket_during(*ticket, span);
                 states.into_iter().any(|state| explains_ticket(state, reason, *by, *expected, true))
             }
-            Asked::Reserve { ticket, by } => {
+            Asked::Reserve { ticket, by, quantity } => {
                 let states = model.ticket_during(*ticket, span);
-                states.into_iter().any(|state| explains_ticket(state, reason, *by, None, false))
+                let lacks = |state: &Ticket| {
+                    let left = state.offer(MOST_SEATS);
+                    let wanted = quantity.or_else(|| left.smallest());
+                    state.status() == TicketStatus::Available
+                        && !wanted.is_some_and(|wanted| left.offers(wanted))
+                };
+                states.into_iter().any(|state| match reason {
+                    Reason::QuantityUnavailable => state.is_some_and(lacks),
+                    reason => explains_ticket(state, reason, *by, None, false),
+                })
             }
             Asked::ReadTicket { ticket } => {
                 reason == Reason::NotFound && model.ticket_during(*ticket, span).contains(&None)
@@ -317,6 +346,18 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
     }
 }
 
+/// How many seats one buyer may have.
+pub const MOST_SEATS: u32 = 4;
+
+fn has_holds(ticket: &Ticket) -> bool {
+    match &ticket.state {
+        TicketState::Several(allotment) => {
+            allotment.parts.iter().any(|part| part.state != PartState::Sold)
+        }
+        state => matches!(state, TicketState::Locked { .. }),
+    }
+}
+
 fn explains_ticket(
     state: Option<&Ticket>,
     reason: Reason,
@@ -328,8 +369,11 @@ fn explains_ticket(
     match reason {
         Reason::NotOwner => is_sellers && ticket.seller != by,
         Reason::OwnTicket => !is_sellers && ticket.seller == by,
-        Reason::Locked => matches!(ticket.state, TicketState::Locked { .. }),
-        Reason::Sold => matches!(ticket.state, TicketState::Sold { .. }),
+        Reason::Locked => {
+            ticket.status() == TicketStatus::Locked || (is_sellers && has_holds(ticket))
+        }
+        Reason::Sold => ticket.status() == TicketStatus::Sold,
+        Reason::Closed => ticket.status() == TicketStatus::Closed,
         Reason::OtherVersion => {
             expected.is_some_and(|expected| expected != ticket.version.number())
         }

@@ -148,7 +148,7 @@ async fn check_money(life: &Life) -> Result<(), Violation> {
                 is_sale
                     && matches!(charge.phase, ChargePhase::Completed { .. })
                     && (charge.dispute.is_none() || intent.dispute.is_some())
-                    && intent.amount == order.price.minor()
+                    && intent.amount == order.total().minor()
                     && sold.insert(intent.order)
             }
             // What somebody pays back by hand takes no ticket away, and the provider may

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join;
-use gittix::domain::{Email, OrderId, SessionId, TicketId, Timestamp, UserId};
+use gittix::domain::{Email, OrderId, SessionId, Split, TicketId, Timestamp, UserId};
 use gittix::seams::Clock as _;
 
 use super::answers::{Answered, Asked, Asking, Excuses, Reason, check};
@@ -251,7 +251,13 @@ impl Worker {
         let asked = match (client.about_to_pay.take(), choice) {
             (Some(order), 0..=80) => pay(order),
             (_, 0..=26) => {
-                Asked::List { seller: by, title: format!("Seat {}.{}", self.number, client.serial) }
+                let title = format!("Seat {}.{}", self.number, client.serial);
+                let is_single = client.rng.chance(500);
+                let quantity = if is_single { 1 } else { client.rng.between(2, 7) };
+                let splits = [Split::Any, Split::AvoidOne, Split::AvoidOne];
+                let split = client.rng.pick(&splits).copied().unwrap_or_default();
+                let quantity = u32::try_from(quantity).unwrap_or(1);
+                Asked::List { seller: by, title, quantity, split }
             }
             (_, 27..=34) => {
                 let price = client.rng.between(1, 9_999);
@@ -260,7 +266,11 @@ impl Worker {
                 Asked::Edit { ticket, by, price, title, expected }
             }
             (_, 35..=38) => Asked::Withdraw { ticket, by, expected },
-            (_, 39..=64) => Asked::Reserve { ticket, by },
+            (_, 39..=64) => {
+                let quantity = client.rng.chance(600).then(|| client.rng.between(1, 4));
+                let quantity = quantity.and_then(|quantity| u32::try_from(quantity).ok());
+                Asked::Reserve { ticket, by, quantity }
+            }
             (_, 65..=71) => Asked::Cancel { order, by },
             (_, 72..=87) => pay(order),
             (_, 88..=92) => Asked::ReadTicket { ticket },

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gittix::domain::{Email, ExpectedVersion, PaymentToken, Price, Title};
+use gittix::actors::TicketChanges;
+use gittix::domain::{Email, ExpectedVersion, Listing, PaymentToken, Price, Title, Wanted};
 use gittix::store::Store as _;
 
 use super::answers::{Answered, Asked, Reason};
@@ -38,24 +39,24 @@ pub async fn direct(
             let changed = market.change_account(&found, account.session, Some(email), None).await;
             changed.map(|view| Answered::Account(view.id))
         }
-        Asked::List { seller, title } => {
+        Asked::List { seller, title, quantity, split } => {
+            let listing = Listing { quantity, split, ..Listing::default() };
             let title = Title::parse(&title).map_err(|error| wrong(&error))?;
-            market.list_ticket(seller, title, price(1250)?, None).await.map(ticket_answer)
+            market.list_ticket(seller, title, price(1250)?, listing, None).await.map(ticket_answer)
         }
         Asked::Edit { ticket, by, price: minor, title, expected } => {
             let price = Some(price(minor)?);
             let title = title.map(|title| Title::parse(&title).map_err(|error| wrong(&error)));
             let title = title.transpose()?;
-            market
-                .edit_ticket(ticket, by, title, price, versions(expected))
-                .await
-                .map(ticket_answer)
+            let changes = TicketChanges { title, price, ..TicketChanges::default() };
+            market.edit_ticket(ticket, by, changes, versions(expected)).await.map(ticket_answer)
         }
         Asked::Withdraw { ticket, by, expected } => {
             market.withdraw_ticket(ticket, by, versions(expected)).await.map(|()| Answered::Done)
         }
-        Asked::Reserve { ticket, by } => {
-            market.reserve(ticket, by, None, None).await.map(|purchase| Answered::Order {
+        Asked::Reserve { ticket, by, quantity } => {
+            let wanted = Wanted { quantity, ..Wanted::default() };
+            market.reserve(ticket, by, wanted, None).await.map(|purchase| Answered::Order {
                 id: purchase.order.id,
                 version: purchase.order.version.number(),
                 state: purchase.order.state,

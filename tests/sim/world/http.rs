@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
-use gittix::domain::{CancelReason, ChargeStatus, OrderState};
+use gittix::domain::{CancelReason, ChargeStatus, OrderState, Split};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -44,8 +44,12 @@ pub fn request(asked: &Asked, card: &str, key: Option<String>) -> Sent {
             let body = json!({"email": address, "currentPassword": "a stitch in time"});
             (Method::PATCH, "/api/users/me".to_owned(), Some(body), None)
         }
-        Asked::List { title, .. } => {
-            let body = json!({"title": title, "price": 12.5});
+        Asked::List { title, quantity, split, .. } => {
+            let mut body = json!({"title": title, "price": 12.5});
+            if *quantity != 1 || *split != Split::AvoidOne {
+                body["quantity"] = json!(quantity);
+                body["split"] = json!(split.name());
+            }
             (Method::POST, "/api/tickets".to_owned(), Some(body), None)
         }
         Asked::Edit { ticket, price, title, expected, .. } => {
@@ -58,8 +62,11 @@ pub fn request(asked: &Asked, card: &str, key: Option<String>) -> Sent {
         Asked::Withdraw { ticket, expected, .. } => {
             (Method::DELETE, ticket_path(ticket), None, *expected)
         }
-        Asked::Reserve { ticket, .. } => {
-            let body = json!({"ticketId": ticket.to_string()});
+        Asked::Reserve { ticket, quantity, .. } => {
+            let mut body = json!({"ticketId": ticket.to_string()});
+            if let Some(quantity) = quantity {
+                body["quantity"] = json!(quantity);
+            }
             (Method::POST, "/api/orders".to_owned(), Some(body), None)
         }
         Asked::Cancel { order, .. } => (Method::DELETE, order_path(order), None, None),
@@ -219,6 +226,8 @@ fn reason(code: &str) -> Option<Reason> {
         "own_ticket" => Reason::OwnTicket,
         "ticket_locked" => Reason::Locked,
         "ticket_sold" => Reason::Sold,
+        "ticket_closed" => Reason::Closed,
+        "quantity_unavailable" => Reason::QuantityUnavailable,
         "precondition_failed" => Reason::OtherVersion,
         "too_many_holds" => Reason::TooManyHolds,
         "email_in_use" => Reason::EmailInUse,

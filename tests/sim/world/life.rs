@@ -9,7 +9,7 @@ use gittix::app::{App, AppSettings, Seams};
 use gittix::auth::{
     LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
 };
-use gittix::domain::{Account, Event, OrderId, SessionRules, Timestamp};
+use gittix::domain::{Account, Event, FeeRate, FeeRates, OrderId, SessionRules, Terms, Timestamp};
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
 use gittix::http::events::listeners::ListenerLimits;
@@ -17,11 +17,12 @@ use gittix::seams::Clock as _;
 use gittix::store::typed::TypedStore;
 use gittix::store::{OpenError, RedbStore, SharedStore, StoreSettings, WriterMode};
 
+use super::answers::MOST_SEATS;
 use super::audit::fits_together;
 use super::client::Worker;
 use super::gateway::Line;
 use super::listener::{all_is_heard, listen};
-use super::plan::Fault;
+use super::plan::{Fault, Plan};
 use super::record::Violation;
 use super::rng::Rng;
 use super::store::WatchedStore;
@@ -310,6 +311,12 @@ impl Life {
     }
 }
 
+fn terms_of(plan: &Plan) -> Terms {
+    let buyer = FeeRate { basis_points: plan.fee_basis_points, fixed_minor: 0 };
+    let fees = FeeRates { buyer, seller: FeeRate::default() };
+    Terms { fees, most_seats: MOST_SEATS }
+}
+
 fn settings_of(world: &World) -> AppSettings {
     let plan = &world.plan;
     let rate = Rate { burst: 1, per_minute: 1 };
@@ -324,6 +331,7 @@ fn settings_of(world: &World) -> AppSettings {
                 idle: Some(Duration::from_secs(200_000_000)),
                 ..SessionRules::default()
             },
+            terms: terms_of(plan),
             max_live_actors: plan.max_live_actors,
             ..MarketSettings::default()
         },

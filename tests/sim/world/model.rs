@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gittix::domain::{
-    CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, FailureCode,
-    LoggedEvent, Order, OrderId, OrderState, OrderView, Refund, RefundStatus, Ticket, TicketId,
-    TicketState, UserEvent, UserId, UserView, Version,
+    Allotment, CancelReason, ChargeId, ChargeStatus, ChargeView, DisputeStatus, Event, FailureCode,
+    LoggedEvent, Order, OrderId, OrderState, OrderView, PartState, Refund, RefundStatus, SeatSet,
+    Split, Ticket, TicketId, TicketState, UserEvent, UserId, UserView, Version,
 };
 
 use super::plan::Plan;
@@ -68,6 +68,7 @@ pub struct Model {
     max_attempts: u32,
     /// How often a buyer may let go of a ticket before they have to wait for it.
     pub relock_free: u32,
+    fee_basis_points: u32,
     log: Vec<LoggedEvent>,
     /// Withdrawn tickets are `None`.
     pub tickets: BTreeMap<TicketId, Past<Option<Ticket>>>,
@@ -100,6 +101,7 @@ impl Model {
             hold_ms: i64::try_from(plan.hold.as_millis()).unwrap_or(i64::MAX),
             max_open: plan.max_open_per_user,
             max_attempts: plan.max_attempts,
+            fee_basis_points: plan.fee_basis_points,
             relock_free: plan.relock_free(),
             log: Vec::new(),
             tickets: BTreeMap::new(),
@@ -151,16 +153,18 @@ impl Model {
             Event::TicketCreated(ticket) => {
                 let is_new = !self.tickets.contains_key(&ticket.id);
                 let is_fresh =
-                    ticket.version == Version::FIRST && ticket.state == TicketState::Available;
+                    ticket.version == Version::FIRST && ticket.free() == ticket.listing().all();
                 rule(is_new && is_fresh, "a ticket begins available", || format!("{logged:?}"))?;
                 self.see_ticket(seq, ticket.id, Some(ticket.clone()));
                 Ok(())
             }
-            Event::TicketUpdated(ticket) => self.ticket_changes(seq, ticket, logged),
+            Event::TicketUpdated(ticket) | Event::TicketClosed(ticket) => {
+                self.ticket_changes(seq, ticket, logged)
+            }
             Event::TicketDeleted(ticket) => {
                 let before = self.ticket(ticket.id);
                 let may = before.is_some_and(|before| {
-                    before.state == TicketState::Available
+                    before.free() == before.listing().all()
                         && before.version.next() == ticket.version
                 });
                 rule(may, "only an available ticket is withdrawn", || format!("{logged:?}"))?;
@@ -180,6 +184,8 @@ impl Model {
                 rule(may, "a charge begins while its order is open", || format!("{logged:?}"))?;
                 let in_time = order.is_some_and(|view| logged.at < view.order.expires_at);
                 rule(in_time, "no payment begins past the deadline", || format!("{logged:?}"))?;
+                let is_whole = order.is_some_and(|view| charge.amount == view.order.total());
+                rule(is_whole, "a charge is over what its order costs", || format!("{logged:?}"))?;
                 self.see_charge(seq, charge);
                 Ok(())
             }
@@ -221,23 +227,29 @@ impl Model {
     }
 
     fn ticket_changes(&mut self, seq: u64, after: &Ticket, logged: &LoggedEvent) -> Checked {
-        use TicketState::{Available, Locked, Sold};
+        use TicketState::{Available, Locked, Several, Sold};
         let Some(before) = self.ticket(after.id) else {
             return Err(Violation::new("only a listed ticket changes", format!("{logged:?}")));
         };
         let follows = before.version.next() == after.version;
         rule(follows, "versions have no gaps", || format!("{before:?}, then {logged:?}"))?;
-        let may = match (before.state, after.state) {
+        let may = match (&before.state, &after.state) {
             (Available, Available) => before.title != after.title || before.price != after.price,
             (Available, Locked { .. }) => true,
             (Locked { .. }, Available) => true,
             (Locked { order, .. }, Sold { order: buyer }) => order == buyer,
+            (Several(before), Several(after)) => seats_move_as_they_may(before, after),
             (Locked { .. }, Locked { .. })
             | (Available, Sold { .. })
-            | (Sold { .. }, Available | Locked { .. } | Sold { .. }) => false,
+            | (Sold { .. }, Available | Locked { .. } | Sold { .. })
+            | (Several(_), Available | Locked { .. } | Sold { .. })
+            | (Available | Locked { .. } | Sold { .. }, Several(_)) => false,
         };
         rule(may, "a ticket moves as it may", || format!("{before:?}, then {logged:?}"))?;
-        let is_edit = matches!((before.state, after.state), (Available, Available));
+        let is_edit = match (&before.state, &after.state) {
+            (Several(before), Several(after)) => before == after,
+            states => matches!(states, (Available, Available)),
+        };
         let keeps = is_edit || (before.title == after.title && before.price == after.price);
         rule(keeps, "only an edit changes what a ticket is", || format!("{logged:?}"))?;
         self.see_ticket(seq, after.id, Some(after.clone()));
@@ -260,6 +272,16 @@ impl Model {
                 && ticket.title == order.title
         });
         rule(may, "an order takes a ticket as it is", || format!("{ticket:?}, then {logged:?}"))?;
+        let is_split_well = ticket.is_some_and(|ticket| is_split_well(ticket, order.quantity()));
+        rule(is_split_well, "an order leaves what the seller wants left", || {
+            format!("{ticket:?}, then {logged:?}")
+        })?;
+        let price = order.price.minor();
+        let fee = (price * u64::from(self.fee_basis_points) + 5_000) / 10_000;
+        let total = (price + fee) * u64::from(order.quantity());
+        rule(order.total().minor() == total, "an order costs price and fee of each seat", || {
+            format!("{total} in {logged:?}")
+        })?;
         let open = self.open_orders(order.buyer);
         let limit = self.max_open;
         rule(open < limit, "no buyer has too many open orders", || format!("{logged:?}"))?;
@@ -364,17 +386,14 @@ impl Model {
                 .filter(|order| order.ticket == id)
                 .filter(|order| order.is_open() || order.state == OrderState::Completed)
                 .collect();
-            let fits = match (ticket.state, live.as_slice()) {
-                (TicketState::Available, []) => true,
-                (TicketState::Locked { order, until }, [live]) => {
-                    live.id == order && live.is_open() && live.expires_at == until
-                }
-                (TicketState::Sold { order }, [live]) => {
-                    live.id == order && live.state == OrderState::Completed
-                }
-                _ => false,
-            };
-            rule(fits, "one live order per locked or sold ticket", || {
+            let all = ticket.listing().all();
+            let held = live.iter().fold(SeatSet::NONE, |held, order| held.with(order.seats()));
+            let count: u32 = live.iter().map(|order| order.quantity()).sum();
+            let has_its_part = |order: &&Order| ticket.part_of(order.id) == order.part();
+            let fits = live.iter().all(has_its_part)
+                && held.len() == count
+                && ticket.free() == all.without(held);
+            rule(fits, "one live order per held or sold seat", || {
                 format!("{ticket:?} has {live:?}")
             })?;
         }
@@ -482,4 +501,36 @@ pub fn check_tail(tail: &[LoggedEvent], mut under_way: Vec<Vec<Event>>) -> Check
         rest = &rest[under_way.remove(found).len()..];
     }
     Ok(())
+}
+
+/// One part comes, goes or is paid at a time; what is sold stays so.
+fn seats_move_as_they_may(before: &Allotment, after: &Allotment) -> bool {
+    let new = after.parts.iter().filter(|part| !before.parts.contains(part));
+    let old = before.parts.iter().filter(|part| !after.parts.contains(part));
+    match (old.collect::<Vec<_>>().as_slice(), new.collect::<Vec<_>>().as_slice()) {
+        ([], []) => true,
+        ([], [new]) => matches!(new.state, PartState::Held { .. }) && after.closed.is_none(),
+        ([old], []) => matches!(old.state, PartState::Held { .. }),
+        ([old], [new]) => {
+            old.order == new.order
+                && old.seats == new.seats
+                && matches!(old.state, PartState::Held { .. })
+                && new.state == PartState::Sold
+        }
+        _ => false,
+    }
+}
+
+/// Whether that many may be taken from what is free of a ticket whose seats are not numbered, in the
+/// words of the rules.
+fn is_split_well(before: &Ticket, quantity: u32) -> bool {
+    let free = before.free().len();
+    let left = free.checked_sub(quantity);
+    quantity >= 1
+        && match before.listing().split {
+            Split::Any => left.is_some(),
+            Split::AvoidOne => left.is_some_and(|left| left != 1),
+            Split::Pairs => left.is_some() && (quantity.is_multiple_of(2) || free == 1),
+            Split::None => left == Some(0),
+        }
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::str::FromStr;
 use std::time::Duration;
 
-use gittix::domain::{Order, OrderId, OrderStatus, Ticket, TicketId};
+use gittix::domain::{Order, OrderId, OrderStatus, Ticket, TicketId, TicketStatus};
 use gittix::store::{
     PurchaseQuery, Store as _, TicketPosition, TicketQuery, TicketSort, search_words,
 };
@@ -56,7 +56,10 @@ impl Worker {
             choose(&mut client.rng, account)
         };
         let shown = if by_http {
-            self.by_http(&path_of(&query), account).await
+            {
+                let path = path_of(&query, world.plan.fee_basis_points);
+                self.by_http(&path, account).await
+            }
         } else {
             self.tickets_directly(query.clone()).await
         };
@@ -200,7 +203,8 @@ fn choose(rng: &mut Rng, account: &Account) -> TicketQuery {
     }
 }
 
-fn path_of(query: &TicketQuery) -> String {
+/// The path of a query. Through HTTP prices are those with fees, and one rises with the other.
+fn path_of(query: &TicketQuery, fee_basis_points: u32) -> String {
     let sort = match query.sort {
         TicketSort::Newest => "newest",
         TicketSort::PriceAscending => "price",
@@ -216,6 +220,7 @@ fn path_of(query: &TicketQuery) -> String {
     for (name, price) in [("minPrice", query.min_price_minor), ("maxPrice", query.max_price_minor)]
     {
         if let Some(minor) = price {
+            let minor = minor + (minor * u64::from(fee_basis_points) + 5_000) / 10_000;
             path.push_str(&format!("&{name}={}.{:02}", minor / 100, minor % 100));
         }
     }
@@ -226,7 +231,8 @@ fn path_of(query: &TicketQuery) -> String {
 fn belongs(ticket: &Ticket, query: &TicketQuery) -> bool {
     let title = ticket.title.as_str().to_lowercase();
     let mut words = query.words.iter();
-    query.seller.map_or(ticket.order().is_none(), |seller| seller == ticket.seller)
+    let is_for_sale = ticket.status() == TicketStatus::Available;
+    query.seller.map_or(is_for_sale, |seller| seller == ticket.seller)
         && query.min_price_minor.is_none_or(|min| min <= ticket.price.minor())
         && query.max_price_minor.is_none_or(|max| ticket.price.minor() <= max)
         && words.all(|word| {

@@ -104,6 +104,8 @@ pub struct Plan {
     pub hold: Duration,
     /// How many orders one buyer may have open.
     pub max_open_per_user: u32,
+    /// What buyers pay on top, in hundredths of a percent.
+    pub fee_basis_points: u32,
     /// How many charges an order may try.
     pub max_attempts: u32,
     /// How many idle actors of a kind stay awake.
@@ -149,6 +151,7 @@ impl Plan {
             hold: seconds(rng, &[5, 60, 900]),
             max_open_per_user: u32::try_from(rng.between(1, 5)).unwrap_or(1),
             max_attempts: u32::try_from(rng.between(1, 3)).unwrap_or(1),
+            fee_basis_points: rng.pick(&[0, 0, 725, 1_000]).copied().unwrap_or(0),
             max_live_actors: usize::try_from(rng.pick(&[0, 1, 2, 3, 4096]).copied().unwrap_or(0))
                 .unwrap_or(0),
             store_queue: usize::try_from(rng.pick(&[1, 4096, 4096]).copied().unwrap_or(1))

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use gittix::domain::{
-    ChargeView, Event, IntentReport, LoggedEvent, OrderView, Ticket, TicketState, UserEvent,
+    ChargeView, Event, IntentReport, LoggedEvent, OrderView, Part, Ticket, TicketState, UserEvent,
 };
 
 use super::answers::{Answered, Asked};
@@ -22,7 +22,9 @@ pub fn asked(asked: &Asked) -> String {
     match asked {
         Asked::SignUp { address } => format!("for an account: {address}"),
         Asked::ChangeAddress { user, address } => format!("to move {} to {address}", id(user)),
-        Asked::List { title, .. } => format!("to list {title:?}"),
+        Asked::List { title, quantity, split, .. } => {
+            format!("to list {quantity} of {title:?}, {}", split.name())
+        }
         Asked::Edit { ticket, by, price, title, expected } => {
             let only = at_version(*expected);
             let title = title.as_ref().map(|title| format!(" and call it {title:?}"));
@@ -32,7 +34,10 @@ pub fn asked(asked: &Asked) -> String {
         Asked::Withdraw { ticket, by, expected } => {
             format!("to withdraw {}{}, as {}", id(ticket), at_version(*expected), id(by))
         }
-        Asked::Reserve { ticket, by } => format!("to lock {}, as {}", id(ticket), id(by)),
+        Asked::Reserve { ticket, by, quantity } => {
+            let of = quantity.map(|quantity| format!("{quantity} of ")).unwrap_or_default();
+            format!("to lock {of}{}, as {}", id(ticket), id(by))
+        }
         Asked::Cancel { order, by } => format!("to cancel {}, as {}", id(order), id(by)),
         Asked::Pay { order, by, is_known_token } => {
             let card = if *is_known_token { "" } else { " with a card nobody knows" };
@@ -80,7 +85,8 @@ pub fn event(logged: &LoggedEvent) -> String {
         | Event::RoleRevoked(user) => account(user),
         Event::TicketCreated(ticket)
         | Event::TicketUpdated(ticket)
-        | Event::TicketDeleted(ticket) => ticket_line(ticket),
+        | Event::TicketDeleted(ticket)
+        | Event::TicketClosed(ticket) => ticket_line(ticket),
         Event::OrderCreated(view)
         | Event::OrderAwaitingPayment(view)
         | Event::OrderCompleted(view)
@@ -101,10 +107,16 @@ fn account(user: &UserEvent) -> String {
 }
 
 fn ticket_line(ticket: &Ticket) -> String {
-    let state = match ticket.state {
+    let state = match &ticket.state {
         TicketState::Available => "Available".to_owned(),
-        TicketState::Locked { order, until } => format!("Locked by {} until {until}", id(&order)),
-        TicketState::Sold { order } => format!("Sold by {}", id(&order)),
+        TicketState::Locked { order, until } => format!("Locked by {} until {until}", id(order)),
+        TicketState::Sold { order } => format!("Sold by {}", id(order)),
+        TicketState::Several(allotment) => {
+            let part =
+                |part: &Part| format!("{:?} by {} {:?}", part.seats, id(&part.order), part.state);
+            let parts: Vec<String> = allotment.parts.iter().map(part).collect();
+            format!("{:?} [{}]", ticket.status(), parts.join(", "))
+        }
     };
     let (version, price) = (ticket.version.number(), ticket.price.minor());
     format!("{} v{version} {state}, price {price}, seller {}", id(&ticket.id), id(&ticket.seller))

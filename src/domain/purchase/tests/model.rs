@@ -147,8 +147,13 @@ enum Trouble {
 impl Node {
     fn start(trouble: Trouble) -> Self {
         let until = DEADLINE;
-        let reserve =
-            TicketCommand::Reserve { by: BUYER, order: ORDER, until, expected_price: None };
+        let reserve = TicketCommand::Reserve {
+            by: BUYER,
+            order: ORDER,
+            until,
+            wanted: Wanted::default(),
+            terms: Terms::default(),
+        };
         let Ok(TicketDecision::Changed(ticket)) = ticket().decide(&reserve, IN_TIME) else {
             panic!("an available ticket can be locked");
         };
@@ -181,6 +186,7 @@ impl Node {
             TicketState::Available => "Available",
             TicketState::Locked { .. } => "Locked",
             TicketState::Sold { .. } => "Sold",
+            TicketState::Several(_) => "Several",
         };
         let charge = self.purchase.charge.as_ref();
         World {
@@ -343,6 +349,7 @@ impl Node {
             TicketState::Locked { .. } => assert!(is_open, "{self:?}"),
             TicketState::Sold { .. } => assert!(is_completed, "{self:?}"),
             TicketState::Available => assert!(!is_open && !is_completed, "{self:?}"),
+            TicketState::Several(_) => panic!("it has one seat"),
         }
         let is_settled = !self.purchase.charge.as_ref().is_some_and(Charge::is_unsettled);
         if is_settled && !is_completed && self.call == Some(GatewayStep::Capture) {

@@ -70,7 +70,14 @@ impl Rows {
                 let usd: Currency = "usd".parse().expect("a currency");
                 let price = Some(Price::from_minor(minor, usd).expect("a price"));
                 let expected = ExpectedVersion::Any;
-                let edit = TicketCommand::Edit { by: SELLER, title: None, price, expected };
+                let edit = TicketCommand::Edit {
+                    by: SELLER,
+                    title: None,
+                    price,
+                    listing: Box::default(),
+                    most_seats: 12,
+                    expected,
+                };
                 if let Ok(TicketDecision::Changed(after)) = self.ticket.decide(&edit, self.now) {
                     self.adopt_ticket(after);
                 }
@@ -96,7 +103,8 @@ impl Rows {
     fn reserve(&mut self) {
         let order = OrderId::from_u128(self.id());
         let until = self.now.plus(Duration::from_secs(900));
-        let reserve = TicketCommand::Reserve { by: BUYER, order, until, expected_price: None };
+        let (wanted, terms) = (Wanted::default(), Terms::default());
+        let reserve = TicketCommand::Reserve { by: BUYER, order, until, wanted, terms };
         if let Ok(TicketDecision::Changed(after)) = self.ticket.decide(&reserve, self.now) {
             let order = Order::new(order, BUYER, &self.ticket, until, self.now);
             self.purchases.push(Purchase { order, charge: None });

@@ -50,6 +50,7 @@ fn difference(ticket: &Ticket, shown: &Value) -> Option<String> {
         TicketState::Available => ("Available", None),
         TicketState::Locked { order, .. } => ("Locked", Some(order)),
         TicketState::Sold { order } => ("Sold", Some(order)),
+        TicketState::Several(_) => panic!("no ticket of format 1 has several seats"),
     };
     let price: f64 = ticket.price.to_string().parse().expect("a number");
     let found = serde_json::json!({

@@ -47,11 +47,10 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
         Capturing, Completed, Confirming, Created, Failed, Intent, Refunded, Refunding, Voiding,
     };
     let id = charge.id;
-    inspection.expect(charge.amount == order.price, || {
-        format!(
-            "charges {id}: it is over {}, its order {} over {}",
-            charge.amount, order.id, order.price
-        )
+    let total = order.total();
+    inspection.expect(charge.amount == total, || {
+        let (amount, order) = (charge.amount, order.id);
+        format!("charges {id}: it is over {amount}, its order {order} over {total}")
     });
     inspection.expect(charge.buyer == order.buyer, || {
         format!("charges {id}: {} pays the order of {}", charge.buyer, order.buyer)

@@ -147,7 +147,9 @@ fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logg
         | Event::RoleRevoked(user) => {
             (Kind::User, user.id.as_u128(), Some(user.version.number()), ACCOUNT)
         }
-        Event::TicketCreated(ticket) | Event::TicketUpdated(ticket) => {
+        Event::TicketCreated(ticket)
+        | Event::TicketUpdated(ticket)
+        | Event::TicketClosed(ticket) => {
             let version = Some(ticket.version.number());
             (Kind::Ticket, ticket.id.as_u128(), version, digest_of_ticket(ticket))
         }

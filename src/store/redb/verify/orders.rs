@@ -44,8 +44,14 @@ fn holds_its_ticket(
         inspection.wrong(format!("orders {id}: its ticket {} is missing", order.ticket));
         return Ok(());
     };
-    let state = row.listed().map(|ticket| inspection.as_it_is(ticket).state);
+    let ticket = row.listed().map(|ticket| inspection.as_it_is(ticket));
+    let state = ticket.as_ref().map(|ticket| ticket.state.clone());
     let is_right = match order.state {
+        _ if order.is_of_several() => {
+            let part = ticket.as_ref().and_then(|ticket| ticket.part_of(id));
+            part == order.part()
+                && (part.is_none() || ticket.is_some_and(|ticket| ticket.has_several()))
+        }
         OrderState::Created | OrderState::AwaitingPayment => {
             matches!(state, Some(TicketState::Locked { order, .. }) if order == id)
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use redb::ReadableTable;
 
-use crate::domain::{Order, OrderState, Ticket, TicketId, TicketState};
+use crate::domain::{Allotment, Order, OrderState, Ticket, TicketId, TicketState, TicketStatus};
 use crate::store::records::TicketRow;
 use crate::store::records::ticket::is_on_market;
 use crate::store::redb::tables::{ORDERS, TICKETS, TOMBSTONES};
@@ -28,10 +28,11 @@ pub(in crate::store) fn inspect(
         };
         let ticket = inspection.as_it_is(ticket);
         let counts = &mut inspection.report.counts;
-        match ticket.state {
-            TicketState::Available => counts.tickets_available += 1,
-            TicketState::Locked { .. } => counts.tickets_locked += 1,
-            TicketState::Sold { .. } => counts.tickets_sold += 1,
+        match ticket.status() {
+            TicketStatus::Available => counts.tickets_available += 1,
+            TicketStatus::Locked => counts.tickets_locked += 1,
+            // What is closed has seats that are sold.
+            TicketStatus::Sold | TicketStatus::Closed => counts.tickets_sold += 1,
         }
         let id = TicketId::from_u128(key);
         inspection.expect(ticket.id == id, || format!("tickets {id}: it says it is {}", ticket.id));
@@ -39,6 +40,9 @@ pub(in crate::store) fn inspect(
         words.hold(inspection, key, &ticket)?;
         if tombstones.contains(&key) {
             words.count_tombstone(key, &ticket)?;
+        }
+        if let TicketState::Several(allotment) = &ticket.state {
+            return seats_are_their_orders(inspection, &orders, &ticket, allotment);
         }
         held_by_its_order(inspection, &orders, &ticket)
     })?;
@@ -102,12 +106,40 @@ fn held_by_its_order(
         format!("tickets {id}: it costs {}, its order {holder} {}", ticket.price, order.price)
     });
     match ticket.state {
-        TicketState::Available | TicketState::Locked { .. } => {}
+        TicketState::Available | TicketState::Locked { .. } | TicketState::Several(_) => {}
         TicketState::Sold { .. } => {
             inspection.expect(order.state == OrderState::Completed, || {
                 format!("tickets {id}: it was sold by {holder}, which is {:?}", order.state)
             });
         }
+    }
+    Ok(())
+}
+
+/// Each seat of several is held or sold by one order, which says the same.
+fn seats_are_their_orders(
+    inspection: &mut Inspection<'_>,
+    orders: &Rows,
+    ticket: &Ticket,
+    allotment: &Allotment,
+) -> Result<(), ReadError> {
+    let id = ticket.id;
+    inspection.expect(allotment.is_sound(ticket.listing().all()), || {
+        format!("tickets {id}: a seat has two orders, or is none of its seats: {allotment:?}")
+    });
+    for part in &allotment.parts {
+        let holder = part.order;
+        let Some(order) = lookup::<Order>(orders, holder.as_u128())? else {
+            inspection.wrong(format!("tickets {id}: its order {holder} is missing or damaged"));
+            continue;
+        };
+        let says = order.part().filter(|_| order.ticket == id && order.is_of_several());
+        inspection.expect(says == Some(*part), || {
+            format!(
+                "tickets {id}: {holder} has {part:?}, and says that it has {says:?} of {}",
+                order.ticket
+            )
+        });
     }
     Ok(())
 }

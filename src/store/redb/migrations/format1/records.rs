@@ -148,6 +148,7 @@ impl Ticket {
             seller: domain::UserId::from_u128(self.seller),
             title: Title::accepted_before(&self.title),
             price: self.price.into_domain()?,
+            listing: None,
             state: match self.state {
                 TicketState::Available => domain::TicketState::Available,
                 TicketState::Locked { order: by, until } => domain::TicketState::Locked {
@@ -202,6 +203,7 @@ impl Order {
             ticket: domain::TicketId::from_u128(self.ticket),
             title: Title::accepted_before(&self.title),
             price: self.price.into_domain()?,
+            lot: None,
             expires_at: domain::Timestamp::from_millis(self.expires_at),
             state: match self.state {
                 OrderState::Created => State::Created,
