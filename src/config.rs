@@ -41,6 +41,8 @@ pub struct Settings {
     pub orders: OrderSettings,
     /// What the market takes of each seat.
     pub fees: FeeSettings,
+    /// Who may add shows.
+    pub shows: ShowSettings,
     /// The memory that live actors may take.
     pub actors: ActorSettings,
     /// How money is taken.
@@ -72,6 +74,13 @@ pub struct OrderSettings {
     pub relock_free: u32,
     /// How many seats one buyer may have.
     pub max_seats_per_show: u32,
+}
+
+/// Who may add shows.
+#[derive(Debug, Clone)]
+pub struct ShowSettings {
+    /// Whether anyone who is signed in may.
+    pub open: bool,
 }
 
 /// What the market takes of each seat.
@@ -160,6 +169,7 @@ impl Settings {
             operators: OperatorSettings::read(from),
             orders: OrderSettings::read(from),
             fees: FeeSettings::read(from),
+            shows: ShowSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),
             log: LogSettings::read(from),
@@ -221,6 +231,12 @@ impl OrderSettings {
             relock_free: number(from, "orders.relock_free", 2, 0..=1_000_000_000),
             max_seats_per_show: number(from, "orders.max_seats_per_show", 12, 1..=1_000_000_000),
         }
+    }
+}
+
+impl ShowSettings {
+    fn read(from: &mut Reader) -> Self {
+        Self { open: from.read("shows.open", true, "true or false", values::switch) }
     }
 }
 

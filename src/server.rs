@@ -266,6 +266,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             relock_free: settings.orders.relock_free,
             sessions: session_rules(settings),
             terms: terms(settings)?,
+            shows_open: settings.shows.open,
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
             request_timeout: settings.http.request_timeout,

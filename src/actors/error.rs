@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::directory::AskError;
-use crate::domain::{OrderId, PurchaseRejection, TicketRejection, Timestamp};
+use crate::domain::{CatalogRejection, OrderId, PurchaseRejection, TicketRejection, Timestamp};
 use crate::store::{CommitError, ReadError, Refusal};
 
 /// Every way a request to the marketplace can end without success.
@@ -15,6 +15,9 @@ pub enum MarketError {
     /// The ticket refuses.
     #[error(transparent)]
     Ticket(#[from] TicketRejection),
+    /// The venue or the show refuses.
+    #[error(transparent)]
+    Catalog(#[from] CatalogRejection),
     /// The order refuses.
     #[error(transparent)]
     Purchase(#[from] PurchaseRejection),

@@ -7,6 +7,7 @@ mod accounts;
 pub mod operators;
 mod orders;
 pub mod payments;
+pub mod shows;
 pub mod tickets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
 
+use self::shows::Catalog;
 use super::aggregate::{Actors, Aggregate};
 use super::context::{Committed, Context};
 use super::effects::charges::{ChargeCall, Charges};
@@ -52,6 +54,7 @@ struct Parts {
     gateway: SharedGateway,
     tickets: Arc<Actors<Tickets>>,
     orders: Arc<Actors<Orders>>,
+    catalog: Catalog,
     charges: Effects<Charges>,
     relocks: Arc<Relocks>,
     supervisor: ActorRef<SupervisorMessage>,
@@ -119,6 +122,7 @@ impl Marketplace {
             relocks: relocks.clone(),
         };
         let orders = Actors::new(orders, context.clone(), parent.clone());
+        let catalog = Catalog::start(&context, &parent).await?;
         let expiry = OrderExpiry { store, orders: orders.clone() };
         let doorbell = context.timers.order_expiry.clone();
         timers::start(expiry, clock.clone(), doorbell, parent.clone()).await?;
@@ -127,15 +131,23 @@ impl Marketplace {
         charges.start(recipient, clock, parent).await?;
         // Only now, when all are there, may the first work begin.
         context.timers.order_expiry.look();
+        context.timers.show_end.look();
         if !planted(Bug::NoReconciler) {
             charges.sweep();
         }
-        let sweeper = tokio::spawn(sweep(tickets.clone(), orders.clone())).abort_handle();
+        let sweeps = vec![
+            sweeping(&tickets),
+            sweeping(&orders),
+            sweeping(&catalog.venues),
+            sweeping(&catalog.shows),
+        ];
+        let sweeper = tokio::spawn(sweep(sweeps)).abort_handle();
         let parts = Parts {
             context,
             gateway,
             tickets,
             orders,
+            catalog,
             charges,
             relocks,
             supervisor,
@@ -202,10 +214,17 @@ async fn last_change(store: &SharedStore) -> Result<Timestamp, StartError> {
     Ok(last.last().map_or(Timestamp::default(), |event| event.at))
 }
 
-async fn sweep<A: Aggregate, B: Aggregate>(first: Arc<Actors<A>>, second: Arc<Actors<B>>) {
+/// Ends actors of one kind that were idle.
+type Sweep = Box<dyn Fn() + Send + Sync>;
+
+fn sweeping<A: Aggregate>(actors: &Arc<Actors<A>>) -> Sweep {
+    let actors = actors.clone();
+    Box::new(move || actors.sweep())
+}
+
+async fn sweep(sweeps: Vec<Sweep>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        first.sweep();
-        second.sweep();
+        sweeps.iter().for_each(|sweep| sweep());
     }
 }

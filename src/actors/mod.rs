@@ -23,15 +23,18 @@ pub mod order;
 mod relocks;
 mod retry;
 mod settings;
+pub mod show;
 mod supervisor;
 pub mod ticket;
 pub mod timers;
 mod told;
+pub mod venue;
 
 pub use error::MarketError;
 pub use idempotency::{IdempotencyKey, KeyFor};
 pub use marketplace::operators;
 pub use marketplace::payments::PendingCharge;
+pub use marketplace::shows::NewShow;
 pub use marketplace::tickets::TicketChanges;
 pub use marketplace::{MarketStats, Marketplace, StartError};
 pub use settings::MarketSettings;

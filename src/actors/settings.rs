@@ -16,6 +16,8 @@ pub struct MarketSettings {
     pub relock_free: u32,
     /// How long sessions last, and how many a user may have.
     pub sessions: SessionRules,
+    /// Whether anyone who is signed in may add venues and shows; otherwise only operators.
+    pub shows_open: bool,
     /// What the market adds to what sellers ask, and how much one buyer may have.
     pub terms: Terms,
     /// How many charges one order may try.
@@ -42,6 +44,7 @@ impl Default for MarketSettings {
             max_open_per_user: 10,
             relock_free: 2,
             sessions: SessionRules::default(),
+            shows_open: true,
             terms: Terms::default(),
             max_attempts: 1,
             answer_within: Duration::from_secs(10),

@@ -13,6 +13,7 @@
 //! A kind of timer is a [`TimerKind`], a variant of [`Timer`] and a doorbell in [`Timers`].
 
 pub mod order_expiry;
+pub mod show_end;
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
@@ -28,7 +29,7 @@ use tracing::warn;
 use super::error::MarketError;
 use super::supervisor::outlive;
 use crate::bugs::{Bug, planted};
-use crate::domain::{OrderId, Timestamp};
+use crate::domain::{OrderId, ShowId, Timestamp};
 use crate::seams::Clock;
 use crate::store::ReadError;
 
@@ -75,6 +76,8 @@ pub struct Due<I> {
 pub enum Timer {
     /// An open order ends then.
     OrderExpiry(Due<OrderId>),
+    /// A show ends then.
+    ShowEnd(Due<ShowId>),
 }
 
 /// The doorbells of all kinds.
@@ -82,6 +85,8 @@ pub enum Timer {
 pub struct Timers {
     /// Of [`Timer::OrderExpiry`].
     pub order_expiry: Arc<Doorbell>,
+    /// Of [`Timer::ShowEnd`].
+    pub show_end: Arc<Doorbell>,
 }
 
 impl Timers {
@@ -89,6 +94,7 @@ impl Timers {
     pub fn set(&self, timer: &Timer) {
         match timer {
             Timer::OrderExpiry(_) => self.order_expiry.ring(),
+            Timer::ShowEnd(_) => self.show_end.ring(),
         }
     }
 }

@@ -21,7 +21,7 @@
 //! makes the ticket Available again, each pair in one commit. An order's latest event is told
 //! again with a higher version when its charge changes afterwards, such as by a refund.
 
-use super::{ChargeView, OrderView, Ticket, Timestamp, UserEvent, UserId};
+use super::{ChargeView, OrderView, ShowView, Ticket, Timestamp, UserEvent, UserId, Venue};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,24 @@ pub enum Event {
     TicketDeleted(Ticket),
     /// A ticket of which seats are sold sells no more.
     TicketClosed(Ticket),
+    /// A venue was added.
+    VenueCreated(Box<Venue>),
+    /// What is known of a venue was changed.
+    VenueUpdated(Box<Venue>),
+    /// A venue was taken away.
+    VenueDeleted(Box<Venue>),
+    /// A show was added.
+    ShowCreated(Box<ShowView>),
+    /// What is known of a show was changed.
+    ShowUpdated(Box<ShowView>),
+    /// A show takes place at another time, or at one that is not known yet.
+    ShowPostponed(Box<ShowView>),
+    /// A show does not take place.
+    ShowCancelled(Box<ShowView>),
+    /// A show has ended.
+    ShowOver(Box<ShowView>),
+    /// A show was taken away.
+    ShowDeleted(Box<ShowView>),
     /// A buyer locked a ticket.
     OrderCreated(OrderView),
     /// A charge is being tried, or was declined with attempts left, or waits for the buyer.
@@ -87,6 +105,15 @@ impl Event {
             Self::TicketUpdated(_) => "TicketUpdated",
             Self::TicketDeleted(_) => "TicketDeleted",
             Self::TicketClosed(_) => "TicketClosed",
+            Self::VenueCreated(_) => "VenueCreated",
+            Self::VenueUpdated(_) => "VenueUpdated",
+            Self::VenueDeleted(_) => "VenueDeleted",
+            Self::ShowCreated(_) => "ShowCreated",
+            Self::ShowUpdated(_) => "ShowUpdated",
+            Self::ShowPostponed(_) => "ShowPostponed",
+            Self::ShowCancelled(_) => "ShowCancelled",
+            Self::ShowOver(_) => "ShowOver",
+            Self::ShowDeleted(_) => "ShowDeleted",
             Self::OrderCreated(_) => "OrderCreated",
             Self::OrderAwaitingPayment(_) => "OrderAwaitingPayment",
             Self::OrderCompleted(_) => "OrderCompleted",
@@ -101,13 +128,22 @@ impl Event {
         }
     }
 
-    /// Who may see it: tickets are public, all else is its user's own.
+    /// Who may see it: tickets, shows and venues are public, all else is its user's own.
     pub fn audience(&self) -> Audience {
         match self {
             Self::TicketCreated(_)
             | Self::TicketUpdated(_)
             | Self::TicketDeleted(_)
-            | Self::TicketClosed(_) => Audience::Public,
+            | Self::TicketClosed(_)
+            | Self::VenueCreated(_)
+            | Self::VenueUpdated(_)
+            | Self::VenueDeleted(_)
+            | Self::ShowCreated(_)
+            | Self::ShowUpdated(_)
+            | Self::ShowPostponed(_)
+            | Self::ShowCancelled(_)
+            | Self::ShowOver(_)
+            | Self::ShowDeleted(_) => Audience::Public,
             Self::UserCreated(user)
             | Self::UserUpdated(user)
             | Self::RoleGranted(user)

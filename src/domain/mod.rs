@@ -24,14 +24,17 @@ pub mod order;
 pub mod place;
 pub mod purchase;
 pub mod resource;
+pub mod roles;
 #[cfg(test)]
 pub mod sample;
 pub mod seats;
 pub mod session;
+pub mod show;
 pub mod text;
 pub mod ticket;
 pub mod time;
 pub mod user;
+pub mod venue;
 mod version;
 pub mod visible;
 
@@ -59,8 +62,13 @@ pub use purchase::{
     PurchaseRejection, TicketDemand,
 };
 pub use resource::{AnyId, AnyList, AnyResource, Kept, NoList, Resource};
+pub use roles::{Caller, Roles};
 pub use seats::{FreeSeats, SeatSet, Split};
 pub use session::{Session, SessionRules};
+pub use show::{
+    Category, Show, ShowChange, ShowChanges, ShowCommand, ShowDecision, ShowFacts, ShowState,
+    ShowView, Shows, Site,
+};
 pub use text::{Address, Label, Line, LineError, Locality, Name, Notes, Title, TitleError};
 pub use ticket::{
     Allotment, ClosedReason, ExpectedVersion, Part, PartState, Terms, Ticket, TicketCommand,
@@ -68,4 +76,7 @@ pub use ticket::{
 };
 pub use time::Timestamp;
 pub use user::{User, UserEvent, UserView};
+pub use venue::{
+    CatalogRejection, Venue, VenueChanges, VenueCommand, VenueDecision, VenueFacts, Venues,
+};
 pub use version::Version;

@@ -47,6 +47,10 @@ macro_rules! kinds {
             Mail: crate::domain::Mail, crate::domain::MailId, crate::domain::Mails;
             /// Those who look after the market.
             Operator: crate::domain::Operator, crate::domain::UserId, crate::domain::Operators;
+            /// Where shows take place.
+            Venue: crate::domain::Venue, crate::domain::VenueId, crate::domain::Venues;
+            /// What tickets admit to.
+            Show: crate::domain::Show, crate::domain::ShowId, crate::domain::Shows;
             /// For tests of the stores: it has all that a resource may have.
             #[cfg(test)]
             Sample: crate::domain::sample::Sample, crate::domain::sample::SampleId,

@@ -8,6 +8,7 @@
 mod accounts;
 pub mod admin;
 pub mod audit;
+mod calendar;
 mod docs_page;
 pub mod edge;
 mod error_pages;
@@ -21,11 +22,13 @@ mod sales;
 mod sandbox;
 mod service;
 mod sessions;
+mod shows;
 pub mod state;
 pub mod storefront;
 mod ticket_draft;
 pub mod ticket_json;
 mod tickets;
+mod venues;
 pub mod views;
 mod webhook;
 
@@ -56,6 +59,8 @@ pub fn router(state: ApiState) -> Router {
         .merge(orders::router())
         .merge(payments::router())
         .merge(sales::router())
+        .merge(venues::router())
+        .merge(shows::router())
         .merge(by_provider)
         .merge(service::router())
         .with_state(state.clone())

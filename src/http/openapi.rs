@@ -21,6 +21,7 @@ use super::events::wire::EventJson;
     tags(
         (name = "accounts", description = "Signing up, in and out."),
         (name = "tickets", description = "Listing and browsing."),
+        (name = "shows", description = "Venues, and the shows that take place there."),
         (name = "orders", description = "Locking a ticket while its buyer pays."),
         (name = "payments", description = "Paying an order."),
         (name = "events", description = "Following what happens."),

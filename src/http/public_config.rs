@@ -44,6 +44,11 @@ struct ConfigJson {
     /// How long an order holds its ticket.
     #[schema(example = 900)]
     hold_seconds: f64,
+    /// Whether anyone who is signed in may add venues and shows.
+    shows_open: bool,
+    /// How many seats one buyer may have.
+    #[schema(example = 12, minimum = 1)]
+    max_seats_per_show: u32,
     /// How many declined payments end an order.
     #[schema(example = 1, minimum = 1)]
     max_attempts: u32,
@@ -67,6 +72,8 @@ async fn show(State(state): State<ApiState>) -> Response {
         provider,
         publishable_key,
         hold_seconds: state.storefront.hold.as_secs_f64(),
+        shows_open: state.market.settings().shows_open,
+        max_seats_per_show: state.market.settings().terms.most_seats,
         max_attempts: state.storefront.max_attempts,
         now: state.market.now().to_string(),
         last_event_id: state.feed.latest(),

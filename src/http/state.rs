@@ -17,7 +17,7 @@ use super::events::feed::Feed;
 use super::storefront::Storefront;
 use crate::actors::Marketplace;
 use crate::auth::{Devices, Limits, Passwords, SessionCookie, Throttle, Tokens};
-use crate::domain::{Currency, Session, SessionId, UserId};
+use crate::domain::{Caller, Currency, Roles, Session, SessionId, UserId};
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
 use crate::store::SharedStore;
@@ -85,6 +85,18 @@ pub struct SignedIn {
     pub user: UserId,
     /// With which session.
     pub session: SessionId,
+}
+
+impl ApiState {
+    /// The signed-in user with what they may do at this moment.
+    ///
+    /// # Errors
+    ///
+    /// 401 if the account is gone.
+    pub async fn caller(&self, who: SignedIn) -> Result<Caller, Problem> {
+        let user = self.store.user(who.user).await?.ok_or_else(Problem::unauthorized)?;
+        Ok(Caller { user: who.user, roles: Roles { operator: user.is_operator } })
+    }
 }
 
 /// The signed-in user, or nobody. A token that is bad, expired or revoked is nobody's.

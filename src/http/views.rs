@@ -3,6 +3,8 @@
 //! Handlers, events and remembered answers all go through here, so a resource looks the same
 //! wherever it appears.
 
+pub mod shows;
+
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};

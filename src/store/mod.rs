@@ -5,6 +5,7 @@
 //! that each cost what their answer costs (lists pass over what is locked besides).
 //! `RedbStore` implements it in one file, on redb with a journal before it.
 
+mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod contract;
@@ -30,12 +31,16 @@ use crate::domain::{
     Purchase, Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 
+pub use self::catalog::{
+    Moment, ShowPage, ShowPosition, ShowQuery, ShowSort, VenuePage, VenueQuery,
+};
 pub use self::memory::MemoryRows;
 pub use self::redb::backup::{RestoreError, backup_file, restore};
 pub use self::redb::engine::fail_stop::Storage;
 pub use self::redb::open::OpenError;
 pub use self::redb::redb_store::{RedbStore, StoreSettings, WriterMode};
 pub use self::redb::verify::{Counts, VerifyReport, verify};
+pub use self::resources::show::place_at as show_place;
 pub use self::resources::{Answer, Page, Place, Question};
 pub use self::search::words::{SEARCH_WORDS_MAX, search_words};
 
@@ -154,6 +159,12 @@ pub enum Refusal {
     /// The idempotency key has been used.
     #[error("the idempotency key has been used")]
     KeyUsed,
+    /// Something hangs on it, so it can't go.
+    #[error("something hangs on it")]
+    InUse,
+    /// Others build on it, so its creator may not change it alone any more.
+    #[error("others build on it")]
+    OthersDepend,
 }
 
 /// Why something could not be read.

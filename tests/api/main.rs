@@ -31,6 +31,7 @@ mod seats;
 mod service;
 mod session_list;
 mod sessions;
+mod shows;
 mod throttling;
 mod tickets;
 mod two_nodes;

@@ -9,6 +9,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::ExpectedVersion;
 
@@ -18,9 +19,28 @@ pub fn etag(version: u64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
+/// The entity tag of a resource that shows more than its own row: `"7-0f1e2d3c4b5a6978"`, of its version
+/// and all that is shown.
+pub fn shown_etag(version: u64, body: &[u8]) -> HeaderValue {
+    let hash = Sha256::digest(body);
+    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::try_from(format!("\"{version}-{hash}\""))
+        .unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// Whether the client already has what is shown under this tag, by `if-none-match`.
+pub fn is_fresh_as_shown(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let tag = tag.to_str().unwrap_or_default().trim_matches('"');
+    match parse(headers, &header::IF_NONE_MATCH, |opaque| (opaque == tag).then_some(0)) {
+        Tags::Absent => false,
+        Tags::Any => true,
+        Tags::Listed(tags) => !tags.is_empty(),
+    }
+}
+
 /// Whether the client already has this version, by `if-none-match`.
 pub fn is_fresh(headers: &HeaderMap, version: u64) -> bool {
-    match parse(headers, &header::IF_NONE_MATCH) {
+    match parse(headers, &header::IF_NONE_MATCH, parse_version) {
         Tags::Absent => false,
         Tags::Any => true,
         Tags::Listed(tags) => tags.contains(&version),
@@ -46,7 +66,7 @@ pub enum IfMatch {
 impl IfMatch {
     /// Reads `if-match`.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        match parse(headers, &header::IF_MATCH) {
+        match parse(headers, &header::IF_MATCH, version_of) {
             Tags::Absent => Self::Absent,
             Tags::Any => Self::Any,
             Tags::Listed(tags) => Self::Versions(tags),
@@ -79,7 +99,7 @@ enum Tags {
 
 /// Reads a list of entity tags. Reading stops where the list stops being one;
 /// what came before counts.
-fn parse(headers: &HeaderMap, name: &HeaderName) -> Tags {
+fn parse(headers: &HeaderMap, name: &HeaderName, version: impl Fn(&str) -> Option<u64>) -> Tags {
     let mut lines = headers.get_all(name).iter().peekable();
     if lines.peek().is_none() {
         return Tags::Absent;
@@ -91,12 +111,12 @@ fn parse(headers: &HeaderMap, name: &HeaderName) -> Tags {
         if line.trim() == "*" {
             return Tags::Any;
         }
-        read_list(line, &mut tags);
+        read_list(line, &version, &mut tags);
     }
     Tags::Listed(tags)
 }
 
-fn read_list(mut rest: &str, tags: &mut Vec<u64>) {
+fn read_list(mut rest: &str, version: &impl Fn(&str) -> Option<u64>, tags: &mut Vec<u64>) {
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         let quoted = rest.strip_prefix("W/").unwrap_or(rest);
@@ -104,10 +124,21 @@ fn read_list(mut rest: &str, tags: &mut Vec<u64>) {
         let Some((opaque, after)) = quoted.strip_prefix('"').and_then(|q| q.split_once('"')) else {
             return;
         };
-        if let Some(version) = parse_version(opaque) {
+        if let Some(version) = version(opaque) {
             tags.push(version);
         }
         rest = after;
+    }
+}
+
+/// The version in a tag, whether or not a hash of what was shown follows it.
+fn version_of(opaque: &str) -> Option<u64> {
+    match opaque.split_once('-') {
+        None => parse_version(opaque),
+        Some((version, hash)) => {
+            let is_hash = !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            parse_version(version).filter(|_| is_hash)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::codes::Code;
 use super::problem::Problem;
 use crate::actors::MarketError;
 use crate::auth::{PasswordError, RetryAfter};
-use crate::domain::{Price, PurchaseRejection, TicketRejection, Timestamp};
+use crate::domain::{CatalogRejection, Price, PurchaseRejection, TicketRejection, Timestamp};
 use crate::store::{ReadError, Refusal};
 
 /// When a client that met an overloaded server should come back.
@@ -17,6 +17,7 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
     match error {
         MarketError::NotFound => Problem::not_found(),
         MarketError::Ticket(rejection) => ticket_problem(rejection, now),
+        MarketError::Catalog(rejection) => catalog_problem(rejection),
         MarketError::Purchase(rejection) => purchase_problem(rejection),
         MarketError::Refused(Refusal::EmailInUse) => Problem::new(Code::EmailInUse, "Email in use")
             .errors(vec![super::problem::FieldError::on("email", "Email in use")]),
@@ -34,6 +35,12 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
             Code::TooManyHolds,
             "You hold as many unpaid orders as you may; pay or cancel one first.",
         ),
+        MarketError::Refused(Refusal::InUse) => {
+            Problem::new(Code::InUse, "Something hangs on it, so it can't be deleted.")
+        }
+        MarketError::Refused(Refusal::OthersDepend) => {
+            Problem::new(Code::NotOperator, "Others build on it, so only operators may change it.")
+        }
         MarketError::Refused(Refusal::KeyUsed) => Problem::new(
             Code::IdempotencyInProgress,
             "The first request with this idempotency key has not been answered yet.",
@@ -95,6 +102,27 @@ fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
             error!("an order asked for a ticket that it does not hold");
             Problem::internal()
         }
+    }
+}
+
+fn catalog_problem(rejection: CatalogRejection) -> Problem {
+    match rejection {
+        CatalogRejection::NotOperator => {
+            Problem::new(Code::NotOperator, "Only operators may do this, or whoever added it.")
+        }
+        CatalogRejection::Cancelled => {
+            Problem::new(Code::ShowCancelled, "This show was cancelled.")
+        }
+        CatalogRejection::Over => Problem::new(Code::ShowOver, "This show is over."),
+        CatalogRejection::Postponed => {
+            Problem::new(Code::ShowPostponed, "This show was postponed; its date can't be edited.")
+        }
+        CatalogRejection::VersionMismatch => Problem::precondition_failed(),
+        CatalogRejection::BadTimes => super::problem::FieldError::on(
+            "endsAt",
+            "endsAt must be after startsAt, and at most 31 days after it",
+        )
+        .into(),
     }
 }
 

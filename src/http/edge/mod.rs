@@ -28,3 +28,4 @@ pub mod seldom;
 pub mod serve;
 pub mod socket;
 pub mod time_limit;
+pub mod times;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Event, LoggedEvent, Terms, Timestamp, UserEvent, UserId};
+use crate::http::views::shows::{ShowJson, VenueJson};
 use crate::http::views::{ChargeJson, OrderJson, RoleJson, Text, TicketJson, roles};
 
 /// How long a client should wait before it comes back, at the least, in milliseconds.
@@ -26,7 +27,7 @@ pub struct EventJson<'e> {
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     at: Text<Timestamp>,
-    /// The account, ticket, order or charge right afterwards.
+    /// The account, ticket, venue, show, order or charge right afterwards.
     data: EventData<'e>,
 }
 
@@ -35,6 +36,8 @@ pub struct EventJson<'e> {
 enum EventData<'e> {
     User(UserEventJson),
     Ticket(Box<TicketJson<'e>>),
+    Venue(Box<VenueJson<'e>>),
+    Show(Box<ShowJson<'e>>),
     Order(Box<OrderJson<'e>>),
     Charge(ChargeJson<'e>),
 }
@@ -74,6 +77,15 @@ impl<'e> EventJson<'e> {
             | Event::TicketClosed(ticket) => {
                 EventData::Ticket(Box::new(TicketJson::new(ticket, terms)))
             }
+            Event::VenueCreated(venue)
+            | Event::VenueUpdated(venue)
+            | Event::VenueDeleted(venue) => EventData::Venue(Box::new((&**venue).into())),
+            Event::ShowCreated(view)
+            | Event::ShowUpdated(view)
+            | Event::ShowPostponed(view)
+            | Event::ShowCancelled(view)
+            | Event::ShowOver(view)
+            | Event::ShowDeleted(view) => EventData::Show(Box::new((&**view).into())),
             Event::OrderCreated(view)
             | Event::OrderAwaitingPayment(view)
             | Event::OrderCompleted(view)

@@ -9,6 +9,8 @@ use crate::store::records::envelope::{Fault, Kind, append, close, open, start};
 use crate::store::records::order::StoredOrderView;
 use crate::store::records::parts::{Id, millis, time};
 use crate::store::records::ticket::StoredTicket;
+use crate::store::resources::show::StoredShowView;
+use crate::store::resources::venue::StoredVenue;
 
 /// A run of events under the number of the first, one after the other.
 pub const RUN: Kind = Kind { table: "events", tag: 7, version: 1 };
@@ -64,6 +66,24 @@ enum StoredEvent<'a> {
     RoleRevoked(#[n(0)] StoredUserEvent),
     #[n(16)]
     TicketClosed(#[b(0)] StoredTicket<'a>),
+    #[n(20)]
+    VenueCreated(#[b(0)] StoredVenue<'a>),
+    #[n(21)]
+    VenueUpdated(#[b(0)] StoredVenue<'a>),
+    #[n(22)]
+    VenueDeleted(#[b(0)] StoredVenue<'a>),
+    #[n(23)]
+    ShowCreated(#[b(0)] StoredShowView<'a>),
+    #[n(24)]
+    ShowUpdated(#[b(0)] StoredShowView<'a>),
+    #[n(25)]
+    ShowPostponed(#[b(0)] StoredShowView<'a>),
+    #[n(26)]
+    ShowCancelled(#[b(0)] StoredShowView<'a>),
+    #[n(27)]
+    ShowOver(#[b(0)] StoredShowView<'a>),
+    #[n(28)]
+    ShowDeleted(#[b(0)] StoredShowView<'a>),
 }
 
 /// What the log tells of an account: nothing that names a person, for it is kept for ever.
@@ -106,6 +126,15 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::TicketUpdated(ticket) => Self::TicketUpdated(ticket.into()),
             Event::TicketDeleted(ticket) => Self::TicketDeleted(ticket.into()),
             Event::TicketClosed(ticket) => Self::TicketClosed(ticket.into()),
+            Event::VenueCreated(venue) => Self::VenueCreated((&**venue).into()),
+            Event::VenueUpdated(venue) => Self::VenueUpdated((&**venue).into()),
+            Event::VenueDeleted(venue) => Self::VenueDeleted((&**venue).into()),
+            Event::ShowCreated(view) => Self::ShowCreated((&**view).into()),
+            Event::ShowUpdated(view) => Self::ShowUpdated((&**view).into()),
+            Event::ShowPostponed(view) => Self::ShowPostponed((&**view).into()),
+            Event::ShowCancelled(view) => Self::ShowCancelled((&**view).into()),
+            Event::ShowOver(view) => Self::ShowOver((&**view).into()),
+            Event::ShowDeleted(view) => Self::ShowDeleted((&**view).into()),
             Event::OrderCreated(view) => Self::OrderCreated(view.into()),
             Event::OrderAwaitingPayment(view) => Self::OrderAwaitingPayment(view.into()),
             Event::OrderCompleted(view) => Self::OrderCompleted(view.into()),
@@ -135,6 +164,15 @@ impl TryFrom<StoredEvent<'_>> for Event {
             Stored::TicketUpdated(ticket) => Self::TicketUpdated(ticket.try_into()?),
             Stored::TicketDeleted(ticket) => Self::TicketDeleted(ticket.try_into()?),
             Stored::TicketClosed(ticket) => Self::TicketClosed(ticket.try_into()?),
+            Stored::VenueCreated(venue) => Self::VenueCreated(Box::new(venue.try_into()?)),
+            Stored::VenueUpdated(venue) => Self::VenueUpdated(Box::new(venue.try_into()?)),
+            Stored::VenueDeleted(venue) => Self::VenueDeleted(Box::new(venue.try_into()?)),
+            Stored::ShowCreated(view) => Self::ShowCreated(Box::new(view.try_into()?)),
+            Stored::ShowUpdated(view) => Self::ShowUpdated(Box::new(view.try_into()?)),
+            Stored::ShowPostponed(view) => Self::ShowPostponed(Box::new(view.try_into()?)),
+            Stored::ShowCancelled(view) => Self::ShowCancelled(Box::new(view.try_into()?)),
+            Stored::ShowOver(view) => Self::ShowOver(Box::new(view.try_into()?)),
+            Stored::ShowDeleted(view) => Self::ShowDeleted(Box::new(view.try_into()?)),
             Stored::OrderCreated(view) => Self::OrderCreated(view.try_into()?),
             Stored::OrderAwaitingPayment(view) => Self::OrderAwaitingPayment(view.try_into()?),
             Stored::OrderCompleted(view) => Self::OrderCompleted(view.try_into()?),

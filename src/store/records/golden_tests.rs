@@ -9,12 +9,13 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Account, Allotment, CancelReason, Charge, ChargeId, ChargePhase, ClientName, ClientSecret,
-    ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event, FailureCode, Follower,
-    IntentId, Kept as _, Label, Listing, Mail, MailId, Notes, Notice, Operator, Order, OrderId,
-    OrderState, OrderView, Part, PartState, PaymentToken, Refund, RefundId, RefundStatus,
-    Remembered, SeatFees, SeatSet, Session, SessionId, Split, Ticket, TicketId, TicketState,
-    Timestamp, User, UserId, Version, Write,
+    Account, Allotment, CancelReason, Category, Charge, ChargeId, ChargePhase, ClientName,
+    ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event, FailureCode,
+    Follower, IntentId, Kept as _, Label, Line, Listing, Mail, MailId, Notes, Notice, Operator,
+    Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken, Refund, RefundId,
+    RefundStatus, Remembered, SeatFees, SeatSet, Session, SessionId, Show, ShowFacts, ShowId,
+    ShowState, ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, User, UserId,
+    Venue, VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -280,6 +281,15 @@ fn events() -> Vec<Event> {
         Event::ChargeDisputed(charge()),
         Event::ChargeUpdated(charge()),
         Event::TicketClosed(ticket_of_several()),
+        Event::VenueCreated(Box::new(venue())),
+        Event::VenueUpdated(Box::new(venue())),
+        Event::VenueDeleted(Box::new(venue())),
+        Event::ShowCreated(Box::new(show())),
+        Event::ShowUpdated(Box::new(show())),
+        Event::ShowPostponed(Box::new(show())),
+        Event::ShowCancelled(Box::new(show())),
+        Event::ShowOver(Box::new(show())),
+        Event::ShowDeleted(Box::new(show())),
     ]
 }
 
@@ -382,6 +392,46 @@ fn written_commit(session: Session, see: Option<Write>) -> Commit {
         .write(Write::EndOtherSessions { user: user_id, except })
         .write(Write::Remember(Box::new(remembered(true))))
         .event(Event::TicketDeleted(ticket))
+}
+
+fn venue() -> Venue {
+    let facts = VenueFacts {
+        name: Line::accepted_before("Arena"),
+        city: Line::accepted_before("Berlin"),
+        region: Some(Line::accepted_before("Berlin")),
+        country: "DE".parse().expect("a country"),
+        time_zone: ZoneName::accepted_before("Europe/Berlin"),
+        address: Some(Line::accepted_before("Am Tor 1")),
+        sections: vec![Label::accepted_before("A"), Label::accepted_before("B")],
+    };
+    Venue::add(VenueId::from_u128(8), UserId::from_u128(1), facts, AT)
+}
+
+fn show() -> ShowView {
+    let venue = venue();
+    let facts = ShowFacts {
+        name: Line::accepted_before("Rigoletto"),
+        category: Category::Theatre,
+        performers: vec![Line::accepted_before("Ana")],
+        site: Site::from(&venue),
+        starts_at: AT,
+        ends_at: AT.plus(HOLD),
+        external_id: Some(Line::accepted_before("abc")),
+    };
+    let show = Show::add(ShowId::from_u128(9), UserId::from_u128(2), facts, AT);
+    ShowView { show: Show { moved_at: Some(AT), state: ShowState::Over, ..show }, venue }
+}
+
+#[test]
+fn venues_keep_their_bytes() {
+    hold("venue", 8_u128, &venue());
+    assert_eq!(registry::key(&Venue::any_id(venue().id)).id, 8_u128.to_be_bytes());
+}
+
+#[test]
+fn shows_keep_their_bytes() {
+    hold("show", 9_u128, &show().show);
+    assert_eq!(registry::key(&Show::any_id(show().show.id)).id, 9_u128.to_be_bytes());
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod operator;
 pub(in crate::store) mod registry;
 #[cfg(test)]
 mod sample;
+pub(in crate::store) mod show;
+pub(in crate::store) mod venue;
 
 pub use self::mail::waiting_at;
 use crate::domain::{AnyId, AnyList, AnyResource, Kept};

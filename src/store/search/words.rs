@@ -48,8 +48,13 @@ pub fn search_words(text: &str) -> Vec<String> {
 
 /// The words a title can be found by.
 pub(in crate::store) fn title_words(title: &Title) -> BTreeSet<String> {
+    words_of(title.as_str())
+}
+
+/// The words that something of this name can be found by.
+pub(in crate::store) fn words_of(name: &str) -> BTreeSet<String> {
     let (mut words, mut pairs) = (BTreeSet::new(), BTreeSet::new());
-    for word in split(&folded(title.as_str()), Side::Title) {
+    for word in split(&folded(name), Side::Title) {
         let (known, max) = match word {
             Word::Spaced(_) => (&mut words, TITLE_WORDS_MAX),
             Word::Pair(_) => (&mut pairs, TITLE_PAIRS_MAX),

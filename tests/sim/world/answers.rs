@@ -136,6 +136,9 @@ impl From<MarketError> for Answered {
             MarketError::Purchase(
                 PurchaseRejection::Decided | PurchaseRejection::NothingToSettle,
             ) => Reason::Internal,
+            // Nobody here adds venues or shows.
+            MarketError::Catalog(_)
+            | MarketError::Refused(Refusal::InUse | Refusal::OthersDepend) => Reason::Internal,
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
             MarketError::Refused(Refusal::TooManyOpenOrders)
             | MarketError::RelockTooSoon { .. } => Reason::TooManyHolds,

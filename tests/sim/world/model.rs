@@ -171,6 +171,17 @@ impl Model {
                 self.see_ticket(seq, ticket.id, None);
                 Ok(())
             }
+            Event::VenueCreated(_)
+            | Event::VenueUpdated(_)
+            | Event::VenueDeleted(_)
+            | Event::ShowCreated(_)
+            | Event::ShowUpdated(_)
+            | Event::ShowPostponed(_)
+            | Event::ShowCancelled(_)
+            | Event::ShowOver(_)
+            | Event::ShowDeleted(_) => {
+                Err(Violation::new("nobody here adds venues or shows", format!("{logged:?}")))
+            }
             Event::OrderCreated(view) => self.order_begins(seq, view, logged),
             Event::OrderAwaitingPayment(view)
             | Event::OrderCompleted(view)

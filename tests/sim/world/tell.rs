@@ -87,6 +87,15 @@ pub fn event(logged: &LoggedEvent) -> String {
         | Event::TicketUpdated(ticket)
         | Event::TicketDeleted(ticket)
         | Event::TicketClosed(ticket) => ticket_line(ticket),
+        Event::VenueCreated(venue) | Event::VenueUpdated(venue) | Event::VenueDeleted(venue) => {
+            venue.id.to_string()
+        }
+        Event::ShowCreated(view)
+        | Event::ShowUpdated(view)
+        | Event::ShowPostponed(view)
+        | Event::ShowCancelled(view)
+        | Event::ShowOver(view)
+        | Event::ShowDeleted(view) => view.show.id.to_string(),
         Event::OrderCreated(view)
         | Event::OrderAwaitingPayment(view)
         | Event::OrderCompleted(view)

@@ -1,0 +1,141 @@
+//! Shows: they end at their time, and are moved and cancelled by operators.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::aggregate::{Aggregate, Change, Decision};
+use super::context::{Committed, Context};
+use super::error::MarketError;
+use super::timers::{Due, Timer};
+use crate::domain::{
+    Caller, Commit, Event, ExpectedVersion, Kept, Precondition, Show, ShowChange, ShowCommand,
+    ShowDecision, ShowId, ShowView, Timestamp, Venue, VenueId,
+};
+
+/// What a show can be asked.
+#[derive(Debug, Clone)]
+pub struct ShowRequest {
+    /// What.
+    pub command: ShowCommand,
+    /// Who asks; nobody for what time brings.
+    pub by: Option<Caller>,
+    /// Which versions are meant.
+    pub expected: ExpectedVersion,
+}
+
+impl ShowRequest {
+    /// The show's end may have come.
+    pub fn end() -> Self {
+        Self { command: ShowCommand::End, by: None, expected: ExpectedVersion::Any }
+    }
+}
+
+/// The shows.
+pub struct ShowActors {
+    /// Where they are.
+    pub context: Arc<Context>,
+}
+
+/// A show with the venue that it is to be at after the request.
+pub struct Known {
+    show: Show,
+    venue: Venue,
+}
+
+impl Aggregate for ShowActors {
+    type Id = ShowId;
+    type State = Known;
+    type Command = ShowRequest;
+    type Answer = ShowView;
+    type Effect = Infallible;
+    type Carrier = Infallible;
+
+    async fn load(
+        &self,
+        id: ShowId,
+        known: Option<Known>,
+        request: &ShowRequest,
+    ) -> Result<Known, MarketError> {
+        let store = &self.context.store;
+        let show = match known {
+            Some(known) => known.show,
+            None => store.get::<Show>(id).await?.ok_or(MarketError::NotFound)?,
+        };
+        // A venue changes without its shows being told, so it is read for each request.
+        let venue = asked_for(&request.command).unwrap_or(show.facts.site.venue);
+        let venue = store.get::<Venue>(venue).await?.ok_or(MarketError::NotFound)?;
+        Ok(Known { show, venue })
+    }
+
+    fn decide(
+        &self,
+        known: &Known,
+        request: &ShowRequest,
+        now: Timestamp,
+    ) -> Result<Decision<Self>, MarketError> {
+        let Known { show, venue } = known;
+        let ShowRequest { command, by, expected } = request;
+        let view = |show: &Show| ShowView { show: show.clone(), venue: venue.clone() };
+        Ok(match show.decide(command, *by, expected, now)? {
+            ShowDecision::Unchanged => Decision::unchanged(view(show)),
+            ShowDecision::Changed(after, why) => {
+                let commit = Commit::at(now).put(after.clone()).event(told(why, view(&after)));
+                let commit = if after.facts.site == show.facts.site {
+                    commit
+                } else {
+                    let id = Venue::any_id(after.facts.site.venue);
+                    commit.require(Precondition::ResourceExists(id))
+                };
+                let timers = timer(&after).into_iter().collect();
+                let (answer, venue) = (view(&after), venue.clone());
+                let change = Change::new(commit, Some(Known { show: after, venue }));
+                Change { timers, ..change }.answered(answer)
+            }
+            ShowDecision::Deleted(after) => {
+                let after = view(&after);
+                let commit = Commit::at(now)
+                    .delete(show.clone())
+                    .event(Event::ShowDeleted(Box::new(after.clone())));
+                Change::new(commit, None).answered(after)
+            }
+        })
+    }
+
+    async fn commit(
+        &self,
+        commit: Commit,
+        _carrier: Option<Infallible>,
+    ) -> Result<Committed, MarketError> {
+        self.context.commit(commit).await
+    }
+
+    fn act(&self, effect: Infallible) {
+        match effect {}
+    }
+}
+
+/// The venue that a request moves a show to.
+fn asked_for(command: &ShowCommand) -> Option<VenueId> {
+    match command {
+        ShowCommand::Edit(changes) => changes.site.map(|site| site.venue),
+        ShowCommand::Delete
+        | ShowCommand::Postpone { .. }
+        | ShowCommand::Cancel
+        | ShowCommand::End => None,
+    }
+}
+
+/// The timer of a show that ends by itself.
+pub fn timer(show: &Show) -> Option<Timer> {
+    show.ends_by_itself_at().map(|at| Timer::ShowEnd(Due { at, id: show.id }))
+}
+
+fn told(why: ShowChange, view: ShowView) -> Event {
+    let view = Box::new(view);
+    match why {
+        ShowChange::Edited => Event::ShowUpdated(view),
+        ShowChange::Postponed => Event::ShowPostponed(view),
+        ShowChange::Cancelled => Event::ShowCancelled(view),
+        ShowChange::Ended => Event::ShowOver(view),
+    }
+}

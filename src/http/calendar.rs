@@ -1,0 +1,101 @@
+//! Shows as calendar files (RFC 5545).
+
+use std::fmt::Write as _;
+
+use crate::domain::{ShowState, ShowView, Timestamp};
+
+/// The longest line, in bytes, its end not counted.
+const LINE_BYTES: usize = 75;
+
+/// A calendar with one show. `page` is where it is shown, if that is known.
+pub fn calendar(view: &ShowView, page: Option<&str>) -> String {
+    let (show, facts, venue) = (&view.show, &view.show.facts, &view.venue.facts);
+    let status = match show.state {
+        ShowState::Scheduled | ShowState::Over => "CONFIRMED",
+        ShowState::Postponed => "TENTATIVE",
+        ShowState::Cancelled => "CANCELLED",
+    };
+    let mut places = vec![venue.name.as_str()];
+    places.extend(venue.address.as_ref().map(|address| address.as_str()));
+    places.push(venue.city.as_str());
+    let mut text = String::with_capacity(600);
+    line(&mut text, "BEGIN:VCALENDAR");
+    line(&mut text, "VERSION:2.0");
+    line(&mut text, "PRODID:-//gittix//shows//EN");
+    line(&mut text, "METHOD:PUBLISH");
+    line(&mut text, "BEGIN:VEVENT");
+    line(&mut text, &format!("UID:{}@gittix", show.id));
+    line(&mut text, &format!("DTSTAMP:{}", utc(show.updated_at)));
+    line(&mut text, &format!("SEQUENCE:{}", show.version));
+    line(&mut text, &format!("DTSTART:{}", utc(facts.starts_at)));
+    line(&mut text, &format!("DTEND:{}", utc(facts.ends_at)));
+    line(&mut text, &format!("SUMMARY:{}", escaped(facts.name.as_str())));
+    line(&mut text, &format!("LOCATION:{}", escaped(&places.join(", "))));
+    line(&mut text, &format!("STATUS:{status}"));
+    if let Some(page) = page {
+        line(&mut text, &format!("URL:{page}"));
+    }
+    line(&mut text, "END:VEVENT");
+    line(&mut text, "END:VCALENDAR");
+    text
+}
+
+/// `20261122T190000Z`.
+fn utc(at: Timestamp) -> String {
+    let text = at.text();
+    let seconds = text.as_str().split('.').next().unwrap_or_default();
+    let mut compact: String = seconds.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    let _ = compact.write_char('Z');
+    compact
+}
+
+/// A text, with what has a meaning of its own escaped.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | ';' | ',') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// Adds a line. A long one goes on in the next, which begins with a space; no character is divided.
+fn line(text: &mut String, content: &str) {
+    let mut length = 0;
+    for c in content.chars() {
+        if length + c.len_utf8() > LINE_BYTES {
+            text.push_str("\r\n ");
+            length = 1;
+        }
+        text.push(c);
+        length += c.len_utf8();
+    }
+    text.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_in_utc_and_without_signs_between() {
+        assert_eq!(utc(Timestamp::from_millis(1_795_319_640_768)), "20261122T035400Z");
+    }
+
+    #[test]
+    fn commas_semicolons_and_backslashes_are_escaped() {
+        assert_eq!(escaped(r"AC/DC; live, a\b"), r"AC/DC\; live\, a\\b");
+    }
+
+    #[test]
+    fn a_long_line_goes_on_and_no_character_is_divided() {
+        let mut text = String::new();
+        line(&mut text, &"ü".repeat(100));
+        let lines: Vec<&str> = text.split("\r\n").collect();
+        assert!(lines.iter().all(|line| line.len() <= LINE_BYTES), "{lines:?}");
+        assert!(lines[1].starts_with(' ') && text.ends_with("\r\n"));
+        assert_eq!(text.replace("\r\n ", "").trim_end(), "ü".repeat(100));
+    }
+}

@@ -1,0 +1,125 @@
+//! Times and days as clients write them.
+
+use jiff::civil::Date;
+
+use super::fields::{FieldValue, Given, Refused};
+use crate::domain::Timestamp;
+
+const WORDS: &str = "must be a time with its offset, such as 2026-11-22T20:00:00+01:00";
+
+/// A time in a body (RFC 3339, with an offset).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time(pub Timestamp);
+
+impl FieldValue for Time {
+    fn read(given: Given<'_>) -> Result<Self, Refused> {
+        match given {
+            Given::Missing | Given::Null => Err(Refused::named("must be given")),
+            Given::Text(text) => time(&text).map(Self).ok_or_else(|| Refused::named(WORDS)),
+            _ => Err(Refused::named(WORDS)),
+        }
+    }
+}
+
+/// Reads a time of RFC 3339. What is finer than a millisecond is dropped.
+pub fn time(text: &str) -> Option<Timestamp> {
+    // The library takes more than RFC 3339 does.
+    if !has_the_shape(text.as_bytes()) {
+        return None;
+    }
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_millis(at.as_nanosecond().div_euclid(1_000_000).try_into().ok()?))
+}
+
+/// Reads a day: `2026-11-22`.
+pub fn day(text: &str) -> Option<Date> {
+    if follows(text.as_bytes(), b"0000-00-00") != Some(&[]) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// `2026-11-22T20:00:00`, perhaps a fraction, then `Z` or an offset.
+fn has_the_shape(text: &[u8]) -> bool {
+    let Some(rest) = follows(text, b"0000-00-00T00:00:00") else { return false };
+    let zone = match rest.strip_prefix(b".") {
+        None => rest,
+        Some(fraction) => {
+            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            match fraction.split_at_checked(digits) {
+                Some((digits, zone)) if !digits.is_empty() => zone,
+                _ => return false,
+            }
+        }
+    };
+    match zone {
+        b"Z" | b"z" => true,
+        [b'+' | b'-', offset @ ..] => follows(offset, b"00:00") == Some(&[]),
+        _ => false,
+    }
+}
+
+/// What is left of a text that begins like a pattern, in which `0` stands for any digit.
+fn follows<'t>(text: &'t [u8], pattern: &[u8]) -> Option<&'t [u8]> {
+    let (head, rest) = text.split_at_checked(pattern.len())?;
+    let fits = |(byte, like): (&u8, &u8)| match like {
+        b'0' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        like => byte == like,
+    };
+    head.iter().zip(pattern).all(fits).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_time_names_its_offset() {
+        let shown = |text: &str| time(text).map(|at| at.to_string());
+        for (text, expected) in [
+            ("2026-11-22T20:00:00+01:00", "2026-11-22T19:00:00.000Z"),
+            ("2026-11-22T19:00:00Z", "2026-11-22T19:00:00.000Z"),
+            ("2026-11-22t19:00:00.768999z", "2026-11-22T19:00:00.768Z"),
+            ("2026-11-22 19:00:00-00:30", "2026-11-22T19:30:00.000Z"),
+            ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-22",
+            "2026-11-22T20:00:00",
+            "2026-11-22T20:00Z",
+            "2026-11-22T20:00:00+01",
+            "2026-11-22T20:00:00+0100",
+            "2026-11-22T20:00:00Z[Europe/Berlin]",
+            "2026-11-22T20:00:00.Z",
+            "2026-02-30T20:00:00Z",
+            "2026-11-22T25:00:00Z",
+            "+002026-11-22T20:00:00Z",
+            " 2026-11-22T20:00:00Z",
+            "22.11.2026 20:00",
+            "now",
+        ] {
+            assert_eq!(shown(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_date_and_nothing_else() {
+        assert_eq!(day("2026-11-22"), Some(jiff::civil::date(2026, 11, 22)));
+        for text in ["", "2026-11", "2026-11-22T00:00:00", "2026-13-01", "20261122", "2026-02-29"] {
+            assert_eq!(day(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_times_never_panics(text in "\\PC{0,40}|[0-9T:.Z+-]{0,40}") {
+            let _ = (time(&text), day(&text));
+        }
+    }
+}
