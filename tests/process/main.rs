@@ -15,6 +15,7 @@ mod command_line;
 mod commands;
 mod crashes;
 mod holds;
+mod kept;
 mod lifecycle;
 mod operators;
 mod shoppers;
