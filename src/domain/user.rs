@@ -1,14 +1,17 @@
 //! A person with an account.
 
-use super::{Email, Timestamp, UserId, Version};
+use super::{Email, EmailKey, Timestamp, UserId, Version};
 
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// Names the account for ever.
     pub id: UserId,
-    /// Unique among all accounts, compared without case.
+    /// Unique among all accounts, as far as its [`User::email_key`] tells.
     pub email: Email,
+    /// Whether it is known by the spelling of its address, for another account owns the address as
+    /// addresses are compared by now. Only accounts of early releases are.
+    pub is_keyed_as_spelled: bool,
     /// The password's argon2id hash as a PHC string. Never shown, never logged.
     pub password_hash: String,
     /// Whether it is an operator's, who looks after the market.
@@ -22,14 +25,25 @@ pub struct User {
 impl User {
     /// A new account.
     pub fn new(id: UserId, email: Email, password_hash: String, now: Timestamp) -> Self {
-        let (is_operator, version) = (false, Version::FIRST);
-        Self { id, email, password_hash, is_operator, version, created_at: now }
+        let (is_keyed_as_spelled, is_operator) = (false, false);
+        let (version, created_at) = (Version::FIRST, now);
+        Self { id, email, is_keyed_as_spelled, password_hash, is_operator, version, created_at }
+    }
+
+    /// What no other account has, and the account is found by.
+    pub fn email_key(&self) -> EmailKey {
+        let spelled = self.email.key_as_spelled().filter(|_| self.is_keyed_as_spelled);
+        spelled.unwrap_or_else(|| self.email.key())
     }
 
     /// The account with another address, another password, or both.
     #[must_use]
     pub fn changed(&self, email: Option<Email>, password_hash: Option<String>) -> Self {
         Self {
+            is_keyed_as_spelled: self.is_keyed_as_spelled
+                && email
+                    .as_ref()
+                    .is_none_or(|email| email.key_as_spelled() == self.email.key_as_spelled()),
             email: email.unwrap_or_else(|| self.email.clone()),
             password_hash: password_hash.unwrap_or_else(|| self.password_hash.clone()),
             version: self.version.next(),

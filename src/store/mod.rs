@@ -196,6 +196,18 @@ pub enum BackupError {
     /// A server has the store open; it has to make the backup itself.
     #[error("{0} is in use by a running server")]
     InUse(std::path::PathBuf),
+    /// It was made and checked, but the store is damaged where no row is.
+    #[error(
+        "{} was written and is sound, but the store itself is damaged: {why}. Stop the server and \
+         restore that file in its place",
+        to.display()
+    )]
+    DamagedStore {
+        /// The backup.
+        to: std::path::PathBuf,
+        /// What is wrong with the store.
+        why: String,
+    },
     /// Reading or writing failed.
     #[error("the backup failed: {0}")]
     Failed(String),

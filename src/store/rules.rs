@@ -42,7 +42,7 @@ enum Claim<'c> {
 
 fn claims_of(write: &Write) -> impl Iterator<Item = Claim<'_>> {
     let claims = match write {
-        Write::User(user) => [Some(Claim::User(user.id)), Some(Claim::Email(user.email.key()))],
+        Write::User(user) => [Some(Claim::User(user.id)), Some(Claim::Email(user.email_key()))],
         Write::Ticket(Ticket { id, .. }) | Write::WithdrawTicket { id, .. } => {
             [Some(Claim::Ticket(*id)), None]
         }

@@ -68,6 +68,11 @@ impl World {
         Self { store, ticks: AtomicU64::new(1), written: Mutex::default() }
     }
 
+    /// One that goes on after so many ids and times.
+    pub fn later(store: Arc<dyn Store>, ticks: u64) -> Self {
+        Self { ticks: AtomicU64::new(ticks), ..Self::new(store) }
+    }
+
     /// A time after all before it.
     pub fn now(&self) -> Timestamp {
         let tick = self.ticks.fetch_add(1, Ordering::Relaxed);

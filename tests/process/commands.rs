@@ -128,3 +128,74 @@ fn a_backup_needs_no_server() {
     let (ok, said) = other.run(&["restore", "missing.redb"]);
     assert!(!ok && !said.contains("panicked"), "{said}");
 }
+
+#[test]
+fn a_backup_without_room_fails_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let server = place.start();
+    let ticket = server.client().person("ana").lists("Rock");
+    server.kill();
+    let names = || {
+        let entries = std::fs::read_dir(place.folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    // No file may become larger than half a megabyte, which a write then fails of.
+    let (ok, said) = place.run_limited("trap '' XFSZ && ulimit -f 1000", &["backup", "copy.redb"]);
+    assert!(!ok && said.contains("copy.redb") && !said.contains("panicked"), "{said}");
+    assert_eq!(names(), before, "{said}");
+    let (ok, said) = place.run(&["backup", "copy.redb"]);
+    assert!(ok, "{said}");
+    assert_eq!(place.start().client().status_of(&ticket), "Available");
+}
+
+/// Flips a bit wherever a text stands in a file.
+fn flip(path: &std::path::Path, text: &[u8]) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let places: Vec<usize> =
+        (0..bytes.len() - text.len()).filter(|at| bytes[*at..].starts_with(text)).collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| bytes[at] ^= 1);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_row_is_nobodys_answer_and_the_others_go_on() {
+    let place = Place::new();
+    let mut server = place.start();
+    let ana = server.client().person("ana");
+    let (damaged, sound) = (ana.lists("Damaged Goods"), ana.lists("Sound Goods"));
+    ana.lists("What the log ends with");
+    server.signal("TERM");
+    server.wait(std::time::Duration::from_secs(20));
+    flip(&place.data(), b"Damaged Goods");
+    let mut server = place.start();
+    let (ana, path) = (ana.at(&server), format!("/api/tickets/{damaged}"));
+    let edit = serde_json::json!({"title": "Another title", "price": 7}).to_string();
+    for answer in [
+        ana.get(&path),
+        ana.send("PUT", &path, &edit),
+        ana.send("DELETE", &path, ""),
+        server.client().person("ben").tries_to_lock(&damaged).unwrap(),
+    ] {
+        assert!(answer.status >= 500, "{answer:?}");
+        assert!(!answer.body.contains("Goods") && answer.body.contains("code"), "{answer:?}");
+    }
+    ana.send("PUT", &format!("/api/tickets/{sound}"), &edit).is(200);
+    let listed = ana.lists("Listed since");
+    assert_eq!(server.client().status_of(&listed), "Available");
+    server.client().get("/readyz").is(200);
+    server.signal("TERM");
+    server.wait(std::time::Duration::from_secs(20));
+    let (ok, said) = place.run(&["verify"]);
+    assert!(!ok && said.contains("tickets"), "{said}");
+    let (ok, said) = place.run(&["backup", "copy.redb"]);
+    assert!(!ok && said.contains("tickets"), "{said}");
+    assert!(!place.folder.path().join("copy.redb").exists());
+    // Nothing was made worse: with the bits as they were, the ticket is there.
+    flip(&place.data(), b"Eamaged Goods");
+    let shown = place.start().client().get(&path).is(200).json();
+    assert_eq!((&shown["title"], &shown["version"]), (&"Damaged Goods".into(), &0.into()));
+}

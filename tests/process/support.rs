@@ -75,7 +75,18 @@ impl Place {
 
     /// Starts it from a shell that has limited itself.
     pub fn start_limited(&self, limit: &str) -> Server {
-        let program = self.command(&[]);
+        Self::spawn(self.limited(limit, &[]))
+    }
+
+    /// Runs a command to its end from a shell that has limited itself.
+    pub fn run_limited(&self, limit: &str, arguments: &[&str]) -> (bool, String) {
+        let output = self.limited(limit, arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn limited(&self, limit: &str, arguments: &[&str]) -> Command {
+        let program = self.command(arguments);
         let mut shell = Command::new("sh");
         shell
             .env_clear()
@@ -87,7 +98,7 @@ impl Place {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Self::spawn(shell)
+        shell
     }
 
     fn spawn(mut command: Command) -> Server {

@@ -132,6 +132,18 @@ pub enum Entry<'r> {
     },
 }
 
+impl<'r> Entry<'r> {
+    /// The one of an account with that address, as it is stored.
+    pub fn email(email: &str, user: u128) -> Self {
+        Self::Email { email: EmailKey::stored(email), user }
+    }
+
+    /// The one of a charge with that intent.
+    pub fn intent(intent: &'r str, charge: u128) -> Self {
+        Self::Intent { intent: intent.into(), charge }
+    }
+}
+
 /// Where the record of an entry stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner<'e> {

@@ -21,6 +21,9 @@ pub struct StoredUser<'a> {
     #[n(4)]
     created_at: i64,
     /// Missing from accounts that are not.
+    #[n(5)]
+    is_keyed_as_spelled: Option<bool>,
+    /// Missing likewise.
     #[n(6)]
     is_operator: Option<bool>,
 }
@@ -34,6 +37,7 @@ impl<'a> From<&'a User> for StoredUser<'a> {
             version: user.version.number(),
             created_at: millis(user.created_at),
             is_operator: user.is_operator.then_some(true),
+            is_keyed_as_spelled: user.is_keyed_as_spelled.then_some(true),
         }
     }
 }
@@ -43,6 +47,7 @@ impl From<StoredUser<'_>> for User {
         Self {
             id: UserId::from_u128(stored.id.0),
             email: Email::accepted_before(stored.email),
+            is_keyed_as_spelled: stored.is_keyed_as_spelled.unwrap_or_default(),
             password_hash: stored.password_hash.to_owned(),
             is_operator: stored.is_operator.unwrap_or_default(),
             version: Version::from_number(stored.version),
@@ -62,6 +67,6 @@ impl Record for User {
 
 impl Indexed for User {
     fn entries(&self) -> Vec<Entry<'_>> {
-        vec![Entry::Email { email: self.email.key(), user: self.id.as_u128() }]
+        vec![Entry::Email { email: self.email_key(), user: self.id.as_u128() }]
     }
 }

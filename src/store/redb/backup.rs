@@ -19,13 +19,14 @@ use thiserror::Error;
 
 use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
+use crate::store::redb::engine::pages::{Pages, Which};
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::migrations;
 use crate::store::redb::open::{self, OpenError};
 use crate::store::redb::recovery::recover;
 use crate::store::redb::redb_store::JOURNAL_BYTES;
 use crate::store::redb::tables;
-use crate::store::redb::verify::{VerifyReport, verify};
+use crate::store::redb::verify::{VerifyReport, verify, verify_storage};
 use crate::store::search::tombstones::POSTINGS_PER_SALE;
 use crate::store::{BackupError, ReadError, storage_error};
 
@@ -57,14 +58,48 @@ fn first(report: &VerifyReport) -> &str {
     report.findings.first().map_or("none", |finding| finding.as_str())
 }
 
-/// Copies a store that is open, of about so many bytes, to a new file.
-pub(in crate::store) fn backup(db: &Database, bytes: u64, to: &Path) -> Result<(), BackupError> {
-    finish(to, copy(to, bytes, &|target| copy_tables(db, target, files::folder_of(to))))
+/// Copies a store that is open, and has these pages, to a new file.
+pub(in crate::store) fn backup(db: &Database, pages: &Pages, to: &Path) -> Result<(), BackupError> {
+    finish(to, copy(pages, to, &|target| copy_tables(db, target, Some(files::folder_of(to)))))
 }
 
-fn finish(to: &Path, copied: Result<VerifyReport, CopyError>) -> Result<(), BackupError> {
+/// Copies a store that is open to what is empty.
+pub(in crate::store) fn backup_onto(
+    db: &Database,
+    pages: &Pages,
+    target: Arc<dyn Storage>,
+) -> Result<VerifyReport, BackupError> {
+    let to = Path::new("(memory)");
+    let copied = || {
+        fill_safely(|| copy_tables(db, target.clone(), None))?;
+        let report = verify_storage(FailStop::new(target.clone()))?;
+        Ok(Copied { report, damage: open::faults_told(&pages.faults(Which::All)?) })
+    };
+    let copied = copied();
+    let report = copied.as_ref().map(|copied| copied.report.clone()).unwrap_or_default();
+    finish(to, copied.and_then(must_be_whole)).map(|()| report)
+}
+
+fn must_be_whole(copied: Copied) -> Result<Copied, CopyError> {
+    if copied.report.is_sound() {
+        Ok(copied)
+    } else {
+        Err(CopyError::Damaged(Box::new(copied.report)))
+    }
+}
+
+/// redb may panic on a file that was changed by others.
+fn fill_safely(fill: impl FnOnce() -> Result<(), CopyError>) -> Result<(), CopyError> {
+    catch_unwind(AssertUnwindSafe(fill))
+        .unwrap_or_else(|_| Err(CopyError::Failed("reading the store panicked".to_owned())))
+}
+
+fn finish(to: &Path, copied: Result<Copied, CopyError>) -> Result<(), BackupError> {
     match copied {
-        Ok(_) => Ok(()),
+        Ok(Copied { damage: None, .. }) => Ok(()),
+        Ok(Copied { damage: Some(why), .. }) => {
+            Err(BackupError::DamagedStore { to: to.to_owned(), why })
+        }
         Err(CopyError::Exists) => Err(BackupError::Exists(to.to_owned())),
         Err(CopyError::Damaged(report)) => Err(BackupError::Failed(format!(
             "the store is damaged, so nothing was written: {} findings, the first: {}",
@@ -94,11 +129,15 @@ pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> 
     let (source, found) = open_source(from)?;
     let folder = files::folder_of(store);
     std::fs::create_dir_all(folder).map_err(open::io_error(folder))?;
-    copy_volume(&source, found, store).map_err(|error| match error {
+    let copied = copy_volume(&source, found, store).map_err(|error| match error {
         CopyError::Exists => RestoreError::Exists(store.to_owned()),
         CopyError::Damaged(report) => RestoreError::Damaged(report),
         CopyError::Failed(why) => RestoreError::Failed(why),
-    })
+    })?;
+    if let Some(why) = copied.damage {
+        tracing::warn!(%why, from = %from.display(), "the backup is damaged where no row is");
+    }
+    Ok(copied.report)
 }
 
 /// Opens what is to be copied, and brings it up to date in memory. Its format is told, too.
@@ -111,14 +150,21 @@ fn open_source(path: &Path) -> Result<(Volume, u64), OpenError> {
     Ok((volume, found))
 }
 
-fn copy_volume(source: &Volume, found: u64, to: &Path) -> Result<VerifyReport, CopyError> {
-    let bytes = source.disk.whole().len()?;
-    copy(to, bytes, &|target| {
+fn copy_volume(source: &Volume, found: u64, to: &Path) -> Result<Copied, CopyError> {
+    copy(&source.pages, to, &|target| {
         if found == tables::FORMAT {
-            return copy_tables(&source.db, target, files::folder_of(to));
+            return copy_tables(&source.db, target, Some(files::folder_of(to)));
         }
         Ok(migrations::convert(source, found, target, CACHE_BYTES, JOURNAL_BYTES)?)
     })
+}
+
+/// A copy that is whole.
+struct Copied {
+    report: VerifyReport,
+    /// What is wrong with the pages of its source. It can be where no row is, so that nothing is
+    /// missing from the copy; but the source is to be replaced before it gets worse.
+    damage: Option<String>,
 }
 
 enum CopyError {
@@ -136,30 +182,24 @@ impl<E: std::error::Error> From<E> for CopyError {
 /// Makes a copy under another name, verifies it, and gives it its own. Whatever fails, nothing is
 /// left of it.
 fn copy(
+    source: &Pages,
     to: &Path,
-    bytes: u64,
     fill: &dyn Fn(Arc<dyn Storage>) -> Result<(), CopyError>,
-) -> Result<VerifyReport, CopyError> {
+) -> Result<Copied, CopyError> {
     if to.try_exists()? {
         return Err(CopyError::Exists);
     }
-    must_have_room(files::folder_of(to), bytes)?;
+    must_have_room(files::folder_of(to), source.file_len()?)?;
     let (draft, file) = Draft::create(to)?;
     let target = Arc::new(FileBackend::new(file)?);
-    // redb may panic on a file that was changed by others.
-    match catch_unwind(AssertUnwindSafe(|| fill(target))) {
-        Ok(filled) => filled?,
-        Err(_) => return Err(CopyError::Failed("reading the store panicked".to_owned())),
-    }
-    let report = verify(draft.path())?;
-    if !report.is_sound() {
-        return Err(CopyError::Damaged(Box::new(report)));
-    }
+    fill_safely(|| fill(target))?;
+    let (report, damage) = (verify(draft.path())?, open::faults_told(&source.faults(Which::All)?));
+    let copied = must_be_whole(Copied { report, damage })?;
     match draft.publish(to) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(CopyError::Exists),
         published => {
             published?;
-            Ok(report)
+            Ok(copied)
         }
     }
 }
@@ -180,7 +220,12 @@ fn must_have_room(folder: &Path, bytes: u64) -> Result<(), CopyError> {
     )))
 }
 
-fn copy_tables(db: &Database, target: Arc<dyn Storage>, folder: &Path) -> Result<(), CopyError> {
+/// Copies every table. The folder is where the target's disk is.
+fn copy_tables(
+    db: &Database,
+    target: Arc<dyn Storage>,
+    folder: Option<&Path>,
+) -> Result<(), CopyError> {
     let source = db.begin_read()?;
     let builder = open::builder(CACHE_BYTES);
     let target = open::create_volume(FailStop::new(target), &builder, JOURNAL_BYTES)?;
@@ -197,7 +242,7 @@ fn copy_tables(db: &Database, target: Arc<dyn Storage>, folder: &Path) -> Result
 struct Copy<'t> {
     from: &'t ReadTransaction,
     to: &'t WriteTransaction,
-    folder: &'t Path,
+    folder: Option<&'t Path>,
     rows: usize,
 }
 
@@ -213,8 +258,8 @@ impl tables::Visitor for Copy<'_> {
             let (key, value) = entry?;
             to.insert(key.value(), value.value())?;
             self.rows += 1;
-            if self.rows.is_multiple_of(ROWS_PER_LOOK) {
-                must_have_room(self.folder, 0)?;
+            if let Some(folder) = self.folder.filter(|_| self.rows.is_multiple_of(ROWS_PER_LOOK)) {
+                must_have_room(folder, 0)?;
             }
         }
         Ok(())

@@ -14,7 +14,8 @@ use crate::domain::{
 };
 use crate::store::records::commit::Written;
 use crate::store::records::session::SessionRow;
-use crate::store::records::{self, Record, TicketRow, remembered, session};
+use crate::store::records::{self, Entry, Record, TicketRow, remembered, session};
+use crate::store::redb::absence::no_such_entry;
 use crate::store::redb::log::EncodedEvents;
 use crate::store::redb::open_orders::{OpenOrders, Openings};
 use crate::store::redb::resources::{self, Deletion, Put};
@@ -341,14 +342,18 @@ fn stored_ticket(tables: &mut WriteTables<'_>, id: TicketId) -> Result<Option<Ti
 fn check_unique(tables: &mut WriteTables<'_>, change: &Change<'_>) -> Result<(), Stop> {
     match change {
         Change::User { before, after, .. } => {
-            let key = after.email.key();
-            let is_own = before.as_ref().is_some_and(|before| before.email.key() == key);
-            if !is_own
-                && !planted(Bug::SharedAddress)
-                && tables.emails.open()?.get(key.as_str())?.is_some()
-            {
+            let key = after.email_key();
+            let is_own = before.as_ref().is_some_and(|before| before.email_key() == key);
+            if is_own || planted(Bug::SharedAddress) {
+                return Ok(());
+            }
+            let (emails, users) = (tables.emails.open()?, tables.users.open()?);
+            if emails.get(key.as_str())?.is_some() {
                 return Err(Refusal::EmailInUse.into());
             }
+            no_such_entry::<User>(emails, users, key.as_str(), |email, user| {
+                Entry::email(email, user)
+            })?;
         }
         Change::Charge { before, after, .. } => {
             let before = before.as_ref().and_then(Charge::intent);

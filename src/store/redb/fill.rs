@@ -1,6 +1,6 @@
 //! Filling an empty store with records, as a migration does: every row, and the entries that follow.
 
-use redb::{Database, WriteTransaction};
+use redb::{Database, ReadableTable as _, WriteTransaction};
 
 use crate::domain::{Charge, Currency, Event, Order, Remembered, Session, Timestamp, User};
 use crate::store::ReadError;
@@ -72,8 +72,25 @@ pub fn fill(
 }
 
 impl Filling<'_> {
-    /// An account.
+    /// An account. If another has the address by today's rule, one of the two is known by its spelling
+    /// from now on: the one whose spelling is not what addresses are compared by, and of two such the
+    /// one that comes later.
     pub fn user(&mut self, user: &User) -> Result<(), FillError> {
+        let key = user.email.key();
+        let owner = self.tables.emails.open()?.get(key.as_str())?.map(|owner| owner.value());
+        let Some(owner) = owner else { return self.put_user(user) };
+        if user.email.key_as_spelled().is_some() {
+            return self.put_user(&User { is_keyed_as_spelled: true, ..user.clone() });
+        }
+        let row = self.tables.users.open()?.get(owner)?;
+        let owner = row.map(|row| records::decode::<User>(owner, row.value())).transpose()?;
+        if let Some(owner) = owner {
+            self.put_user(&User { is_keyed_as_spelled: true, ..owner })?;
+        }
+        self.put_user(user)
+    }
+
+    fn put_user(&mut self, user: &User) -> Result<(), FillError> {
         let key = user.id.as_u128();
         self.tables.users.open()?.insert(key, records::encode(key, user)?.as_slice())?;
         self.index(user)

@@ -122,9 +122,19 @@ pub fn read(
             break;
         }
         let (first_seq, row) = entry.map_err(storage_error)?;
-        let events = read_run(first_seq.value(), row.value())?;
-        let room = limit - found.len();
-        found.extend(events.into_iter().filter(|event| event.seq > after).take(room));
+        let mut next = found.last().map_or(wanted, |last: &LoggedEvent| last.seq.saturating_add(1));
+        for event in read_run(first_seq.value(), row.value())? {
+            if found.len() >= limit {
+                break;
+            }
+            if event.seq > next {
+                return Err(ReadError::Corrupt(format!("events {next}: it is missing")));
+            }
+            if event.seq == next {
+                next = next.saturating_add(1);
+                found.push(event);
+            }
+        }
     }
     Ok(found)
 }

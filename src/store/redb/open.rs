@@ -9,7 +9,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{
     Database, DatabaseError, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition,
-    TableError, Value, WriteTransaction,
+    TableError, TableHandle as _, Value, WriteTransaction,
 };
 use thiserror::Error;
 
@@ -19,13 +19,15 @@ use crate::store::records::state::names;
 use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
 use crate::store::redb::engine::overlay::{Lock, Overlay};
+use crate::store::redb::engine::pages::{Pages, Which};
 use crate::store::redb::engine::volume::{Volume, VolumeError};
 use crate::store::redb::log;
 use crate::store::redb::migrations;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{
-    self, EVENTS, FORMAT, FORMAT_KEY, FORMAT_WITH_FEWER_TABLES, META, STATE, UNSETTLED,
+    self, DEADLINES, EVENTS, FORMAT, FORMAT_KEY, FORMAT_WITH_FEWER_TABLES, META, STATE, TOMBSTONES,
+    UNSETTLED,
 };
 use crate::store::redb::writer_state::WriterState;
 use crate::store::search::tombstones::Sweep;
@@ -165,6 +167,15 @@ pub fn open_existing(path: &Path, builder: &mut redb::Builder) -> Result<Volume,
 /// Opens a file to look at it: what is written to it stays in memory, so it may be on a medium that
 /// can't be written to. Others may look as well, but no server can have it open.
 pub fn open_to_look(path: &Path, builder: &redb::Builder) -> Result<Volume, OpenError> {
+    open_volume(storage_to_look_at(path)?, builder, path)
+}
+
+/// The pages of a file to look at, whose database need not open.
+pub fn pages_to_look_at(path: &Path) -> Result<Pages, OpenError> {
+    Volume::pages_of(storage_to_look_at(path)?).map_err(|error| volume_error(path, error))
+}
+
+fn storage_to_look_at(path: &Path) -> Result<FailStop, OpenError> {
     // A pipe would be waited for.
     if !fs::metadata(path).map_err(io_error(path))?.is_file() {
         return Err(OpenError::NotAStore(path.to_owned()));
@@ -172,7 +183,7 @@ pub fn open_to_look(path: &Path, builder: &redb::Builder) -> Result<Volume, Open
     let file = File::open(path).map_err(io_error(path))?;
     let file = FileBackend::new(file).map_err(|error| database_error(path, error))?;
     let file = Overlay::new(file, Lock::Shared).map_err(io_error(path))?;
-    open_volume(FailStop::new(Arc::new(file)), builder, path)
+    Ok(FailStop::new(Arc::new(file)))
 }
 
 /// Opens what may be a store.
@@ -247,9 +258,41 @@ pub fn close(volume: Volume) -> Result<(), OpenError> {
 fn volume_error(path: &Path, error: VolumeError) -> OpenError {
     match error {
         VolumeError::Foreign => OpenError::NotAStore(path.to_owned()),
+        VolumeError::Damaged(why) => OpenError::Damaged(why),
         VolumeError::Io(error) => io_error(path)(error),
         VolumeError::Database(error) => database_error(path, error),
     }
+}
+
+/// Refuses a store in which a page that leads to others has changed: rows would be missing behind it,
+/// or others found in their places, and nobody could tell. So are those refused that decide what is
+/// done at the start. The other rows are looked at when they are read.
+pub fn must_lead_to_rows(pages: &Pages, path: &Path) -> Result<(), OpenError> {
+    let (meta, state, tombstones) = (META.name(), STATE.name(), TOMBSTONES.name());
+    let at_the_start = [meta, state, tombstones, DEADLINES.name(), UNSETTLED.name()];
+    must_be_sound(pages, Which::Leading(&at_the_start), path).map_err(|error| match error {
+        OpenError::Damaged(why) => {
+            OpenError::Damaged(format!("{why}; `gittix restore` makes it anew from a backup"))
+        }
+        error => error,
+    })
+}
+
+/// Refuses a store of which such a page has changed.
+pub fn must_be_sound(pages: &Pages, which: Which<'_>, path: &Path) -> Result<(), OpenError> {
+    match faults_told(&pages.faults(which).map_err(io_error(path))?) {
+        Some(told) => Err(OpenError::Damaged(told)),
+        None => Ok(()),
+    }
+}
+
+/// Faults in one sentence, if there are any.
+pub fn faults_told(faults: &[String]) -> Option<String> {
+    let first = faults.first()?;
+    Some(match faults.len() {
+        1 => first.clone(),
+        count => format!("{first}, and so have {} more", count - 1),
+    })
 }
 
 /// What redb says when opening `path`, in our words.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::iter::Peekable;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use redb::{
@@ -15,7 +16,8 @@ use crate::domain::{
 };
 use crate::store::records::order::{END_STATUSES, status_code};
 use crate::store::records::state::{Batch, holding, names};
-use crate::store::records::{self, Record, TicketRow, session};
+use crate::store::records::{self, Entry, Indexed as _, Record, TicketRow, session};
+use crate::store::redb::absence::{must_be_absent, no_such_entry, no_such_row, sound};
 use crate::store::redb::log;
 use crate::store::redb::open_orders::{Holders, Holding, Link, OpenOrders};
 use crate::store::redb::read_tables::ReadTables;
@@ -211,10 +213,16 @@ impl Snapshot {
 
     /// The account with that address.
     pub fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
-        let id = self.tables.emails(&self.txn)?.get(email.as_str()).map_err(storage_error)?;
-        let Some(id) = id.map(|id| id.value()) else { return Ok(None) };
-        let user: Option<User> = record(self.tables.users(&self.txn)?, id)?;
-        let user = user.filter(|user| user.email.key() == *email);
+        let (emails, users) = (self.tables.emails(&self.txn)?, self.tables.users(&self.txn)?);
+        let id = emails.get(email.as_str()).map_err(storage_error)?;
+        let Some(id) = id.map(|id| id.value()) else {
+            no_such_entry::<User>(emails, users, email.as_str(), |email, user| {
+                Entry::email(email, user)
+            })?;
+            return Ok(None);
+        };
+        let user: Option<User> = record(users, id)?;
+        let user = user.filter(|user| user.email_key() == *email);
         let id = UserId::from_u128(id);
         let astray = || ReadError::Corrupt(format!("emails: {id} is listed and has another"));
         user.ok_or_else(astray).map(Some)
@@ -222,9 +230,12 @@ impl Snapshot {
 
     /// A session.
     pub fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
-        let key = (user.as_u128(), id.as_u128());
-        let row = self.tables.sessions(&self.txn)?.get(key).map_err(storage_error)?;
-        row.map(|row| session::session(key, row.value())).transpose()
+        let (key, sessions) = ((user.as_u128(), id.as_u128()), self.tables.sessions(&self.txn)?);
+        let Some(row) = sessions.get(key).map_err(storage_error)? else {
+            must_be_absent(sessions, &key, |key, row| session::session(key, row).map(drop))?;
+            return Ok(None);
+        };
+        session::session(key, row.value()).map(Some)
     }
 
     /// A user's sessions.
@@ -310,13 +321,16 @@ impl Snapshot {
 
     /// The charge of a payment intent.
     pub fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError> {
-        let id = self
-            .tables
-            .charges_by_intent(&self.txn)?
-            .get(intent.0.as_str())
-            .map_err(storage_error)?;
-        let Some(id) = id.map(|id| id.value()) else { return Ok(None) };
-        let charge: Option<Charge> = record(self.tables.charges(&self.txn)?, id)?;
+        let charges = self.tables.charges(&self.txn)?;
+        let by_intent = self.tables.charges_by_intent(&self.txn)?;
+        let id = by_intent.get(intent.0.as_str()).map_err(storage_error)?;
+        let Some(id) = id.map(|id| id.value()) else {
+            no_such_entry::<Charge>(by_intent, charges, &intent.0, |intent, charge| {
+                Entry::intent(intent, charge)
+            })?;
+            return Ok(None);
+        };
+        let charge: Option<Charge> = record(charges, id)?;
         let charge = charge.filter(|charge| charge.intent() == Some(intent));
         let id = ChargeId::from_u128(id);
         let astray = || ReadError::Corrupt(format!("charges_by_intent: {id} has another"));
@@ -349,10 +363,24 @@ impl Snapshot {
         for status in END_STATUSES.into_iter().filter(|end| query.status.is_none_or(|s| s == *end))
         {
             let code = status_code(status);
-            let run = index.range((buyer, code, 0)..=(buyer, code, last)).map_err(storage_error)?;
-            let ids = run
-                .rev()
-                .map(move |entry| Ok((entry.map_err(storage_error)?.0.value().2, Some(status))));
+            let newer = (Bound::Excluded((buyer, code, last)), Bound::Unbounded);
+            let newer = index.range::<EndedKey>(newer).map_err(storage_error)?.next();
+            if let Some((key, _)) = newer.transpose().map_err(storage_error)? {
+                self.must_have_ended(key.value())?;
+            }
+            let mut run = index.range(..=(buyer, code, last)).map_err(storage_error)?;
+            let mut next = move || {
+                let Some((key, _)) = run.next_back().transpose().map_err(storage_error)? else {
+                    return Ok(None);
+                };
+                let (of, status_code, order) = key.value();
+                if (of, status_code) == (buyer, code) {
+                    return Ok(Some((order, Some(status))));
+                }
+                // What ends the run.
+                self.must_have_ended(key.value()).map(|()| None)
+            };
+            let ids = std::iter::from_fn(move || next().transpose());
             runs.push((Box::new(ids) as Run<'_>).peekable());
         }
         // A list of those that have ended has no use for the open ones.
@@ -382,6 +410,17 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// Fails if an entry beside a run of ended orders is not what was written: see
+    /// [`crate::store::redb::absence`].
+    fn must_have_ended(&self, (buyer, status, order): EndedKey) -> Result<(), ReadError> {
+        let entry = Entry::Ended { buyer, status, order };
+        let Some(found) = sound(self.order(OrderId::from_u128(order)))? else { return Ok(()) };
+        if found.is_some_and(|found| found.entries().contains(&entry)) {
+            return Ok(());
+        }
+        Err(ReadError::Corrupt(format!("{entry}: it belongs to no order")))
+    }
+
     /// What an idempotency key led to.
     pub fn remembered(
         &self,
@@ -389,8 +428,11 @@ impl Snapshot {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<Remembered>, ReadError> {
-        let key = (user.as_u128(), key);
-        let Some(row) = self.tables.idempotency(&self.txn)?.get(key).map_err(storage_error)? else {
+        let (key, keys) = ((user.as_u128(), key), self.tables.idempotency(&self.txn)?);
+        let Some(row) = keys.get(key).map_err(storage_error)? else {
+            must_be_absent(keys, &key, |key, row| {
+                records::decode::<Remembered>(key, row).map(drop)
+            })?;
             return Ok(None);
         };
         let remembered: Remembered = records::decode(key, row.value())?;
@@ -403,7 +445,6 @@ impl Snapshot {
         after: Option<Deadline>,
         limit: usize,
     ) -> Result<Vec<Deadline>, ReadError> {
-        use std::ops::Bound;
         let start = after.map_or(Bound::Unbounded, |after| {
             Bound::Excluded((after.at.as_millis(), after.order.as_u128()))
         });
@@ -416,7 +457,8 @@ impl Snapshot {
         deadlines.take(limit).map(deadline).collect()
     }
 
-    /// Charges that still owe something.
+    /// Charges that still owe something. Damaged ones are told and passed over: the others' money is to
+    /// be settled all the same.
     pub fn unsettled_charges(
         &self,
         after: Option<ChargeId>,
@@ -426,13 +468,22 @@ impl Snapshot {
         let Some(first) = first else { return Ok(Vec::new()) };
         let (index, charges) = (self.tables.unsettled(&self.txn)?, self.tables.charges(&self.txn)?);
         let mut found = Vec::new();
-        for entry in index.range(first..).map_err(storage_error)?.take(limit) {
+        for entry in index.range(first..).map_err(storage_error)? {
+            if found.len() == limit {
+                break;
+            }
             let id = entry.map_err(storage_error)?.0.value();
-            let charge: Option<Charge> = record(charges, id)?;
-            found.push(charge.filter(Charge::is_unsettled).ok_or_else(|| {
-                let id = ChargeId::from_u128(id);
-                ReadError::Corrupt(format!("unsettled_charges {id}: it owes nothing"))
-            })?);
+            match record(charges, id).map(|charge| charge.filter(Charge::is_unsettled)) {
+                Ok(Some(charge)) => found.push(charge),
+                Ok(None) => {
+                    let charge = ChargeId::from_u128(id);
+                    tracing::error!(%charge, "a charge is listed as unsettled and owes nothing");
+                }
+                Err(error @ ReadError::Corrupt(_)) => {
+                    tracing::error!(%error, "an unsettled charge can't be read");
+                }
+                Err(error @ ReadError::Storage(_)) => return Err(error),
+            }
         }
         Ok(found)
     }
@@ -450,12 +501,15 @@ pub fn record<T: Record>(
 ) -> Result<Option<T>, ReadError> {
     match table.get(id).map_err(storage_error)? {
         Some(row) => Ok(Some(records::decode(id, row.value())?)),
-        None => Ok(None),
+        None => no_such_row::<T>(table, id).map(|()| None),
     }
 }
 
 /// An order, and the status it is listed in unless it is open.
 type Listed = (u128, Option<OrderStatus>);
+/// A key of [`crate::store::redb::tables::ENDED_ORDERS`].
+type EndedKey = (u128, u8, u128);
+
 /// Orders, newest first.
 type Run<'r> = Box<dyn Iterator<Item = Result<Listed, ReadError>> + 'r>;
 

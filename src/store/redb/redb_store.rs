@@ -1,6 +1,8 @@
 //! [`Store`] in one redb file.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,6 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use arc_swap::Guard;
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -17,13 +20,13 @@ use crate::domain::{
 };
 use crate::store::redb::engine::fail_stop::Storage;
 use crate::store::redb::engine::files::Home;
+use crate::store::redb::engine::pages::Pages;
 use crate::store::redb::engine::volume::Volume;
-use crate::store::redb::engine::write_behind::WriteBehind;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::recovery::recover;
 use crate::store::redb::row_cache::RowCache;
 use crate::store::redb::verify::{VerifyReport, verify_snapshot};
-use crate::store::redb::writer::{Job, Shared, Writer};
+use crate::store::redb::writer::{Job, Shared, Writer, panic_message};
 use crate::store::redb::{backup, open};
 use crate::store::resources::{Answer, Question};
 use crate::store::search::lists;
@@ -121,7 +124,7 @@ pub struct RedbStore {
     /// Before the database, whose last snapshot it holds: fields are dropped in this order.
     pub(in crate::store) shared: Arc<Shared>,
     db: Arc<Database>,
-    disk: Arc<WriteBehind>,
+    pages: Pages,
     mode: WriterMode,
     /// `None` only while the store is being dropped.
     queue: Option<mpsc::Sender<Job>>,
@@ -150,6 +153,7 @@ impl RedbStore {
         path: &Path,
         home: Option<Home>,
     ) -> Result<Self, OpenError> {
+        open::must_lead_to_rows(&volume.pages, path)?;
         let (snapshot, mut state) = recover(&mut volume, settings.postings_per_sale)?;
         if let Some(currency) = settings.currency {
             open::keep_currency(&volume, &snapshot, currency, path)?;
@@ -157,7 +161,7 @@ impl RedbStore {
         state.rows = Arc::new(RowCache::new(settings.row_cache_bytes(), state.batch));
         state.skip_ranges = Arc::new(SkipRanges::of_at_least(settings.skip_range_min));
         let snapshot = snapshot.keeping(state.keep());
-        let Volume { db, journal, disk } = volume;
+        let Volume { db, journal, disk, pages } = volume;
         let db = Arc::new(db);
         let shared = Arc::new(Shared::new(snapshot, &state));
         let (queue, jobs) = mpsc::channel(settings.queue.max(1));
@@ -193,7 +197,7 @@ impl RedbStore {
                 None
             }
         };
-        Ok(Self { shared, db, disk, mode: settings.writer, queue: Some(queue), thread })
+        Ok(Self { shared, db, pages, mode: settings.writer, queue: Some(queue), thread })
     }
 
     /// Checks that everything fits together, as [`crate::store::verify`] does, while the store is in
@@ -202,15 +206,35 @@ impl RedbStore {
         verify_snapshot(&self.now())
     }
 
-    /// The store as it is now, for as long as it is looked at.
-    pub(in crate::store) fn now(&self) -> Arc<Snapshot> {
-        Guard::into_inner(self.glance())
+    /// Copies everything, as of now, to what is empty, and checks the copy. [`Store::backup`] does it
+    /// to a file. It copies on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// What is left on the target is no backup then, but for [`BackupError::DamagedStore`].
+    pub fn backup_onto(&self, target: impl Storage) -> Result<VerifyReport, BackupError> {
+        backup::backup_onto(&self.db, &self.pages, Arc::new(target))
     }
 
-    /// The same for a short look.
-    fn glance(&self) -> Guard<Arc<Snapshot>> {
-        self.shared.snapshot()
+    /// The store as it is now, for as long as it is looked at.
+    pub(in crate::store) fn now(&self) -> Arc<Snapshot> {
+        Guard::into_inner(self.shared.snapshot())
     }
+
+    /// Reads something as it is now. redb may panic on a page that was changed by others.
+    fn look<T>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let now = self.shared.snapshot();
+        let found = catch_unwind(AssertUnwindSafe(|| read(&now)));
+        found.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+}
+
+/// What is told of a read that panicked.
+fn panicked(panic: &(dyn Any + Send)) -> ReadError {
+    ReadError::Corrupt(format!("reading panicked: {}", panic_message(panic)))
 }
 
 impl Drop for RedbStore {
@@ -244,15 +268,15 @@ impl Store for RedbStore {
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
-        self.glance().user(id)
+        self.look(|snapshot| snapshot.user(id))
     }
 
     async fn user_by_email(&self, email: &EmailKey) -> Result<Option<User>, ReadError> {
-        self.glance().user_by_email(email)
+        self.look(|snapshot| snapshot.user_by_email(email))
     }
 
     async fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, ReadError> {
-        self.glance().session(user, id)
+        self.look(|snapshot| snapshot.session(user, id))
     }
 
     async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
@@ -260,31 +284,33 @@ impl Store for RedbStore {
     }
 
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
-        self.glance().ticket(id)
+        self.look(|snapshot| snapshot.ticket(id))
     }
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
-        lists::page(&self.now(), query).await
+        let now = self.now();
+        let page = AssertUnwindSafe(lists::page(&now, query)).catch_unwind();
+        page.await.unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {
-        self.glance().order(id)
+        self.look(|snapshot| snapshot.order(id))
     }
 
     async fn purchase(&self, id: OrderId) -> Result<Option<Purchase>, ReadError> {
-        self.glance().purchase(id)
+        self.look(|snapshot| snapshot.purchase(id))
     }
 
     async fn purchases(&self, query: &PurchaseQuery) -> Result<Vec<Purchase>, ReadError> {
-        self.glance().purchases(query)
+        self.look(|snapshot| snapshot.purchases(query))
     }
 
     async fn charge(&self, id: ChargeId) -> Result<Option<Charge>, ReadError> {
-        self.glance().charge(id)
+        self.look(|snapshot| snapshot.charge(id))
     }
 
     async fn charge_by_intent(&self, intent: &IntentId) -> Result<Option<Charge>, ReadError> {
-        self.glance().charge_by_intent(intent)
+        self.look(|snapshot| snapshot.charge_by_intent(intent))
     }
 
     async fn remembered(
@@ -293,7 +319,7 @@ impl Store for RedbStore {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<Remembered>, ReadError> {
-        self.glance().remembered(user, key, now)
+        self.look(|snapshot| snapshot.remembered(user, key, now))
     }
 
     async fn deadlines(
@@ -301,7 +327,7 @@ impl Store for RedbStore {
         after: Option<Deadline>,
         limit: usize,
     ) -> Result<Vec<Deadline>, ReadError> {
-        self.glance().deadlines(after, limit)
+        self.look(|snapshot| snapshot.deadlines(after, limit))
     }
 
     async fn unsettled_charges(
@@ -309,7 +335,7 @@ impl Store for RedbStore {
         after: Option<ChargeId>,
         limit: usize,
     ) -> Result<Vec<Charge>, ReadError> {
-        self.glance().unsettled_charges(after, limit)
+        self.look(|snapshot| snapshot.unsettled_charges(after, limit))
     }
 
     async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
@@ -317,7 +343,7 @@ impl Store for RedbStore {
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {
-        self.glance().events(after, limit)
+        self.look(|snapshot| snapshot.events(after, limit))
     }
 
     fn latest_event(&self) -> watch::Receiver<u64> {
@@ -346,12 +372,8 @@ impl Store for RedbStore {
     }
 
     async fn backup(&self, to: &Path) -> Result<(), BackupError> {
-        let (db, disk, to) = (self.db.clone(), self.disk.clone(), to.to_owned());
-        let copy = move || {
-            let bytes = disk.whole().len();
-            let bytes = bytes.map_err(|error| BackupError::Failed(error.to_string()))?;
-            backup::backup(&db, bytes, &to)
-        };
+        let (db, pages, to) = (self.db.clone(), self.pages.clone(), to.to_owned());
+        let copy = move || backup::backup(&db, &pages, &to);
         match self.mode {
             WriterMode::Inline => copy(),
             WriterMode::Thread => tokio::task::spawn_blocking(copy)

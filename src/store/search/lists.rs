@@ -26,12 +26,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::ReadOnlyTable;
 
 use crate::bugs::{Bug, planted};
 use crate::store::records::entries::MARKET;
+use crate::store::records::ticket::is_on_market;
 use crate::store::redb::reads::Snapshot;
 use crate::store::search::postings::Postings;
 use crate::store::search::skip_ranges::{Rank, SKIP_RANGE_MAX, Stretch, rank};
@@ -89,6 +90,8 @@ struct Search<'q> {
     /// Tickets of the market that are not available as of the snapshot, though nobody holds them by
     /// now.
     taken: HashSet<TicketId>,
+    /// Tickets that were found and whose rows are damaged, or say something else than their entries.
+    damaged: Mutex<Vec<TicketId>>,
     lists: &'q ReadOnlyTable<(u128, u128), u64>,
 }
 
@@ -96,7 +99,8 @@ struct Search<'q> {
 ///
 /// Locked tickets are passed over as of now, for that is a look into memory. A ticket that was
 /// released after the snapshot was made is then on the page, though locked there: all such tickets
-/// are noted, and the page is put together again without them.
+/// are noted, and the page is put together again without them. So is it without those that are damaged,
+/// which nobody can buy, while the market goes on; a seller's own list has to be whole.
 pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage, ReadError> {
     let mut search = Search {
         list: query.seller.map_or(MARKET, |seller| seller.as_u128()),
@@ -107,12 +111,19 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
         wanted: query.limit.saturating_add(1),
         snapshot,
         taken: HashSet::new(),
+        damaged: Mutex::default(),
         lists: snapshot.lists()?,
     };
-    let mut tickets = search.find().await?;
-    while search.passes_over_taken(&tickets) {
-        tickets = search.find().await?;
-    }
+    let mut tickets = loop {
+        match search.find().await {
+            Ok(tickets) if search.passes_over_taken(&tickets) => {}
+            Ok(tickets) => break tickets,
+            Err(error) if search.passes_over_damaged() => {
+                tracing::error!(%error, "left out of a page")
+            }
+            Err(error) => return Err(error),
+        }
+    };
     if search.list == MARKET {
         snapshot.keep_page(&tickets);
     }
@@ -127,6 +138,7 @@ impl Search<'_> {
         let found = if self.prices.is_empty() { Page::new() } else { self.race().await? };
         let ticket = |(rank, row): (Rank, Option<Arc<Ticket>>)| {
             let row = row.map_or_else(|| self.row(id_of(rank)), Ok)?;
+            self.must_stand_at(rank, &row)?;
             if self.list == MARKET {
                 // What an order holds was passed over.
                 return Ok(row);
@@ -136,7 +148,47 @@ impl Search<'_> {
                 Some(holder) => self.snapshot.locked(&row, holder).map(Arc::new),
             }
         };
-        found.into_iter().map(ticket).collect()
+        // All of them, so that all that are damaged are noted.
+        let tickets: Vec<_> = found.into_iter().map(ticket).collect();
+        tickets.into_iter().collect()
+    }
+
+    /// Whether damaged tickets were found that a page of the market can be without.
+    fn passes_over_damaged(&mut self) -> bool {
+        let damaged = self.damaged.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let before = self.taken.len();
+        self.taken.extend(damaged.drain(..).filter(|_| self.list == MARKET));
+        self.taken.len() > before
+    }
+
+    /// What a ticket was read as, or that it is damaged, which is noted.
+    fn noted<T>(&self, id: TicketId, read: Result<T, ReadError>) -> Result<T, ReadError> {
+        if let Err(ReadError::Corrupt(_)) = read {
+            self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        }
+        read
+    }
+
+    /// Fails if a ticket that was found by a word is not in the list of the market, and should be.
+    fn must_be_off_the_list(&self, id: u128) -> Result<(), ReadError> {
+        let row = self.row(id)?;
+        if !is_on_market(&row) {
+            return Ok(());
+        }
+        self.noted(row.id, Err(ReadError::Corrupt(format!("lists {}: it is missing", row.id))))
+    }
+
+    /// Fails if a ticket is not what the entry says by which it was found: one of the two is damaged.
+    fn must_stand_at(&self, place: Rank, row: &Ticket) -> Result<(), ReadError> {
+        let price = row.price.minor();
+        let is_right = rank(self.sort, price, row.id.as_u128()) == place
+            && self.prices.contains(&price)
+            && (self.list == MARKET || self.list == row.seller.as_u128());
+        if is_right {
+            return Ok(());
+        }
+        let told = ReadError::Corrupt(format!("lists {}: it does not belong there", row.id));
+        self.noted(row.id, Err(told))
     }
 
     /// Whether there are tickets on a page of the market that are not available as of the snapshot,
@@ -179,7 +231,7 @@ impl Search<'_> {
     /// The way along the list in the page's order, behind a place.
     fn walk(&self, after: Option<TicketPosition>) -> Result<Box<dyn Source + '_>, ReadError> {
         Ok(match self.sort {
-            TicketSort::Newest => Box::new(Newest::new(self.lists, self.list, after)?),
+            TicketSort::Newest => Box::new(Newest::new(self.snapshot, self.list, after)?),
             sort => Box::new(self.by_price(sort, after)?),
         })
     }
@@ -284,7 +336,7 @@ impl Search<'_> {
                 *spent += LOOKUP_COST;
                 match self.lists.get((self.list, id)).map_err(storage_error)? {
                     Some(price) => price.value(),
-                    None => return Ok(None),
+                    None => return self.must_be_off_the_list(id).map(|()| None),
                 }
             }
         };
@@ -403,7 +455,8 @@ impl Search<'_> {
 
     fn row(&self, id: u128) -> Result<Arc<Ticket>, ReadError> {
         let id = TicketId::from_u128(id);
-        self.snapshot.page_row(id)?.ok_or_else(|| missing_row(id))
+        let row = self.snapshot.page_row(id);
+        self.noted(id, row.and_then(|row| row.ok_or_else(|| missing_row(id))))
     }
 }
 

@@ -10,6 +10,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::ops::Bound;
 
 use redb::{AccessGuard, Range, ReadOnlyTable};
 
@@ -87,15 +88,25 @@ impl<'s> Postings<'s> {
         let next = next.transpose().map_err(storage_error)?;
         let word = next.as_ref().map(|(key, _)| key.value().0);
         let Some(word) = word.filter(|word| word.starts_with(self.prefix)) else {
+            // If the block beside has changed, there may be one that was not found.
+            next.map_or(Ok(()), |next| Unread::new(next).map(drop))?;
+            let before = self.table.range(..(self.prefix, 0)).map_err(storage_error)?.next_back();
+            let before = before.transpose().map_err(storage_error)?;
+            before.map_or(Ok(()), |before| Unread::new(before).map(drop))?;
             return Ok(State::Merging { runs, last: None });
         };
         if runs.len() == EXPANSIONS_MAX {
             let blocks = self.table.range((self.prefix, 0)..).map_err(storage_error)?;
             return Ok(State::Reading { blocks: Box::new(blocks), block: None });
         }
-        let older = (word, 0)..=(word, self.filter.last);
-        let older = self.table.range(older).map_err(storage_error)?;
-        runs.push(Box::new(Run::new(older)));
+        if self.filter.last != u128::MAX {
+            let newer = (Bound::Excluded((word, self.filter.last)), Bound::Unbounded);
+            let beside = self.table.range(newer).map_err(storage_error)?.next();
+            let beside = beside.transpose().map_err(storage_error)?;
+            beside.map_or(Ok(()), |beside| Unread::new(beside).map(drop))?;
+        }
+        let older = self.table.range(..=(word, self.filter.last)).map_err(storage_error)?;
+        runs.push(Box::new(Run::new(word.to_owned(), older)));
         Ok(State::Expanding { runs, last_word: Some(word.to_owned()) })
     }
 }
@@ -166,10 +177,13 @@ fn read(
     }
     *spent += LOOKUP_COST;
     let next = blocks.next().transpose().map_err(storage_error)?;
-    let Some(next) = next.filter(|(key, _)| key.value().0.starts_with(prefix)) else {
+    let Some(next) = next else { return Ok(Step::End) };
+    let is_of_prefix = next.0.value().0.starts_with(prefix);
+    let (next, _) = Unread::new(next)?;
+    if !is_of_prefix {
         return Ok(Step::End);
-    };
-    *block = Some(Unread::new(next)?.0);
+    }
+    *block = Some(next);
     Ok(Step::Searching)
 }
 
@@ -190,18 +204,19 @@ impl Filter {
 
 /// The postings of one word, newest first.
 struct Run {
+    word: String,
     /// No posting that is left is newer.
     bound: u128,
     /// Whether the bound is itself a posting that has passed the filter.
     is_found: bool,
     block: Option<Unread>,
-    /// The blocks that follow.
+    /// The blocks that follow, and then those of the words before.
     older: WordsRange,
 }
 
 impl Run {
-    fn new(older: WordsRange) -> Self {
-        Self { bound: u128::MAX, is_found: false, block: None, older }
+    fn new(word: String, older: WordsRange) -> Self {
+        Self { word, bound: u128::MAX, is_found: false, block: None, older }
     }
 
     /// Goes on to the next posting that passes the filter, or to the next block if there is none
@@ -215,7 +230,13 @@ impl Run {
         }
         *spent += LOOKUP_COST;
         let Some(block) = self.older.next_back() else { return Ok(false) };
-        let (block, newest) = Unread::new(block.map_err(storage_error)?)?;
+        let block = block.map_err(storage_error)?;
+        let is_of_word = block.0.value().0 == self.word;
+        // The one at which the word ends is looked at, too: it might have been of the word.
+        let (block, newest) = Unread::new(block)?;
+        if !is_of_word {
+            return Ok(false);
+        }
         (self.block, self.bound) = (Some(block), newest);
         Ok(true)
     }

@@ -321,14 +321,20 @@ impl<R: Rows> TypedStore<R> {
         for write in writes {
             match write {
                 Write::User(after) if !planted(Bug::SharedAddress) => {
-                    let before = self.read_user(after.id).await.map_err(unreadable)?;
-                    let email = after.email.key();
-                    if before.is_none_or(|before| before.email.key() != email) {
+                    let email = after.email_key();
+                    let before = match after.version.previous() {
+                        Some(_) => self.read_user(after.id).await.map_err(unreadable)?,
+                        None => None,
+                    };
+                    if before.is_none_or(|before| before.email_key() != email) {
                         draft.free(keys::EMAILS, keys::email(&email), Refusal::EmailInUse);
                     }
                 }
                 Write::Charge(after) => {
-                    let before = self.read_charge(after.id).await.map_err(unreadable)?;
+                    let before = match after.version.previous() {
+                        Some(_) => self.read_charge(after.id).await.map_err(unreadable)?,
+                        None => None,
+                    };
                     let before = before.as_ref().and_then(|before| before.intent());
                     if let Some(new) = after.intent().filter(|intent| Some(*intent) != before) {
                         draft.free(keys::INTENTS, keys::intent(new), CommitError::Conflict);

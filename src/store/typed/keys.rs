@@ -162,7 +162,7 @@ fn entry(index: Index, place: Vec<u8>, value: &[u8]) -> Entry {
 
 /// What follows from an account.
 pub fn of_user(user: &User) -> Vec<Entry> {
-    vec![entry(EMAILS, email(&user.email.key()), &user.id.as_u128().to_be_bytes())]
+    vec![entry(EMAILS, email(&user.email_key()), &user.id.as_u128().to_be_bytes())]
 }
 
 /// What follows from a ticket that was not withdrawn. A lock changes none of it: it is all in the

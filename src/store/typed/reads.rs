@@ -60,7 +60,7 @@ impl<R: Rows> TypedStore<R> {
         };
         // An account that has moved to another address meanwhile is not the one asked for.
         let user = self.read_user(UserId::from_u128(id)).await?;
-        Ok(user.filter(|user| user.email.key() == *email))
+        Ok(user.filter(|user| user.email_key() == *email))
     }
 
     pub(super) async fn read_session(

@@ -1,4 +1,8 @@
-//! A disk for tests: it can lose power, fail, panic, or make its user wait.
+//! A disk for tests: it can lose power, fail, panic, change bytes, or make its user wait.
+//!
+//! The simulator has another (`tests/sim/world/disk.rs`): that one is part of a world whose power goes for
+//! all at once, it can be full, and it is outside of this crate, where what only tests need is not. This
+//! one gives the test of a single store what a world must not have, a gate and a panic at an operation.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -69,6 +73,13 @@ impl Disk {
     /// What a power cut would leave now, or has left.
     pub fn durable(&self) -> Vec<u8> {
         self.state().durable.clone()
+    }
+
+    /// Flips bits of a byte, whoever uses the disk.
+    pub fn flip(&self, at: usize, bits: u8) {
+        let mut state = self.state();
+        state.seen[at] ^= bits;
+        state.durable[at] ^= bits;
     }
 
     /// Lets something happen after so many more operations.

@@ -6,5 +6,6 @@ pub mod fail_stop;
 pub mod files;
 pub mod journal;
 pub mod overlay;
+pub mod pages;
 pub mod volume;
 pub mod write_behind;

@@ -17,6 +17,7 @@ use redb::{BackendError, Database, DatabaseError, StorageBackend};
 
 use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::engine::journal::Journal;
+use crate::store::redb::engine::pages::Pages;
 use crate::store::redb::engine::write_behind::WriteBehind;
 
 /// What a store starts with; the last byte tells a layout from later ones.
@@ -32,6 +33,8 @@ pub struct Volume {
     pub journal: Journal,
     /// What the database writes through.
     pub disk: Arc<WriteBehind>,
+    /// What is on the disk of the database.
+    pub pages: Pages,
 }
 
 /// Why something can't be opened as a volume.
@@ -39,6 +42,8 @@ pub struct Volume {
 pub enum VolumeError {
     /// It is something else.
     Foreign,
+    /// It has changed where redb relies on it.
+    Damaged(String),
     /// It could not be read or written.
     Io(io::Error),
     /// The database failed.
@@ -71,43 +76,60 @@ impl Volume {
         }
         storage.write(0, &header)?;
         storage.sync_data()?;
-        Self::assemble(storage, start, builder)
+        Self::assemble(Arc::new(storage), start, builder)
     }
 
     /// Opens a volume. What its journal holds is yet to be brought into the database.
     pub fn open(storage: FailStop, builder: &redb::Builder) -> Result<Self, VolumeError> {
-        let (mut magic, mut start) = ([0; MAGIC.len()], [0; 8]);
-        let header = (MAGIC.len() + start.len()) as u64;
-        let whole = storage.whole();
-        if whole.len()? < header {
-            return Err(VolumeError::Foreign);
-        }
-        storage.read(0, &mut magic)?;
-        storage.read(MAGIC.len() as u64, &mut start)?;
-        let start = u64::from_le_bytes(start);
-        // Without any bytes of a database, redb would take it for a new one.
-        let is_sound = start > PAGE && start.is_multiple_of(PAGE) && start < whole.len()?;
-        if magic != MAGIC || !is_sound {
-            return Err(VolumeError::Foreign);
-        }
+        let start = start_of(&storage)?;
         // What a process wrote that was killed may be in the system's memory alone, and what the
         // journal writes from now on syncs nothing but itself.
         storage.sync_data()?;
+        let storage = Arc::new(storage);
+        let pages = Pages::new(WriteBehind::new(storage.clone()), start);
+        if let Some(fault) = pages.faults_before_opening()?.into_iter().next() {
+            return Err(VolumeError::Damaged(fault));
+        }
         Self::assemble(storage, start, builder)
     }
 
+    /// The pages of a volume whose database does not open.
+    pub fn pages_of(storage: FailStop) -> Result<Pages, VolumeError> {
+        let start = start_of(&storage)?;
+        Ok(Pages::new(WriteBehind::new(Arc::new(storage)), start))
+    }
+
     fn assemble(
-        storage: FailStop,
+        storage: Arc<FailStop>,
         start: u64,
         builder: &redb::Builder,
     ) -> Result<Self, VolumeError> {
-        let storage = Arc::new(storage);
         let disk = WriteBehind::new(storage.clone());
         let region = Region { disk: disk.clone(), start };
         let db = builder.create_with_backend(region).map_err(VolumeError::Database)?;
         let journal = Journal::new(storage, disk.clone(), PAGE..start);
-        Ok(Self { db, journal, disk })
+        let pages = Pages::new(disk.clone(), start);
+        Ok(Self { db, journal, disk, pages })
     }
+}
+
+/// Where the database of a volume begins.
+fn start_of(storage: &FailStop) -> Result<u64, VolumeError> {
+    let (mut magic, mut start) = ([0; MAGIC.len()], [0; 8]);
+    let header = (MAGIC.len() + start.len()) as u64;
+    let whole = storage.whole();
+    if whole.len()? < header {
+        return Err(VolumeError::Foreign);
+    }
+    storage.read(0, &mut magic)?;
+    storage.read(MAGIC.len() as u64, &mut start)?;
+    let start = u64::from_le_bytes(start);
+    // Without any bytes of a database, redb would take it for a new one.
+    let is_sound = start > PAGE && start.is_multiple_of(PAGE) && start < whole.len()?;
+    if magic != MAGIC || !is_sound {
+        return Err(VolumeError::Foreign);
+    }
+    Ok(start)
 }
 
 /// The part of a volume from `start` on, as redb's storage. Locks are of the whole.

@@ -3,18 +3,20 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use redb::ReadableTable as _;
 use serde_json::Value;
 
-use crate::domain::{OrderId, Ticket, TicketId, TicketState};
+use crate::domain::{OrderId, Ticket, TicketId, TicketState, UserId};
 use crate::store::redb::engine::disk::{Disk, Fault};
 use crate::store::redb::engine::fail_stop::FailStop;
 use crate::store::redb::engine::overlay::{Lock, Overlay};
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::migrations::convert;
 use crate::store::redb::open::{builder, open_volume};
-use crate::store::testing::read;
+use crate::store::testing::{World, read};
 use crate::store::{
-    OpenError, RedbStore, Store, StoreSettings, WriterMode, backup_file, restore, verify,
+    CommitError, OpenError, RedbStore, Refusal, Store, StoreSettings, WriterMode, backup_file,
+    restore, verify,
 };
 
 const CACHE_BYTES: usize = 1 << 20;
@@ -22,20 +24,30 @@ const JOURNAL_BYTES: u64 = 1 << 16;
 /// The store that was stopped, and the one that was killed.
 const NAMES: [&str; 2] = ["clean", "killed"];
 
-fn kept(name: &str, ending: &str) -> Vec<u8> {
+fn kept(format: u64, name: &str, ending: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(root.join(format!("tests/format1/{name}.{ending}"))).expect("a kept file")
+    std::fs::read(root.join(format!("tests/format{format}/{name}.{ending}"))).expect("a kept file")
 }
 
-fn store_of_format_1(name: &str) -> Vec<u8> {
+/// A file that a release with that format left.
+pub(in crate::store) fn kept_store(format: u64, name: &str) -> Vec<u8> {
     let mut store = Vec::new();
-    let packed = kept(name, "redb.gz");
+    let packed = kept(format, name, "redb.gz");
     flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut store).expect("a packed file");
     store
 }
 
+fn store_of_format_1(name: &str) -> Vec<u8> {
+    kept_store(1, name)
+}
+
+/// What that release showed of what is in it.
+pub(in crate::store) fn told_of(format: u64, name: &str) -> Value {
+    serde_json::from_slice(&kept(format, name, "json")).expect("JSON")
+}
+
 fn told(name: &str) -> Value {
-    serde_json::from_slice(&kept(name, "json")).expect("JSON")
+    told_of(1, name)
 }
 
 fn put(folder: &Path, name: &str) -> PathBuf {
@@ -72,7 +84,7 @@ fn difference(ticket: &Ticket, shown: &Value) -> Option<String> {
 }
 
 /// Everything that differs from what the release before showed.
-async fn differences(store: &RedbStore, told: &Value) -> Vec<String> {
+pub(in crate::store) async fn differences(store: &RedbStore, told: &Value) -> Vec<String> {
     let mut differences = Vec::new();
     for (id, answer) in told["tickets"].as_object().expect("tickets") {
         let id: TicketId = id.parse().expect("an id");
@@ -219,6 +231,113 @@ async fn a_migration_that_was_cut_short_is_begun_again() {
     assert!(!draft.exists());
     let kept = std::fs::read(folder.path().join("gittix.redb.format-1")).expect("a file");
     assert!(kept.len() > 1 << 20);
+}
+
+/// An account as format 1 wrote it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct OldUser {
+    id: u128,
+    email: String,
+    password_hash: String,
+    version: u64,
+    created_at: i64,
+}
+
+/// Gives the first accounts of a store of format 1 these addresses, and tells their ids.
+fn rename_accounts(path: &Path, addresses: &[&str]) -> Vec<UserId> {
+    let users: redb::TableDefinition<'_, u128, &[u8]> = redb::TableDefinition::new("users");
+    let db = crate::store::testing::database(path);
+    let mut txn = db.begin_write().expect("a transaction");
+    txn.set_quick_repair(true);
+    let mut table = txn.open_table(users).expect("a table");
+    let row = |entry: redb::Result<(redb::AccessGuard<'_, u128>, redb::AccessGuard<'_, &[u8]>)>| {
+        postcard::from_bytes::<OldUser>(&entry.expect("a row").1.value()[1..]).expect("an account")
+    };
+    let old: Vec<OldUser> = table.iter().expect("rows").map(row).take(addresses.len()).collect();
+    for (user, address) in old.iter().zip(addresses) {
+        let user = OldUser {
+            email: (*address).to_owned(),
+            password_hash: user.password_hash.clone(),
+            ..*user
+        };
+        let row = [vec![1], postcard::to_stdvec(&user).expect("bytes")].concat();
+        table.insert(user.id, row.as_slice()).expect("a row");
+    }
+    drop(table);
+    txn.commit().expect("a commit");
+    old.iter().map(|user| UserId::from_u128(user.id)).collect()
+}
+
+/// Addresses used to be compared to the letter.
+#[tokio::test]
+async fn accounts_whose_addresses_have_become_one_are_each_found_by_their_own() {
+    let (punycode, composed) = ("x@xn--mller-kva.example", "X@Müller.example");
+    let decomposed = "x@mu\u{308}ller.example";
+    for addresses in [
+        [composed, punycode, decomposed],
+        [composed, decomposed, punycode],
+        [punycode, decomposed, composed],
+        [decomposed, composed, "other@example.com"],
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = put(folder.path(), "clean");
+        let ids = rename_accounts(&path, &addresses);
+        let store = RedbStore::open(&path, StoreSettings::default()).expect("a store");
+        let report = store.verify().expect("a report");
+        assert!(report.is_sound(), "{addresses:?}: {report}");
+        let mut found = Vec::new();
+        for address in addresses {
+            let email = crate::domain::Email::parse(address).expect("an address");
+            // As whoever signs in is looked for.
+            let spelled = match email.key_as_spelled() {
+                Some(spelled) => read(store.user_by_email(&spelled).await),
+                None => None,
+            };
+            let user = match spelled {
+                Some(user) => Some(user),
+                None => read(store.user_by_email(&email.key()).await),
+            };
+            found.push(user.expect("an account").id);
+        }
+        assert_eq!(found, ids, "{addresses:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_known_by_its_spelling_moves_to_another_address_for_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = put(folder.path(), "clean");
+    let (spelled, key) = ("x@müller.example", "x@xn--mller-kva.example");
+    let ids = rename_accounts(&path, &[spelled, key]);
+    let open = || RedbStore::open(&path, StoreSettings::default()).expect("a store");
+    let world = World::later(std::sync::Arc::new(open()), 1 << 40);
+    let taken = world.change_email(ids[0], key).await;
+    assert_eq!(taken, Err(CommitError::Refused(Refusal::EmailInUse)));
+    world.change_email(ids[0], spelled).await.expect("what it has is its own");
+    world.change_email(ids[0], "free@example.com").await.expect("a free address");
+    let back = world.change_email(ids[0], spelled).await;
+    assert_eq!(back, Err(CommitError::Refused(Refusal::EmailInUse)), "it is one address by now");
+    drop(world);
+    assert!(open().verify().expect("a report").is_sound());
+}
+
+/// Damage of a store whose rows have no checksums would be taken for sound.
+#[tokio::test]
+async fn a_damaged_store_of_format_1_is_not_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = put(folder.path(), "clean");
+    let live = crate::store::redb::open::pages_to_look_at(&path).expect("pages").live();
+    let before = std::fs::read(&path).expect("a file");
+    let (_, row) = live.iter().rfind(|(table, _)| table == "users").expect("accounts");
+    let mut damaged = before.clone();
+    damaged[usize::try_from(row.end).expect("a small file") - 9] ^= 1;
+    std::fs::write(&path, &damaged).expect("a file");
+    let refused = RedbStore::open(&path, StoreSettings::default()).expect_err("damaged");
+    assert!(refused.to_string().contains("users: the page"), "{refused}");
+    let copy = folder.path().join("copy.redb");
+    assert!(backup_file(&path, &copy).is_err() && !copy.exists());
+    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(names.len(), 1, "nothing is left of the attempt");
 }
 
 /// The tests have teeth: a field that a migration drops is missed.

@@ -5,15 +5,15 @@ use redb::ReadableTable;
 use crate::domain::{Remembered, User, UserId};
 use crate::store::records::{self, session};
 use crate::store::redb::tables::{IDEMPOTENCY, SESSIONS, USERS};
-use crate::store::redb::verify::Inspection;
 use crate::store::redb::verify::indexes::Indexes;
+use crate::store::redb::verify::{Damage, Inspection};
 use crate::store::{ReadError, storage_error};
 
 pub(in crate::store) fn inspect(
     inspection: &mut Inspection<'_>,
     indexes: &mut Indexes,
 ) -> Result<(), ReadError> {
-    inspection.each::<User>(USERS, |inspection, id, user| {
+    inspection.each::<User>(USERS, Damage::Told, |inspection, id, user| {
         inspection.report.counts.users += 1;
         let id = UserId::from_u128(id);
         inspection.expect(user.id == id, || format!("users {id}: it says it is {}", user.id));

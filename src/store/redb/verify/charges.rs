@@ -7,7 +7,7 @@ use redb::ReadableTableMetadata;
 use crate::domain::{Charge, ChargeId, ChargePhase, Order, OrderId, OrderState};
 use crate::store::redb::tables::{CHARGES, ORDERS};
 use crate::store::redb::verify::indexes::Indexes;
-use crate::store::redb::verify::{Inspection, Pass, lookup};
+use crate::store::redb::verify::{Damage, Inspection, Pass, lookup};
 use crate::store::{ReadError, storage_error};
 
 pub(in crate::store) fn inspect(
@@ -15,7 +15,7 @@ pub(in crate::store) fn inspect(
     indexes: &mut Indexes,
 ) -> Result<(), ReadError> {
     let orders = inspection.table(ORDERS)?;
-    inspection.each::<Charge>(CHARGES, |inspection, key, charge| {
+    inspection.each::<Charge>(CHARGES, Damage::Told, |inspection, key, charge| {
         let id = ChargeId::from_u128(key);
         inspection.expect(charge.id == id, || format!("charges {id}: it says it is {}", charge.id));
         count(inspection, &charge);
@@ -89,14 +89,14 @@ fn attempts(inspection: &mut Inspection<'_>) -> Result<(), ReadError> {
     let charges = inspection.table(CHARGES)?;
     for pass in Pass::all(rows) {
         let mut tried: HashMap<OrderId, u32> = HashMap::new();
-        inspection.each_sound::<Charge>(CHARGES, |_, _, charge| {
+        inspection.each::<Charge>(CHARGES, Damage::Known, |_, _, charge| {
             if pass.takes(charge.order.as_u128()) {
                 let count = tried.entry(charge.order).or_default();
                 *count = count.saturating_add(1);
             }
             Ok(())
         })?;
-        inspection.each_sound::<Order>(ORDERS, |inspection, key, order| {
+        inspection.each::<Order>(ORDERS, Damage::Known, |inspection, key, order| {
             if !pass.takes(key) {
                 return Ok(());
             }

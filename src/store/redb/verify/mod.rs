@@ -1,6 +1,6 @@
 //! Checking that everything in a store fits together.
 //!
-//! Every record is decoded; every index is held to what the rows imply, in both directions;
+//! Every page of the database is held to its checksum and every record is decoded; every index is held to what the rows imply, in both directions;
 //! tickets, orders and charges are held to each other; and the log is replayed and compared
 //! with the rows. An index is checked by finding each entry that a row implies and counting:
 //! only if there are more entries than implied are they looked at one by one (`indexes.rs`).
@@ -20,6 +20,7 @@ mod tickets;
 mod words;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{Key, ReadOnlyTable, ReadableTable, TableDefinition, Value};
@@ -28,6 +29,9 @@ use crate::domain::Currency;
 use crate::domain::{Ticket, Timestamp};
 use crate::store::records::state::{Batch, names};
 use crate::store::records::{self, Record};
+use crate::store::redb::engine::fail_stop::FailStop;
+use crate::store::redb::engine::pages::{Pages, Which};
+use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::open::{self, OpenError};
 use crate::store::redb::open_orders::Holders;
 use crate::store::redb::reads::{self, Snapshot};
@@ -92,6 +96,12 @@ impl VerifyReport {
         self.findings_total == 0
     }
 
+    fn of(findings: impl Iterator<Item = String>) -> Self {
+        let mut report = Self::default();
+        findings.for_each(|finding| report.add(finding));
+        report
+    }
+
     fn add(&mut self, finding: String) {
         self.findings_total += 1;
         if self.findings.len() < FINDINGS_MAX {
@@ -130,9 +140,55 @@ impl fmt::Display for VerifyReport {
 /// Checks the store in a file that no server has open. If a crash left it open, what is in its
 /// journal is taken in first, in memory: the file is only looked at.
 pub fn verify(path: &Path) -> Result<VerifyReport, OpenError> {
-    let mut builder = open::builder(CACHE_BYTES);
-    let mut volume = open::open_to_look(path, builder.set_check_integrity_on_open(true))?;
+    let opened = open::open_to_look(path, &open::builder(CACHE_BYTES));
+    let opened = opened.and_then(|volume| {
+        open::must_have_format(&volume.db, path)?;
+        Ok(volume)
+    });
+    let (pages, volume) = match opened {
+        Ok(volume) => (volume.pages.clone(), Ok(volume)),
+        Err(error @ (OpenError::Damaged(_) | OpenError::Failed(_) | OpenError::Io { .. })) => {
+            (open::pages_to_look_at(path)?, Err(error))
+        }
+        Err(error) => return Err(error),
+    };
+    looked_at(&pages, volume, path)
+}
+
+/// Checks what has just been written.
+pub(in crate::store) fn verify_storage(storage: FailStop) -> Result<VerifyReport, OpenError> {
+    let path = Path::new("(memory)");
+    let volume = open::open_volume(storage, &open::builder(CACHE_BYTES), path)?;
     open::must_have_format(&volume.db, path)?;
+    looked_at(&volume.pages.clone(), Ok(volume), path)
+}
+
+/// What is found in pages, and in the volume that they are of if it opens.
+fn looked_at(
+    pages: &Pages,
+    volume: Result<Volume, OpenError>,
+    path: &Path,
+) -> Result<VerifyReport, OpenError> {
+    let faults = pages.faults(Which::All).map_err(open::io_error(path))?;
+    // redb may panic on a file that was changed by others.
+    let looked = volume.and_then(|volume| {
+        catch_unwind(AssertUnwindSafe(|| verify_volume(volume)))
+            .unwrap_or_else(|_| Err(OpenError::Damaged("reading it panicked".to_owned())))
+    });
+    match looked {
+        Err(error) if faults.is_empty() => Err(error),
+        Err(error) => Ok(VerifyReport::of(faults.into_iter().chain([error.to_string()]))),
+        Ok(report) if faults.is_empty() => Ok(report),
+        Ok(report) => {
+            let more = report.findings_total - report.findings.len() as u64;
+            let mut all = VerifyReport::of(faults.into_iter().chain(report.findings));
+            (all.counts, all.findings_total) = (report.counts, all.findings_total + more);
+            Ok(all)
+        }
+    }
+}
+
+fn verify_volume(mut volume: Volume) -> Result<VerifyReport, OpenError> {
     match recover(&mut volume, POSTINGS_PER_SALE) {
         Ok((snapshot, _)) => Ok(verify_snapshot(&snapshot)?),
         // What is in the database can be looked at all the same.
@@ -233,37 +289,33 @@ impl Inspection<'_> {
         holder.and_then(|holder| self.snapshot.locked(&row, *holder).ok()).unwrap_or(row)
     }
 
-    /// Shows every record of a table; damaged ones are findings.
+    /// Shows every record of a table that can be read.
     fn each<T: Record>(
         &mut self,
         definition: RowsDefinition,
+        damage: Damage,
         mut look: impl FnMut(&mut Self, u128, T) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         for entry in self.table(definition)?.iter().map_err(storage_error)? {
             let (id, row) = entry.map_err(storage_error)?;
             let id = id.value();
-            let record = records::decode::<T>(id, row.value());
-            if let Some(record) = self.sound(record)? {
-                look(self, id, record)?;
+            match (records::decode::<T>(id, row.value()), damage) {
+                (Ok(record), _) => look(self, id, record)?,
+                (Err(ReadError::Corrupt(_)), Damage::Known) => {}
+                (Err(error), _) => drop(self.sound::<T>(Err(error))?),
             }
         }
         Ok(())
     }
+}
 
-    /// Shows every record of a table that can be read, once the others are findings already.
-    fn each_sound<T: Record>(
-        &mut self,
-        definition: RowsDefinition,
-        mut look: impl FnMut(&mut Self, u128, T) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
-        for entry in self.table(definition)?.iter().map_err(storage_error)? {
-            let (id, row) = entry.map_err(storage_error)?;
-            if let Ok(record) = records::decode(id.value(), row.value()) {
-                look(self, id.value(), record)?;
-            }
-        }
-        Ok(())
-    }
+/// What damaged records of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// Findings.
+    Told,
+    /// Findings already.
+    Known,
 }
 
 /// A record that another one names; `None` if it is missing or damaged, which is found when

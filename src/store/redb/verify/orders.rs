@@ -5,14 +5,14 @@ use crate::store::ReadError;
 use crate::store::records::TicketRow;
 use crate::store::redb::tables::{ORDERS, TICKETS};
 use crate::store::redb::verify::indexes::Indexes;
-use crate::store::redb::verify::{Inspection, Rows, lookup};
+use crate::store::redb::verify::{Damage, Inspection, Rows, lookup};
 
 pub(in crate::store) fn inspect(
     inspection: &mut Inspection<'_>,
     indexes: &mut Indexes,
 ) -> Result<(), ReadError> {
     let tickets = inspection.table(TICKETS)?;
-    inspection.each::<Order>(ORDERS, |inspection, key, order| {
+    inspection.each::<Order>(ORDERS, Damage::Told, |inspection, key, order| {
         count(inspection, order.state.status());
         let id = OrderId::from_u128(key);
         inspection.expect(order.id == id, || format!("orders {id}: it says it is {}", order.id));

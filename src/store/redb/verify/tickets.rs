@@ -10,7 +10,7 @@ use crate::store::records::ticket::is_on_market;
 use crate::store::redb::tables::{ORDERS, TICKETS, TOMBSTONES};
 use crate::store::redb::verify::indexes::Indexes;
 use crate::store::redb::verify::words::Words;
-use crate::store::redb::verify::{Inspection, Rows, lookup};
+use crate::store::redb::verify::{Damage, Inspection, Rows, lookup};
 use crate::store::search::tombstones::ids_of_note;
 use crate::store::search::words::title_words;
 use crate::store::{ReadError, storage_error};
@@ -21,7 +21,7 @@ pub(in crate::store) fn inspect(
 ) -> Result<(), ReadError> {
     let (mut words, tombstones) = (Words::of(inspection)?, tombstones(inspection)?);
     let orders = inspection.table(ORDERS)?;
-    inspection.each::<TicketRow>(TICKETS, |inspection, key, row| {
+    inspection.each::<TicketRow>(TICKETS, Damage::Told, |inspection, key, row| {
         let TicketRow::Listed(ticket) = row else {
             inspection.report.counts.tickets_withdrawn += 1;
             return Ok(());

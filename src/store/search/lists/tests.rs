@@ -298,6 +298,7 @@ proptest! {
                     wanted: limit,
                     snapshot: &snapshot,
                     taken: HashSet::new(),
+                    damaged: Mutex::default(),
                     lists: snapshot.lists().expect("a table"),
                 };
                 let found = search.alone();

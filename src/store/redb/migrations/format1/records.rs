@@ -80,6 +80,7 @@ impl User {
         domain::User {
             id: domain::UserId::from_u128(self.id),
             email: Email::accepted_before(&self.email),
+            is_keyed_as_spelled: false,
             password_hash: self.password_hash,
             is_operator: false,
             version: Version::from_number(self.version),
