@@ -19,6 +19,7 @@ use gittix::store::{OpenError, RedbStore, SharedStore, StoreSettings, WriterMode
 
 use super::answers::MOST_SEATS;
 use super::audit::fits_together;
+use super::backups::back_up;
 use super::client::Worker;
 use super::gateway::Line;
 use super::listener::{all_is_heard, listen};
@@ -233,6 +234,7 @@ impl Life {
             tokio::spawn(watch_deadlines(self.clone())),
             tokio::spawn(step_the_clock(self.clone())),
             tokio::spawn(listen(self.clone())),
+            tokio::spawn(back_up(self.clone())),
         ];
         let workers = (0..self.world.clients()).map(|number| {
             let worker = Worker { life: self.clone(), number };

@@ -13,6 +13,7 @@
 
 pub mod answers;
 pub mod audit;
+pub mod backups;
 pub mod client;
 pub mod direct;
 pub mod disk;
