@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::domain::sample::{Sample, Samples};
 use crate::domain::{
-    ChargeId, Commit, EmailKey, IntentId, OrderId, OrderStatus, SessionId, Ticket, TicketId,
-    Timestamp, UserId, Write,
+    ChargeId, Commit, EmailKey, IntentId, Kept as _, OrderId, OrderStatus, SessionId, Ticket,
+    TicketId, Timestamp, UserId, Write,
 };
+use crate::store;
 use crate::store::records;
 use crate::store::redb::engine::disk::Disk;
 use crate::store::redb::open::pages_to_look_at;
@@ -49,9 +51,12 @@ enum Question {
     Remembered(UserId, String),
     Deadlines(Option<Deadline>),
     Unsettled(Option<ChargeId>),
+    Resources(store::Question),
     Events(u64),
 }
 
+/// How often people trade a bit of everything.
+const ROUNDS: u64 = 18;
 /// How many rows are asked for at once.
 const PAGE: usize = 9;
 /// Before everything that is stored.
@@ -95,6 +100,7 @@ impl Question {
             Self::Remembered(user, key) => told(&store.remembered(*user, key, LONG_AGO).await?),
             Self::Deadlines(after) => told(&store.deadlines(*after, PAGE).await?),
             Self::Unsettled(after) => told(&store.unsettled_charges(*after, PAGE).await?),
+            Self::Resources(question) => told(&store.resources(&[question.clone()]).await?),
             Self::Events(after) => told(&store.events(*after, PAGE).await?),
         })
     }
@@ -127,13 +133,17 @@ fn questions_about(write: &Write) -> Vec<Question> {
         }
         Write::OpenSession(session) => vec![
             Question::Session(session.user, session.id),
-            Question::Session(session.user, SessionId(session.id.0 ^ 1)),
+            Question::Session(session.user, SessionId::from_u128(session.id.as_u128() ^ 1)),
         ],
         Write::Remember(remembered) => vec![
             Question::Remembered(remembered.user, remembered.key.clone()),
             Question::Remembered(remembered.user, format!("{}a", remembered.key)),
         ],
-        Write::EndSession { .. } | Write::EndOtherSessions { .. } => Vec::new(),
+        Write::Put(resource) => vec![Question::Resources(store::Question::One(resource.id()))],
+        Write::Delete(resource) => vec![Question::Resources(store::Question::One(resource.id()))],
+        Write::SeeSession { .. } | Write::EndSession { .. } | Write::EndOtherSessions { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -186,6 +196,16 @@ async fn questions_of_lists(store: &RedbStore, users: &[UserId]) -> Vec<Question
         let Some(last) = page.last() else { break };
         after = Some(last.id);
     }
+    let lists = (0..ROUNDS + 1).flat_map(|round| {
+        let owner = u32::try_from(round).expect("small");
+        let named = [format!("sample {round} 3"), format!("sample {round}")].map(Samples::Named);
+        [Samples::Of(owner)].into_iter().chain(named)
+    });
+    for (list, descending) in lists.flat_map(|list| [(list.clone(), false), (list, true)]) {
+        let (list, after, limit) = (Sample::any_list(list), None, PAGE);
+        let page = store::Page { list, after, descending, limit };
+        questions.push(Question::Resources(store::Question::Page(page)));
+    }
     let last = store.stats().last_seq;
     questions.extend((0..=last).step_by(PAGE).map(Question::Events));
     questions
@@ -212,9 +232,15 @@ impl Chance {
 }
 
 /// So much that most tables have several pages.
-async fn trade(world: &World, rounds: u64) {
+async fn trade(world: &World) {
     world.gets_busy().await;
-    for round in 0..rounds {
+    for round in 0..ROUNDS {
+        let owner = u32::try_from(round).expect("small");
+        for number in 0..5 {
+            let name = format!("sample {round} {number}");
+            let sample = Sample::new(1_000 + round * 10 + number, owner, &name);
+            world.commit(Commit::at(world.now()).put(sample)).await;
+        }
         let seller = world.user(&format!("seller{round}{}", world.id())).await;
         let buyer = world.user(&format!("buyer{round}{}", world.id())).await;
         world.session(buyer, Duration::from_secs(60)).await;
@@ -243,7 +269,7 @@ impl Sound {
         let open = || Arc::new(RedbStore::open(&path, settings()).expect("a store"));
         let store = open();
         let world = World::new(store.clone());
-        trade(&world, 18).await;
+        trade(&world).await;
         let mut history = world.history();
         drop((store, world));
         tokio::task::yield_now().await;

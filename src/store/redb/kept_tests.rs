@@ -1,5 +1,5 @@
-//! Files of this release's own format, one stopped and one killed with much in its journal, that an
-//! earlier build wrote (`scripts/keep-format`). Every later release has to open them.
+//! Files of format 2, one stopped and one killed with much in its journal, that a
+//! build of then wrote (`scripts/keep-format`). Every later release has to open them.
 
 use std::path::PathBuf;
 

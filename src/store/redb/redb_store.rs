@@ -280,7 +280,7 @@ impl Store for RedbStore {
     }
 
     async fn sessions(&self, user: UserId) -> Result<Vec<Session>, ReadError> {
-        self.glance().sessions(user)
+        self.look(|snapshot| snapshot.sessions(user))
     }
 
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
@@ -339,7 +339,7 @@ impl Store for RedbStore {
     }
 
     async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
-        self.glance().resources(questions)
+        self.look(|snapshot| snapshot.resources(questions))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, ReadError> {

@@ -6,7 +6,8 @@ use std::ops::Bound;
 use redb::{AccessGuard, ReadableTable};
 
 use crate::domain::{AnyId, AnyList, AnyResource, Version};
-use crate::store::contract::{self, Index, Key, Run};
+use crate::store::contract::{self, Index, Key, Run, Table};
+use crate::store::redb::absence::{must_be_absent, sound};
 use crate::store::redb::check::{Failed, Stop};
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::write_tables::WriteTables;
@@ -163,8 +164,14 @@ impl Snapshot {
     }
 
     fn resource(&self, key: &Key) -> Result<Option<AnyResource>, ReadError> {
-        let row = self.rows()?.get((key.table.0, key.id.as_slice())).map_err(storage_error)?;
-        row.map(|row| registry::decode(key.table, &key.id, row.value())).transpose()
+        let (rows, place) = (self.rows()?, (key.table.0, key.id.as_slice()));
+        let Some(row) = rows.get(place).map_err(storage_error)? else {
+            must_be_absent(rows, &place, |(table, id), row| {
+                registry::decode(Table(table), id, row).map(drop)
+            })?;
+            return Ok(None);
+        };
+        registry::decode(key.table, &key.id, row.value()).map(Some)
     }
 
     fn members(&self, page: &Page) -> Result<Vec<(Place, AnyResource)>, ReadError> {
@@ -175,16 +182,48 @@ impl Snapshot {
             (Bound::Unbounded, Some(next)) => Bound::Excluded((next, &[][..])),
             (last, _) => last,
         };
-        let entries = self.entries()?.range::<(u8, &[u8])>((first, last)).map_err(storage_error)?;
-        let member = |entry: Entry<'_>| {
-            let (place, key) = entry.map_err(storage_error)?;
-            self.member(&run, place.value().1, key.value())
+        let entries = |range: (Bound<_>, Bound<_>)| {
+            self.entries()?.range::<(u8, &[u8])>(range).map_err(storage_error)
         };
-        if run.descending {
-            entries.rev().take(run.limit).map(member).collect()
+        // Where the page begins, and where it ends, there must be nothing that has changed.
+        let begin = if run.descending {
+            entries((beyond(last), Bound::Unbounded))?.next()
         } else {
-            entries.take(run.limit).map(member).collect()
+            entries((Bound::Unbounded, beyond(first)))?.next_back()
+        };
+        begin.map_or(Ok(()), |entry| self.must_lead_to_its_row(entry))?;
+        let mut all = if run.descending {
+            entries((Bound::Unbounded, last))?
+        } else {
+            entries((first, Bound::Unbounded))?
+        };
+        let mut members = Vec::new();
+        while members.len() < run.limit {
+            let Some(entry) = (if run.descending { all.next_back() } else { all.next() }) else {
+                break;
+            };
+            let entry = entry.map_err(storage_error)?;
+            let (index, place) = entry.0.value();
+            if index != run.index.0 || !place.starts_with(&run.prefix) {
+                self.must_lead_to_its_row(Ok(entry))?;
+                break;
+            }
+            members.push(self.member(&run, place, entry.1.value())?);
         }
+        Ok(members)
+    }
+
+    /// Fails if an entry is not what was written: see [`crate::store::redb::absence`].
+    fn must_lead_to_its_row(&self, entry: Entry<'_>) -> Result<(), ReadError> {
+        let (place, id) = entry.map_err(storage_error)?;
+        let ((index, place), id) = (place.value(), id.value());
+        let astray = || ReadError::Corrupt(format!("entries {index} {place:?}: no row has it"));
+        let table = registry::owner(Index(index)).ok_or_else(astray)?;
+        let row = sound(self.resource(&Key { table, id: id.to_vec() }))?;
+        let Some(row) = row else { return Ok(()) };
+        let is_this = |entry: &contract::Entry| entry.index.0 == index && entry.place == place;
+        let is_right = row.is_some_and(|row| registry::entries(&row).iter().any(is_this));
+        if is_right { Ok(()) } else { Err(astray()) }
     }
 
     /// The resource that an entry leads to, if it has that entry.
@@ -211,6 +250,15 @@ impl Snapshot {
 /// An entry of the file.
 type Entry<'e> =
     redb::Result<(AccessGuard<'e, (u8, &'static [u8])>, AccessGuard<'e, &'static [u8]>)>;
+
+/// What is beyond a bound.
+fn beyond<T>(bound: Bound<T>) -> Bound<T> {
+    match bound {
+        Bound::Included(place) => Bound::Excluded(place),
+        Bound::Excluded(place) => Bound::Included(place),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
 
 fn in_index(index: Index, bound: &Bound<Vec<u8>>) -> Bound<(u8, &[u8])> {
     bound.as_ref().map(|place| (index.0, place.as_slice()))
