@@ -100,7 +100,9 @@ impl Question {
             Self::Remembered(user, key) => told(&store.remembered(*user, key, LONG_AGO).await?),
             Self::Deadlines(after) => told(&store.deadlines(*after, PAGE).await?),
             Self::Unsettled(after) => told(&store.unsettled_charges(*after, PAGE).await?),
-            Self::Resources(question) => told(&store.resources(&[question.clone()]).await?),
+            Self::Resources(question) => {
+                told(&store.resources(std::slice::from_ref(question)).await?)
+            }
             Self::Events(after) => told(&store.events(*after, PAGE).await?),
         })
     }
@@ -335,7 +337,7 @@ impl Sound {
                 Ok((found, _)) if found == *answer => {}
                 // What is damaged is told in the log and left out.
                 Ok((_, found)) if !rows.is_empty() && self.may_stand_for(&found, rows) => {
-                    refused += 1
+                    refused += 1;
                 }
                 Ok((found, _)) => {
                     return (Some(format!("{question:?}: {found}, not {answer}")), refused);

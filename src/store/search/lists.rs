@@ -119,7 +119,7 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
             Ok(tickets) if search.passes_over_taken(&tickets) => {}
             Ok(tickets) => break tickets,
             Err(error) if search.passes_over_damaged() => {
-                tracing::error!(%error, "left out of a page")
+                tracing::error!(%error, "left out of a page");
             }
             Err(error) => return Err(error),
         }

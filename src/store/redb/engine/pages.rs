@@ -329,9 +329,9 @@ fn count(page: &[u8]) -> Option<usize> {
 
 /// Where what a page's checksum is of ends.
 fn end_of(page: &[u8], widths: Widths) -> Option<usize> {
-    match page.first()? {
-        &LEAF => end_of_leaf(page, widths, count(page)?),
-        &BRANCH => end_of_branch(page, widths, count(page)?),
+    match *page.first()? {
+        LEAF => end_of_leaf(page, widths, count(page)?),
+        BRANCH => end_of_branch(page, widths, count(page)?),
         _ => None,
     }
 }
