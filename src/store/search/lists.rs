@@ -171,10 +171,9 @@ impl Search<'_> {
 
     /// Fails if a ticket that was found by a word is not in the list of the market, and should be.
     fn must_be_off_the_list(&self, id: u128) -> Result<(), ReadError> {
-        let row = self.row(id)?;
-        if !is_on_market(&row) {
-            return Ok(());
-        }
+        let id = TicketId::from_u128(id);
+        let row = self.noted(id, self.snapshot.page_row(id))?;
+        let Some(row) = row.filter(|row| is_on_market(row)) else { return Ok(()) };
         self.noted(row.id, Err(ReadError::Corrupt(format!("lists {}: it is missing", row.id))))
     }
 
