@@ -118,6 +118,7 @@ fn remembered(is_final: bool) -> Remembered {
 fn accounts_keep_their_bytes() {
     hold("user", 1_u128, &user());
     hold("user-operator", 1_u128, &operator());
+    hold("user-keyed-as-spelled", 1_u128, &User { is_keyed_as_spelled: true, ..user() });
 }
 
 #[test]
