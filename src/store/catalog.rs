@@ -30,7 +30,7 @@ const FARTHEST_ZONE_MILLIS: i64 = 26 * 60 * 60 * 1000;
 pub struct ShowQuery {
     /// Words that must all begin a word of the name, a performer, the venue or the city.
     pub words: Vec<String>,
-    /// The city, as [`same_place`] compares.
+    /// The city, as `same_place` compares.
     pub city: Option<String>,
     /// The country.
     pub country: Option<Country>,

@@ -2,7 +2,7 @@
 //! follow from them.
 //!
 //! A resource has one file here, with what goes into its row and the places it is found at, and a line
-//! in `domain::resource`. No store knows any of them: they write what [`registry`] makes of a
+//! in `domain::resource`. No store knows any of them: they write what `registry` makes of a
 //! resource, and have it made again of what they read. So whatever is added is committed, journalled,
 //! read, listed, backed up and verified with what was there before.
 //!
@@ -31,7 +31,7 @@ use crate::store::{CommitError, ReadError, Store};
 /// How a resource is kept.
 ///
 /// Numbers of tables and indexes are never used for anything else again; a test holds that no two
-/// resources share one, nor the tag of [`Record::KIND`].
+/// resources share one, nor the tag of `Record::KIND`.
 pub trait KeptAs: Record + Kept {
     /// The table of its rows.
     const TABLE: Table;
