@@ -112,6 +112,7 @@ impl App {
             card_form: settings.card_form,
             hold: market.settings().hold,
             max_attempts: market.settings().max_attempts,
+            terms: market.settings().terms,
             public_origin: settings.edge.public_origin.clone(),
         };
         let limits = Arc::new(Limits::new(settings.limits));

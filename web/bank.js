@@ -117,7 +117,7 @@ function sandboxBank({ order, refresh }, chargeId, secret) {
     const dialog = h("dialog.dialog.bank", { "aria-labelledby": heading },
       h("p.eyebrow", {}, t("bank-name")),
       h("h2", { id: heading }, t("bank-question")),
-      h("p", {}, t("bank-text", { price: price(order.price, order.currency) })),
+      h("p", {}, t("bank-text", { price: price(order.total, order.currency) })),
       problem,
       h("div.actions", {},
         h("button.button.primary", { type: "button", onclick: answer(true) }, t("bank-yes")),

@@ -98,7 +98,7 @@ function typedCard() {
 }
 
 function payLabel(order) {
-  return t("pay-price", { price: price(order.price, order.currency) });
+  return t("pay-price", { price: price(order.total, order.currency) });
 }
 
 async function pay(context, token, intention) {

@@ -4,7 +4,7 @@ import { fill, h, say } from "./dom.js";
 import { price } from "./format.js";
 import { t } from "./i18n.js";
 
-const STATUS = { Available: "status-available", Locked: "status-locked", Sold: "status-sold", Withdrawn: "status-withdrawn" };
+const STATUS = { Available: "status-available", Locked: "status-locked", Sold: "status-sold", Withdrawn: "status-withdrawn", Closed: "status-closed" };
 
 /** A ticket's state in words. */
 export function statusText(status) {
@@ -46,7 +46,7 @@ export function card(ticket) {
 }
 
 /** Shows what something costs, smaller where it is long. */
-export function showPrice(element, { price: amount, currency }) {
+export function showPrice(element, { total: amount, currency }) {
   const text = price(amount, currency);
   say(element, text);
   element.dataset.length = text.length > 8 ? "long" : "short";

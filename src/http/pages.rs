@@ -42,6 +42,7 @@ pub fn router(storefront: &Storefront, store: SharedStore) -> Router {
         store,
         policy: policy(&storefront.card_form),
         hold: storefront.hold,
+        terms: storefront.terms,
         origin: storefront.public_origin.clone().filter(|origin| is_shared(origin)),
     });
     let router = FRAMES.iter().fold(Router::new(), |router, (path, name)| {

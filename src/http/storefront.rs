@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::Terms;
+
 /// How a storefront takes cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CardForm {
@@ -24,6 +26,8 @@ pub struct Storefront {
     pub hold: Duration,
     /// How many declined payments end an order.
     pub max_attempts: u32,
+    /// What the market adds to what sellers ask.
+    pub terms: Terms,
     /// Where the server is reached, such as `https://tickets.example.com`.
     pub public_origin: Option<String>,
 }

@@ -96,6 +96,7 @@ status-available = Verfügbar
 status-locked = Reserviert
 status-sold = Verkauft
 status-withdrawn = Zurückgezogen
+status-closed = Geschlossen
 status-unknown = Nicht zu verkaufen
 ticket-description = „{ $title }“ für { $price } bei GitTix. Wer es auswählt, hat es beim Bezahlen { $time } lang für sich allein.
 ticket-description-gone = „{ $title }“ ist bei GitTix im Moment nicht zu kaufen.

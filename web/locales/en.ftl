@@ -96,6 +96,7 @@ status-available = Available
 status-locked = Locked
 status-sold = Sold
 status-withdrawn = Withdrawn
+status-closed = Closed
 status-unknown = Not for sale
 ticket-description = “{ $title }” for { $price } on GitTix. Choose it and it's yours alone for { $time } while you pay.
 ticket-description-gone = “{ $title }” on GitTix is not for sale at the moment.

@@ -205,8 +205,8 @@ export async function home({ config, query, signal, replaceQuery, place }) {
     if (fault.textContent) return;
     const comesBefore = {
       newest: (a, b) => a.id > b.id,
-      price: (a, b) => a.price < b.price || (a.price === b.price && a.id > b.id),
-      "-price": (a, b) => a.price > b.price || (a.price === b.price && a.id > b.id),
+      price: (a, b) => a.total < b.total || (a.total === b.total && a.id > b.id),
+      "-price": (a, b) => a.total > b.total || (a.total === b.total && a.id > b.id),
     }[filters.sort];
     const shown = [...list.children].map((node) => cards.get(node.dataset.ticket)).filter(Boolean);
     const after = shown.find((it) => comesBefore(ticket, it.ticket));
@@ -253,8 +253,8 @@ function parameters(filters, { size } = {}) {
 
 /** Whether a ticket belongs in the list: as the server decides it, closely enough. */
 function matches(ticket, filters) {
-  if (filters.minPrice && ticket.price < Number(filters.minPrice)) return false;
-  if (filters.maxPrice && ticket.price > Number(filters.maxPrice)) return false;
+  if (filters.minPrice && ticket.total < Number(filters.minPrice)) return false;
+  if (filters.maxPrice && ticket.total > Number(filters.maxPrice)) return false;
   const inTitle = words(ticket.title);
   return words(filters.q).every((word) => inTitle.some((it) => it.startsWith(word)));
 }

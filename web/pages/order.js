@@ -38,7 +38,7 @@ export async function order({ params, config, signal, entitle }) {
 
   const eyebrow = h("p.eyebrow");
   const heading = h("h1");
-  const amount = h("p.fact", {}, t("price-is", { price: price(order.price, order.currency) }));
+  const amount = h("p.fact", {}, t("price-is", { price: price(order.total, order.currency) }));
   const state = h("p.fact");
   const dispute = h("p.hint", { role: "status" });
   const body = h("div.controls");
@@ -93,15 +93,15 @@ export async function order({ params, config, signal, entitle }) {
       case "completed":
         return [h("p.outcome.good", {}, t("order-complete")),
           h("p", {}, t("order-complete-text", {
-            price: price(order.price, order.currency), when: moment(order.charge?.createdAt ?? order.createdAt),
+            price: price(order.total, order.currency), when: moment(order.charge?.createdAt ?? order.createdAt),
           })),
           h("a.button.wide", { href: "/orders" }, t("orders-title"))];
       case "refunded":
-        return ended(t("order-refunded"), t("order-refunded-text", { price: price(order.price, order.currency) }));
+        return ended(t("order-refunded"), t("order-refunded-text", { price: price(order.total, order.currency) }));
       case "refund_pending":
-        return ended(t("order-refund-pending"), t("order-refund-pending-text", { price: price(order.price, order.currency) }));
+        return ended(t("order-refund-pending"), t("order-refund-pending-text", { price: price(order.total, order.currency) }));
       case "refund_failed":
-        return ended(t("order-refund-failed"), t("order-refund-failed-text", { price: price(order.price, order.currency) }));
+        return ended(t("order-refund-failed"), t("order-refund-failed-text", { price: price(order.total, order.currency) }));
       case "expired":
         return ended(t("order-expired"), t("order-expired-text"));
       case "payment_failed":

@@ -35,7 +35,7 @@ export async function ticket({ params, config, signal, go }) {
 
   function show() {
     say(heading, ticket.title);
-    say(amount, t("price-is", { price: price(ticket.price, ticket.currency) }));
+    say(amount, t("price-is", { price: price(ticket.total, ticket.currency) }));
     const status = isWithdrawn ? "Withdrawn" : ticket.status;
     if (state.dataset.status !== status) {
       state.dataset.status = status;

@@ -1,8 +1,6 @@
 //! What the server draws of each page, from the store: the front page and a ticket's in full, and
 //! of all others the frame.
 
-use std::sync::Arc;
-
 use axum::http::HeaderMap;
 use fluent_bundle::FluentArgs;
 use serde_json::{Value, json};
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 use super::document::{Html, Page, Preview};
 use super::shared::Pages;
 use super::texts::Language;
-use crate::domain::{Ticket, TicketId, TicketStatus};
+use crate::domain::{Price, Ticket, TicketId, TicketStatus};
 use crate::store::{ReadError, TicketQuery, TicketSort};
 
 /// As many as the scripts show at first.
@@ -30,8 +28,9 @@ pub async fn front(
     let name = language.text("home-title");
     let lead = language.text_with("home-lead", &args([("time", hold(pages, language))]));
     let hero = Html::new("h1", &[], &Html::text(&name)).and(&Html::classed("p", "lead", &lead));
-    let cards =
-        tickets.iter().fold(Html::default(), |cards, ticket| cards.and(&card(language, ticket)));
+    let cards = tickets.iter().fold(Html::default(), |cards, ticket| {
+        cards.and(&card(language, ticket, pages.total(ticket)))
+    });
     let list_name = language.text("tickets");
     let list = Html::new("ul", &[("class", "cards"), ("aria-label", &list_name)], &cards);
     let main = Html::new("div", &[("class", "hero")], &hero)
@@ -63,7 +62,8 @@ pub async fn ticket(
     let Some(ticket) = pages.store.ticket(id).await? else { return Ok(None) };
     let language = Language::of(headers);
     let title = ticket.title.as_str().to_owned();
-    let price = language.price(ticket.price);
+    let total = pages.total(&ticket);
+    let price = language.price(total);
     let is_available = ticket.status() == TicketStatus::Available;
     let described = if is_available { "ticket-description" } else { "ticket-description-gone" };
     let values =
@@ -76,12 +76,12 @@ pub async fn ticket(
             title: title.clone(),
             description: language.text_with(described, &values),
             properties: vec![
-                ("product:price:amount", ticket.price.to_string()),
-                ("product:price:currency", ticket.price.currency().as_str().to_ascii_uppercase()),
+                ("product:price:amount", total.to_string()),
+                ("product:price:currency", total.currency().as_str().to_ascii_uppercase()),
                 ("product:availability", if is_available { "in stock" } else { "oos" }.to_owned()),
             ],
         },
-        data: Some(offer(&ticket, url.as_deref())),
+        data: Some(offer(&ticket, total, url.as_deref())),
         url,
         is_public: true,
         main: stub(language, &title, &price, ticket.status()),
@@ -113,8 +113,8 @@ pub fn frame(headers: &HeaderMap, name: &str) -> Page {
 }
 
 /// A ticket in the list, as `tickets.js` draws it.
-fn card(language: Language, ticket: &Arc<Ticket>) -> Html {
-    let price = language.price(ticket.price);
+fn card(language: Language, ticket: &Ticket, total: Price) -> Html {
+    let price = language.price(total);
     let length = if price.chars().count() > 8 { "long" } else { "short" };
     let amount =
         Html::new("span", &[("class", "card-price"), ("data-length", length)], &Html::text(&price));
@@ -132,7 +132,8 @@ fn stub(language: Language, title: &str, price: &str, status: TicketStatus) -> H
     let status = match status {
         TicketStatus::Available => "status-available",
         TicketStatus::Locked => "status-locked",
-        TicketStatus::Sold | TicketStatus::Closed => "status-sold",
+        TicketStatus::Sold => "status-sold",
+        TicketStatus::Closed => "status-closed",
     };
     let price = language.text_with("price-is", &args([("price", price.to_owned())]));
     let status = language.text_with("status-is", &args([("status", language.text(status))]));
@@ -146,7 +147,7 @@ fn stub(language: Language, title: &str, price: &str, status: TicketStatus) -> H
 }
 
 /// A ticket in schema.org's words.
-fn offer(ticket: &Ticket, url: Option<&str>) -> Value {
+fn offer(ticket: &Ticket, total: Price, url: Option<&str>) -> Value {
     let availability = match ticket.status() {
         TicketStatus::Available => "InStock",
         TicketStatus::Locked => "LimitedAvailability",
@@ -154,8 +155,8 @@ fn offer(ticket: &Ticket, url: Option<&str>) -> Value {
     };
     let mut offer = json!({
         "@type": "Offer",
-        "price": ticket.price.to_string(),
-        "priceCurrency": ticket.price.currency().as_str().to_ascii_uppercase(),
+        "price": total.to_string(),
+        "priceCurrency": total.currency().as_str().to_ascii_uppercase(),
         "availability": format!("https://schema.org/{availability}"),
     });
     if let (Some(url), Some(offer)) = (url, offer.as_object_mut()) {

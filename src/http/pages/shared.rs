@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 
+use crate::domain::{Price, Terms, Ticket};
 use crate::store::SharedStore;
 
 /// What the pages' routes share.
@@ -14,11 +15,18 @@ pub struct Pages {
     pub policy: HeaderValue,
     /// How long an order holds its ticket.
     pub hold: Duration,
+    /// What the market adds to what sellers ask.
+    pub terms: Terms,
     /// Where the server is reached, if that is known.
     pub origin: Option<String>,
 }
 
 impl Pages {
+    /// What a buyer pays for a seat.
+    pub fn total(&self, ticket: &Ticket) -> Price {
+        ticket.price.total(ticket.fees(&self.terms).buyer_minor, 1)
+    }
+
     /// The whole address of a page.
     pub fn url(&self, path: &str) -> Option<String> {
         self.origin.as_ref().map(|origin| format!("{origin}{path}"))

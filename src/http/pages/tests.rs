@@ -8,10 +8,12 @@ use tower::ServiceExt;
 
 use super::site::{Encoding, FILES, FOREVER, HTML};
 use super::*;
+use crate::domain::Terms;
 use crate::store::testing::{World, in_memory};
 
 fn storefront() -> Storefront {
     Storefront {
+        terms: Terms::default(),
         card_form: CardForm::Sandbox,
         hold: Duration::from_secs(900),
         max_attempts: 1,
