@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::actors::{MarketSettings, Marketplace, StartError};
 use crate::auth::{
-    Devices, LimitSettings, Limits, Passwords, SessionCookie, SigningKeys, Throttle,
+    Devices, LimitSettings, Limits, Passwords, Sealing, SessionCookie, SigningKeys, Throttle,
     ThrottleSettings, Tokens,
 };
 use crate::domain::Currency;
@@ -125,6 +125,7 @@ impl App {
             entropy: entropy.clone(),
             passwords,
             tokens: Tokens::new(keys, settings.market.sessions.lasts),
+            sealing: Sealing::new(keys),
             key_file: settings.key_file,
             devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie {

@@ -21,6 +21,9 @@ const BY_CODE = {
   email_in_use: "error-email-in-use",
   invalid_credentials: "error-invalid-credentials",
   wrong_password: "error-wrong-password",
+  too_many_tokens: "error-too-many-tokens",
+  totp_required: "error-totp-required",
+  totp_invalid: "error-totp-invalid",
   too_many_requests: "error-too-many-requests",
   too_many_holds: "error-too-many-holds",
   ticket_locked: "error-ticket-locked",
@@ -39,6 +42,10 @@ const BY_CODE = {
 /** The rules that the server names, by how it words them. */
 const BY_RULE = [
   [/^Email must be valid/, "error-email-invalid"],
+  [/^Name is required/, "error-name-required"],
+  [/^Name must be at most/, "error-name-long"],
+  [/^Name/, "error-name-other"],
+  [/^The code is wrong/, "error-totp-invalid"],
   [/^You must supply a password/, "error-password-missing"],
   [/^Password must be (between|at most)/, "error-password-length"],
   [/current password/i, "error-wrong-password"],

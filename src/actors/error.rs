@@ -3,7 +3,9 @@
 use thiserror::Error;
 
 use super::directory::AskError;
-use crate::domain::{CatalogRejection, OrderId, PurchaseRejection, TicketRejection, Timestamp};
+use crate::domain::{
+    CatalogRejection, FactorRejection, OrderId, PurchaseRejection, TicketRejection, Timestamp,
+};
 use crate::store::{CommitError, ReadError, Refusal};
 
 /// Every way a request to the marketplace can end without success.
@@ -41,6 +43,9 @@ pub enum MarketError {
     /// The account has another password than the one that was compared.
     #[error("the password was changed meanwhile")]
     PasswordChanged,
+    /// The account's second factor is not satisfied.
+    #[error(transparent)]
+    SecondFactor(#[from] FactorRejection),
     /// The gateway does not know the token.
     #[error("the payment token is not known")]
     UnknownToken,

@@ -7,8 +7,10 @@ mod accounts;
 pub mod operators;
 mod orders;
 pub mod payments;
+mod second_factor;
 pub mod shows;
 pub mod tickets;
+mod tokens;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

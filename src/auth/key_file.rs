@@ -6,7 +6,10 @@
 //! gittix session keys
 //! <the key that signs, in base64url>
 //! <the key before it, which is accepted still>
+//! sealing <the key that secrets among the data are sealed with>
 //! ```
+//!
+//! The first key also seals secrets that are kept with the data, and goes on to when another signs.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -27,8 +30,11 @@ const MAX_KEY_BYTES: usize = 4096;
 /// The first line of a file that holds keys as text.
 const TEXT_HEADER: &str = "gittix session keys\n";
 
-/// Two of the largest keys as text, and some more.
-const MAX_FILE_BYTES: usize = 4 * MAX_KEY_BYTES;
+/// How the line of the key begins that seals.
+const SEALING: &str = "sealing ";
+
+/// Three of the largest keys as text, and some more.
+const MAX_FILE_BYTES: usize = 5 * MAX_KEY_BYTES;
 
 /// The key that signs sessions. It is never shown.
 #[derive(Debug, Clone)]
@@ -57,18 +63,31 @@ impl SigningKey {
 pub struct SigningKeys {
     current: SigningKey,
     previous: Option<SigningKey>,
+    /// The key that seals, where it is not the one that signs.
+    sealing: Option<SigningKey>,
 }
 
 impl SigningKeys {
     /// One key.
     pub fn only(key: SigningKey) -> Self {
-        Self { current: key, previous: None }
+        Self { current: key, previous: None, sealing: None }
     }
 
     /// The keys after `next` took over. What the key before the current one signed ends.
     #[must_use]
     pub fn rolled(&self, next: SigningKey) -> Self {
-        Self { current: next, previous: Some(self.current.clone()) }
+        Self { previous: Some(self.current.clone()), ..self.replaced(next) }
+    }
+
+    /// The keys after `next` took over at once. What others signed ends, and what is sealed stays.
+    #[must_use]
+    pub fn replaced(&self, next: SigningKey) -> Self {
+        Self { current: next, previous: None, sealing: Some(self.sealing().clone()) }
+    }
+
+    /// The key that secrets are sealed with, which outlasts those that sign.
+    pub fn sealing(&self) -> &SigningKey {
+        self.sealing.as_ref().unwrap_or(&self.current)
     }
 
     /// The key that signs.
@@ -88,16 +107,25 @@ impl SigningKeys {
         let mut lines = std::str::from_utf8(text).ok()?.lines();
         let key = |line: &str| parse_key(&URL_SAFE_NO_PAD.decode(line).ok()?);
         let current = lines.next().and_then(key)?;
-        let previous = match lines.next() {
-            Some(line) => Some(key(line)?),
-            None => None,
-        };
-        lines.next().is_none().then_some(Self { current, previous })
+        let (mut previous, mut sealing) = (None, None);
+        for line in lines {
+            let (place, line) = match line.strip_prefix(SEALING) {
+                Some(line) => (&mut sealing, line),
+                None => (&mut previous, line),
+            };
+            if place.replace(key(line)?).is_some() {
+                return None;
+            }
+        }
+        Some(Self { current, previous, sealing })
     }
 
     fn to_text(&self) -> String {
         let lines = self.all().map(|key| URL_SAFE_NO_PAD.encode(key.expose()) + "\n");
-        TEXT_HEADER.to_owned() + &lines.collect::<String>()
+        let sealing = self.sealing.as_ref();
+        let sealing =
+            sealing.map(|key| format!("{SEALING}{}\n", URL_SAFE_NO_PAD.encode(key.expose())));
+        TEXT_HEADER.to_owned() + &lines.collect::<String>() + &sealing.unwrap_or_default()
     }
 }
 
@@ -167,7 +195,7 @@ pub fn rotate_keys(path: &Path, old: OldKey, entropy: &dyn Entropy) -> Result<()
     let next = SigningKey::random(entropy);
     let keys = match old {
         OldKey::Accept => keys.rolled(next),
-        OldKey::Drop => SigningKeys::only(next),
+        OldKey::Drop => keys.replaced(next),
     };
     replace(path, keys.to_text().as_bytes(), entropy)
         .map_err(|source| failure(path, "replaced", source))
@@ -425,6 +453,21 @@ mod tests {
     }
 
     #[test]
+    fn the_key_that_seals_outlasts_those_that_sign() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.key");
+        let first = load_or_create_keys(&path, &SystemEntropy).unwrap();
+        let sealing = first.sealing().expose().to_vec();
+        assert_eq!(sealing, first.current().expose());
+        for old in [OldKey::Accept, OldKey::Accept, OldKey::Drop, OldKey::Accept] {
+            rotate_keys(&path, old, &SystemEntropy).unwrap();
+            let keys = load_keys(&path).unwrap();
+            assert_eq!(keys.sealing().expose(), sealing);
+            assert_ne!(keys.current().expose(), sealing);
+        }
+    }
+
+    #[test]
     fn only_a_key_that_is_there_can_be_rolled() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.key");
@@ -445,6 +488,9 @@ mod tests {
             format!("{short}\n"),
             format!("{key}\n{short}\n"),
             format!("{key}\n{key}\n{key}\n"),
+            format!("{key}\nsealing {key}\nsealing {key}\n"),
+            format!("{key}\nsealing {short}\n"),
+            format!("sealing {key}\n"),
             format!("{key}\n\n"),
         ] {
             write(&path, format!("{TEXT_HEADER}{rest}").as_bytes(), 0o600);

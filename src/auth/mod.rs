@@ -1,18 +1,23 @@
-//! Who is there: password rules and hashing, session tokens, and the throttle of sign-ins.
+//! Who is there: password rules and hashing, second factors, session tokens, and the throttle of
+//! sign-ins.
 //!
 //! This room holds mechanisms. What is stored about users and sessions is the store's, and which
 //! request asks for what is the HTTP edge's.
 
+mod api_tokens;
 mod devices;
 mod key_file;
 mod limits;
 mod networks;
 mod new_password;
 mod passwords;
+mod sealing;
 mod session;
 mod throttle;
 mod tokens;
+mod totp;
 
+pub use api_tokens::{TokenSecret, presented_api_token};
 pub use devices::{Device, Devices};
 pub use key_file::{
     KeyFileError, OldKey, SigningKey, SigningKeys, load_keys, load_or_create_keys, rotate_keys,
@@ -20,6 +25,8 @@ pub use key_file::{
 pub use limits::{Limit, LimitSettings, Limits};
 pub use new_password::{NewPassword, PasswordRule};
 pub use passwords::{PasswordError, PasswordSettings, Passwords, StartError, Verdict};
+pub use sealing::{SealError, Sealing};
 pub use session::{SESSION_COOKIE_NAMES, SessionCookie};
 pub use throttle::{Attempt, Rate, RetryAfter, Standing, Throttle, ThrottleSettings};
 pub use tokens::{Claims, IssuedToken, TokenError, Tokens};
+pub use totp::{TotpSecret, recovery_codes, recovery_hash};

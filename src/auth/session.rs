@@ -77,6 +77,11 @@ enum Bearer<'a> {
     Contradiction,
 }
 
+/// The bearer token of a request, if it has one.
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    if let Bearer::Token(token) = bearer(headers) { Some(token) } else { None }
+}
+
 fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut authorizations = headers.get_all(AUTHORIZATION).iter();
     let Some(only) = authorizations.next() else { return Bearer::None };

@@ -21,7 +21,9 @@
 //! makes the ticket Available again, each pair in one commit. An order's latest event is told
 //! again with a higher version when its charge changes afterwards, such as by a refund.
 
-use super::{ChargeView, OrderView, ShowView, Ticket, Timestamp, UserEvent, UserId, Venue};
+use super::{
+    ChargeView, OrderView, ShowView, Ticket, Timestamp, TokenEvent, UserEvent, UserId, Venue,
+};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,14 @@ pub enum Event {
     RoleGranted(UserEvent),
     /// An account is an operator's no more.
     RoleRevoked(UserEvent),
+    /// Signing in to an account takes a second factor from now on.
+    TotpEnabled(UserEvent),
+    /// It takes the password alone again.
+    TotpDisabled(UserEvent),
+    /// An API token was made.
+    TokenCreated(TokenEvent),
+    /// An API token is good for nothing any more.
+    TokenRevoked(TokenEvent),
     /// A ticket was listed.
     TicketCreated(Ticket),
     /// A ticket was edited, locked, released or sold.
@@ -101,6 +111,10 @@ impl Event {
             Self::UserUpdated(_) => "UserUpdated",
             Self::RoleGranted(_) => "RoleGranted",
             Self::RoleRevoked(_) => "RoleRevoked",
+            Self::TotpEnabled(_) => "TotpEnabled",
+            Self::TotpDisabled(_) => "TotpDisabled",
+            Self::TokenCreated(_) => "TokenCreated",
+            Self::TokenRevoked(_) => "TokenRevoked",
             Self::TicketCreated(_) => "TicketCreated",
             Self::TicketUpdated(_) => "TicketUpdated",
             Self::TicketDeleted(_) => "TicketDeleted",
@@ -147,7 +161,10 @@ impl Event {
             Self::UserCreated(user)
             | Self::UserUpdated(user)
             | Self::RoleGranted(user)
-            | Self::RoleRevoked(user) => Audience::User(user.id),
+            | Self::RoleRevoked(user)
+            | Self::TotpEnabled(user)
+            | Self::TotpDisabled(user) => Audience::User(user.id),
+            Self::TokenCreated(token) | Self::TokenRevoked(token) => Audience::User(token.user),
             Self::OrderCreated(view)
             | Self::OrderAwaitingPayment(view)
             | Self::OrderCompleted(view)

@@ -156,6 +156,11 @@ typed_id!(
 );
 
 typed_id!(
+    /// Names a [`super::ApiToken`].
+    TokenId,
+    "token"
+);
+typed_id!(
     /// Names a [`super::Session`].
     SessionId,
     "session"

@@ -7,6 +7,7 @@
 //! Read [`event`] first: it tells the whole flow. Then [`ticket`] and [`purchase`], which hold
 //! every decision.
 
+pub mod api_token;
 mod ascii;
 pub mod charge;
 pub mod client_name;
@@ -28,6 +29,7 @@ pub mod roles;
 #[cfg(test)]
 pub mod sample;
 pub mod seats;
+pub mod second_factor;
 pub mod session;
 pub mod show;
 pub mod text;
@@ -38,6 +40,7 @@ pub mod venue;
 mod version;
 pub mod visible;
 
+pub use api_token::{ApiToken, ApiTokens, TokenEvent, TokenHash, TokenName, TokenNameError};
 pub use ascii::Ascii;
 pub use charge::{
     Account, Charge, ChargePhase, ChargeStatus, ChargeView, ClientSecret, DisputeStatus,
@@ -50,7 +53,9 @@ pub use cursor::{Cursor, Follower};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent};
 pub use fees::{FeeRate, FeeRates, SeatFees};
-pub use ids::{ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, UserId, VenueId};
+pub use ids::{
+    ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,
+};
 pub use listing::{Listing, ListingDraft, ListingFault};
 pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};
@@ -64,6 +69,9 @@ pub use purchase::{
 pub use resource::{AnyId, AnyList, AnyResource, Kept, NoList, Resource};
 pub use roles::{Caller, Roles};
 pub use seats::{FreeSeats, SeatSet, Split};
+pub use second_factor::{
+    FactorRejection, FactorState, Proof, RecoveryHash, SealedSecret, SecondFactor, TotpStep,
+};
 pub use session::{Session, SessionRules};
 pub use show::{
     Category, Show, ShowChange, ShowChanges, ShowCommand, ShowDecision, ShowFacts, ShowState,

@@ -51,6 +51,10 @@ macro_rules! kinds {
             Venue: crate::domain::Venue, crate::domain::VenueId, crate::domain::Venues;
             /// What tickets admit to.
             Show: crate::domain::Show, crate::domain::ShowId, crate::domain::Shows;
+            /// The second factor of an account.
+            SecondFactor: crate::domain::SecondFactor, crate::domain::UserId, crate::domain::NoList;
+            /// An API token.
+            ApiToken: crate::domain::ApiToken, crate::domain::TokenId, crate::domain::ApiTokens;
             /// For tests of the stores: it has all that a resource may have.
             #[cfg(test)]
             Sample: crate::domain::sample::Sample, crate::domain::sample::SampleId,

@@ -20,14 +20,26 @@ pub struct User {
     pub version: Version,
     /// When the account was made.
     pub created_at: Timestamp,
+    /// Whether whoever has the account has shown that the address is theirs.
+    pub email_verified: bool,
+    /// Whether signing in takes a [second factor](super::SecondFactor).
+    pub totp: bool,
 }
 
 impl User {
     /// A new account.
     pub fn new(id: UserId, email: Email, password_hash: String, now: Timestamp) -> Self {
-        let (is_keyed_as_spelled, is_operator) = (false, false);
-        let (version, created_at) = (Version::FIRST, now);
-        Self { id, email, is_keyed_as_spelled, password_hash, is_operator, version, created_at }
+        Self {
+            id,
+            email,
+            is_keyed_as_spelled: false,
+            password_hash,
+            is_operator: false,
+            version: Version::FIRST,
+            created_at: now,
+            email_verified: false,
+            totp: false,
+        }
     }
 
     /// What no other account has, and the account is found by.
@@ -39,11 +51,13 @@ impl User {
     /// The account with another address, another password, or both.
     #[must_use]
     pub fn changed(&self, email: Option<Email>, password_hash: Option<String>) -> Self {
+        let is_same = email.as_ref().is_none_or(|email| email.key() == self.email.key());
         Self {
             is_keyed_as_spelled: self.is_keyed_as_spelled
                 && email
                     .as_ref()
                     .is_none_or(|email| email.key_as_spelled() == self.email.key_as_spelled()),
+            email_verified: self.email_verified && is_same,
             email: email.unwrap_or_else(|| self.email.clone()),
             password_hash: password_hash.unwrap_or_else(|| self.password_hash.clone()),
             version: self.version.next(),
@@ -57,6 +71,12 @@ impl User {
         (self.is_operator != is_operator).then_some(after)
     }
 
+    /// The account with a second factor, or without.
+    #[must_use]
+    pub fn with_totp(&self, totp: bool) -> Self {
+        Self { totp, version: self.version.next(), ..self.clone() }
+    }
+
     /// What others may know of the account.
     pub fn view(&self) -> UserView {
         UserView { id: self.id, email: self.email.clone(), is_operator: self.is_operator }
@@ -66,7 +86,8 @@ impl User {
 impl User {
     /// What the log tells of the account.
     pub fn told(&self) -> UserEvent {
-        UserEvent { id: self.id, is_operator: self.is_operator, version: self.version }
+        let Self { id, email_verified, is_operator, version, .. } = *self;
+        UserEvent { id, email_verified, is_operator, version }
     }
 }
 
@@ -78,6 +99,8 @@ pub struct UserEvent {
     pub id: UserId,
     /// Whether it is an operator's now.
     pub is_operator: bool,
+    /// Whether its address is known to be theirs.
+    pub email_verified: bool,
     /// The version it has now.
     pub version: Version,
 }

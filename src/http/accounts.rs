@@ -8,28 +8,27 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tracing::warn;
-use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::credentials::{GivenPassword, prove_password, wrong_password};
 use super::edge::body::Json;
 use super::edge::codes::Code;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
 use super::edge::json::JsonBody;
-use super::edge::problem::{FieldError, Problem};
+use super::edge::problem::Problem;
 use super::edge::request_id::CurrentRequest;
-use super::state::{ApiState, ClientAddress, MaybeSignedIn, SignedIn};
+use super::second_factor::{at_sign_in, proof};
+use super::state::{Access, ApiState, BySession, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
 use crate::actors::{MarketError, operators};
 use crate::auth::{Device, IssuedToken, NewPassword, Standing};
-use crate::domain::{ClientName, Email, InvalidEmail, SessionId, User, UserView};
+use crate::domain::{ClientName, Email, FactorRejection, InvalidEmail, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-/// Longer passwords than any account has are not worth the work of comparing them.
-const PASSWORD_MAX_BYTES: usize = 4 * 128;
 
 /// The routes of accounts.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -65,6 +64,10 @@ struct Credentials {
     #[serde(default)]
     #[schema(value_type = String, required, example = "correct horse battery", min_length = 1, max_length = 128)]
     password: Field<GivenPassword>,
+    /// A code of the account's second factor, or a recovery code, if it has one.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "287082")]
+    totp: Field<Option<String>>,
 }
 
 /// What to change of an account.
@@ -150,22 +153,6 @@ impl ChosenPassword {
     }
 }
 
-/// A password that is to be compared, not kept: any that was given will do.
-struct GivenPassword(SecretString);
-
-impl FieldValue for GivenPassword {
-    fn read(given: Given<'_>) -> Result<Self, Refused> {
-        let text = given.text().filter(|text| !text.is_empty());
-        let text = text.ok_or("You must supply a password")?;
-        // However its letters were composed: see `NewPassword`.
-        let composed = || text.nfkc().map(char::len_utf8).sum::<usize>();
-        if text.len() > PASSWORD_MAX_BYTES && composed() > PASSWORD_MAX_BYTES {
-            return Err("Password must be at most 128 characters".into());
-        }
-        Ok(Self(SecretString::from(text)))
-    }
-}
-
 /// Signs in.
 #[utoipa::path(
     post, path = "/api/users/signin", operation_id = "signIn", tag = "accounts", request_body = Credentials,
@@ -180,7 +167,8 @@ async fn sign_in(
     let mut faults = Faults::default();
     let email = faults.note("email", body.email.required());
     let password = faults.note("password", body.password.required());
-    let (Some(email), Some(GivenPassword(password))) = (email, password) else {
+    let totp = faults.note("totp", body.totp.optional()).map(Option::flatten);
+    let (Some(email), Some(GivenPassword(password)), Some(totp)) = (email, password, totp) else {
         return Err(faults.into_problem());
     };
     let user = account_of(&state, &email).await?;
@@ -204,14 +192,25 @@ async fn sign_in(
     let Some(mut user) = user.filter(|_| verdict.ok) else {
         return Err(invalid_credentials());
     };
+    let proof = match proof(&state, &user, totp.as_deref()).await? {
+        Ok(proof) => proof,
+        // Whoever shows nothing has not guessed.
+        Err(rejection) => {
+            if rejection == FactorRejection::Required {
+                attempt.give_back();
+            }
+            return Err(at_sign_in(rejection));
+        }
+    };
     attempt.give_back();
     if verdict.needs_rehash {
         user = upgrade_hash(&state, user, password, address).await;
     }
-    match state.market.open_session(&user, client_name(&headers)).await {
+    match state.market.open_session(&user, proof, client_name(&headers)).await {
         Ok(session) => signed_in(&state, StatusCode::OK, user.view(), session, &device),
         // The account was looked up under an address or with a password that it no longer has.
         Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),
+        Err(MarketError::SecondFactor(rejection)) => Err(at_sign_in(rejection)),
         Err(error) => Err(problem(error, state.market.now())),
     }
 }
@@ -277,7 +276,8 @@ async fn sign_out(
     State(state): State<ApiState>,
     MaybeSignedIn(who): MaybeSignedIn,
 ) -> Result<Response, Problem> {
-    if let Some(SignedIn { user, session }) = who {
+    // A program's token is no session, and stays.
+    if let Some(SignedIn { user, by: Access::Session(session) }) = who {
         let ended = state.market.end_session(user, session).await;
         ended.map_err(|error| problem(error, state.market.now()))?;
     }
@@ -300,7 +300,7 @@ async fn current_user(
         Some(who) => state.store.user(who.user).await?,
         None => None,
     };
-    let body = CurrentUserJson { current_user: user.map(|user| user.view().into()) };
+    let body = CurrentUserJson { current_user: user.as_ref().map(Into::into) };
     Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(body)).into_response())
 }
 
@@ -312,7 +312,7 @@ async fn current_user(
 )]
 async fn change(
     State(state): State<ApiState>,
-    who: SignedIn,
+    who: BySession,
     ClientAddress(address): ClientAddress,
     JsonBody(body): JsonBody<AccountChanges>,
 ) -> Result<Response, Problem> {
@@ -326,8 +326,7 @@ async fn change(
         .optional()
         .and_then(|password| password.map(|password| password.check(address_then)).transpose());
     let password = faults.note("password", password);
-    let (Some(GivenPassword(current)), Some(email), Some(password)) = (current, email, password)
-    else {
+    let (Some(current), Some(email), Some(password)) = (current, email, password) else {
         return Err(faults.into_problem());
     };
     CurrentRequest::changes(match (&email, &password) {
@@ -336,15 +335,7 @@ async fn change(
         (None, Some(_)) => "password",
         (Some(_), Some(_)) => "email and password",
     });
-    let account = user.email.key();
-    let now = state.market.now();
-    let attempt = state.throttle.attempt(account.as_str(), address, Standing::Known, now)?;
-    let verdict = state.passwords.verify(current, Some(user.password_hash.clone()), address).await;
-    if verdict.as_ref().is_ok_and(|verdict| !verdict.ok) {
-        return Err(wrong_password());
-    }
-    attempt.give_back();
-    verdict?;
+    prove_password(&state, &user, address, current).await?;
     let hash = match password {
         Some(password) => Some(state.passwords.hash(password.into(), address).await?),
         None => None,
@@ -355,9 +346,4 @@ async fn change(
         error => problem(error, state.market.now()),
     })?;
     Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(UserJson::from(view))).into_response())
-}
-
-fn wrong_password() -> Problem {
-    let wrong = FieldError::on("currentPassword", "The current password is wrong.");
-    Problem::new(Code::WrongPassword, wrong.message.clone()).errors(vec![wrong])
 }

@@ -73,6 +73,13 @@ fn event(method: &Method, path: &str, status: StatusCode, code: Option<Code>) ->
         ("DELETE", _, 204) if path.starts_with("/api/users/me/sessions/") => {
             Done("a session was ended")
         }
+        ("POST", "/api/users/me/tokens", 201) => Done("an API token was made"),
+        ("DELETE", _, 204) if path.starts_with("/api/users/me/tokens/") => {
+            Done("an API token was revoked")
+        }
+        ("POST", "/api/users/me/totp/confirm", 200) => Done("a second factor was turned on"),
+        ("POST", "/api/users/me/totp/confirm", 400) => Refused("a code was wrong"),
+        ("DELETE", "/api/users/me/totp", 204) => Done("a second factor was turned off"),
         ("POST", "/api/orders", 201) => Done("a ticket was locked"),
         ("DELETE", _, 204) if is_order => Done("an order was cancelled"),
         ("POST", "/api/payments", 201) => Done("an order was paid"),

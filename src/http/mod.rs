@@ -9,6 +9,7 @@ mod accounts;
 pub mod admin;
 pub mod audit;
 mod calendar;
+mod credentials;
 mod docs_page;
 pub mod edge;
 mod error_pages;
@@ -18,8 +19,10 @@ mod orders;
 mod pages;
 mod payments;
 mod public_config;
+mod qr;
 mod sales;
 mod sandbox;
+mod second_factor;
 mod service;
 mod sessions;
 mod shows;
@@ -28,6 +31,7 @@ pub mod storefront;
 mod ticket_draft;
 pub mod ticket_json;
 mod tickets;
+mod tokens;
 mod venues;
 pub mod views;
 mod webhook;
@@ -55,6 +59,8 @@ pub fn router(state: ApiState) -> Router {
         .merge(events::router())
         .merge(accounts::router())
         .merge(sessions::router())
+        .merge(second_factor::router())
+        .merge(tokens::router())
         .merge(tickets::router())
         .merge(orders::router())
         .merge(payments::router())

@@ -20,6 +20,7 @@ use super::edge::problem::Problem;
 use super::state::{ApiState, SignedIn};
 use super::views::{ChargeJson, PendingChargeJson};
 use crate::actors::{IdempotencyKey, MarketError};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     CancelReason, Charge, ChargeId, ChargeStatus, OrderId, OrderState, PaymentToken, Purchase,
     PurchaseRejection,
@@ -157,8 +158,8 @@ async fn show(
     id: PathId<ChargeId>,
 ) -> Result<Response, Problem> {
     let charge = state.store.charge(id.known()?).await?;
-    let charge = charge.filter(|charge| charge.buyer == who.user);
-    let charge = charge.ok_or_else(Problem::not_found)?;
+    let is_own = |charge: &Charge| charge.buyer == who.user || planted(Bug::OpenQuestion);
+    let charge = charge.filter(is_own).ok_or_else(Problem::not_found)?;
     let view = charge.view();
     let body = PendingChargeJson::of(&charge, &view);
     Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(body)).into_response())

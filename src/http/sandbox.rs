@@ -17,6 +17,7 @@ use super::edge::json::JsonBody;
 use super::edge::problem::Problem;
 use super::state::{ApiState, SignedIn};
 use super::views::ChargeJson;
+use crate::bugs::{Bug, planted};
 use crate::domain::{Charge, FailureCode, IntentFact, IntentReport};
 
 /// What Stripe calls a 3-D Secure that did not succeed.
@@ -61,7 +62,8 @@ async fn authenticate(
         return Err(faults.into_problem());
     };
     let charge = state.gateway.sandbox_charge(&secret).ok_or_else(Problem::not_found)?;
-    let charge = state.store.charge(charge).await?.filter(|charge| charge.buyer == who.user);
+    let is_own = |charge: &Charge| charge.buyer == who.user || planted(Bug::OpenQuestion);
+    let charge = state.store.charge(charge).await?.filter(is_own);
     let charge = charge.ok_or_else(Problem::not_found)?;
     if charge.client_secret().is_none_or(|known| known.0 != secret) {
         return Err(Problem::new(Code::Conflict, "This payment does not wait for 3-D Secure."));

@@ -16,7 +16,7 @@ use super::edge::errors::problem;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
-use super::state::{ApiState, SignedIn};
+use super::state::{ApiState, BySession};
 use super::views::Text;
 use crate::domain::{Session, SessionId, Timestamp};
 
@@ -79,7 +79,7 @@ fn place(session: &Session) -> Place {
 )]
 async fn list(
     State(state): State<ApiState>,
-    who: SignedIn,
+    who: BySession,
     query: Query,
 ) -> Result<Response, Problem> {
     let wanted = PageRequest::from_query(&query).map_err(Problem::validation)?;
@@ -128,7 +128,7 @@ fn position(cursor: &Cursor) -> Result<Place, FieldError> {
 )]
 async fn end(
     State(state): State<ApiState>,
-    who: SignedIn,
+    who: BySession,
     id: PathId<SessionId>,
 ) -> Result<StatusCode, Problem> {
     let id = id.known()?;

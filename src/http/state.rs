@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::edge::client_address::TrustedHeader;
+use super::edge::codes::Code;
 use super::edge::idempotency::Idempotency;
 use super::edge::problem::Problem;
 use super::edge::readiness::Readiness;
@@ -16,8 +17,11 @@ use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
 use super::storefront::Storefront;
 use crate::actors::Marketplace;
-use crate::auth::{Devices, Limits, Passwords, SessionCookie, Throttle, Tokens};
-use crate::domain::{Caller, Currency, Roles, Session, SessionId, UserId};
+use crate::auth::{
+    Devices, Limits, Passwords, Sealing, SessionCookie, Throttle, TokenSecret, Tokens,
+    presented_api_token,
+};
+use crate::domain::{ApiToken, Caller, Currency, Roles, Session, SessionId, TokenId, UserId};
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
 use crate::store::SharedStore;
@@ -42,7 +46,9 @@ pub struct ApiParts {
     pub passwords: Passwords,
     /// Signs and verifies session tokens.
     pub tokens: Tokens,
-    /// The file that holds the keys of both, if there is one.
+    /// Seals secrets that are kept with the data.
+    pub sealing: Sealing,
+    /// The file that holds the keys of all of these, if there is one.
     pub key_file: Option<PathBuf>,
     /// Knows browsers again on which somebody signed in.
     pub devices: Devices,
@@ -78,9 +84,28 @@ impl From<ApiParts> for ApiState {
     }
 }
 
-/// The signed-in user. A handler that takes it can't be reached without a session.
+/// The signed-in user. A handler that takes it can't be reached without a session or an API token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedIn {
+    /// Who is signed in.
+    pub user: UserId,
+    /// By what.
+    pub by: Access,
+}
+
+/// What a request shows that it comes from a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A session: the user has signed in.
+    Session(SessionId),
+    /// An API token: a program acts for the user.
+    Token(TokenId),
+}
+
+/// The user, signed in with a session. A handler that takes it can't be reached with an API token: so
+/// it is wherever an account and its credentials are changed or shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BySession {
     /// Who is signed in.
     pub user: UserId,
     /// With which session.
@@ -119,22 +144,40 @@ impl FromRequestParts<ApiState> for SignedIn {
     }
 }
 
+impl FromRequestParts<ApiState> for BySession {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let SignedIn { user, by } = SignedIn::from_request_parts(parts, state).await?;
+        match by {
+            Access::Session(session) => Ok(Self { user, session }),
+            Access::Token(_) => {
+                Err(Problem::new(Code::SessionRequired, Code::SessionRequired.meaning()))
+            }
+        }
+    }
+}
+
 /// Whoever the request's token names. Of several session cookies those that are none of ours, or of
 /// sessions that have ended, are passed over: another program on the host may have set them. Two
 /// that are good contradict each other, and picking either could sign a browser in as whoever put it
 /// there.
 async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<SignedIn>, Problem> {
+    if let Some(presented) = presented_api_token(headers) {
+        return by_token(presented, state).await;
+    }
     let now = state.market.now();
     let mut found = None;
     for token in state.cookie.tokens(headers) {
         let Some(claims) = state.tokens.verify(token, now) else { continue };
         let Ok(user) = claims.user.parse() else { continue };
-        let who = SignedIn { user, session: SessionId::from_u128(claims.session) };
+        let id = SessionId::from_u128(claims.session);
+        let who = SignedIn { user, by: Access::Session(id) };
         if found == Some(who) {
             continue;
         }
         // The token only says that there was such a session; the store knows whether there still is.
-        let Some(session) = open_session(who, state).await? else { continue };
+        let Some(session) = open_session(user, id, state).await? else { continue };
         state.market.see_session(&session);
         if found.is_some() {
             return Ok(None);
@@ -149,11 +192,31 @@ async fn identify(headers: &HeaderMap, state: &ApiState) -> Result<Option<Signed
 
 /// Whether a session that was good when its request came still is.
 pub async fn is_still_signed_in(who: SignedIn, state: &ApiState) -> Result<bool, Problem> {
-    Ok(open_session(who, state).await?.is_some())
+    Ok(match who.by {
+        Access::Session(id) => open_session(who.user, id, state).await?.is_some(),
+        Access::Token(id) => state.store.get::<ApiToken>(id).await?.is_some(),
+    })
 }
 
-async fn open_session(who: SignedIn, state: &ApiState) -> Result<Option<Session>, Problem> {
-    let stored = state.store.session(who.user, who.session).await?;
+/// Whoever an API token acts for. One that is wrong is nobody's, whatever else the request presents.
+async fn by_token(
+    presented: Option<(TokenId, TokenSecret)>,
+    state: &ApiState,
+) -> Result<Option<SignedIn>, Problem> {
+    let Some((id, secret)) = presented else { return Ok(None) };
+    let token = state.store.get::<ApiToken>(id).await?;
+    let Some(token) = token.filter(|token| secret.is_of(&token.hash)) else { return Ok(None) };
+    state.market.see_token(&token);
+    CurrentRequest::is_by(token.user.as_u128());
+    Ok(Some(SignedIn { user: token.user, by: Access::Token(id) }))
+}
+
+async fn open_session(
+    user: UserId,
+    id: SessionId,
+    state: &ApiState,
+) -> Result<Option<Session>, Problem> {
+    let stored = state.store.session(user, id).await?;
     let (rules, now) = (state.market.settings().sessions, state.market.now());
     Ok(stored.filter(|stored| !rules.is_over(stored, now)))
 }

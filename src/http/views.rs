@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::domain::{
     CancelReason, Charge, ChargeId, ChargeStatus, ChargeView, ClosedReason, Currency,
     DisputeStatus, Line, OrderId, OrderState, OrderStatus, OrderView, Price, RefundStatus, Split,
-    Terms, Ticket, TicketId, TicketStatus, Timestamp, UserId, UserView,
+    Terms, Ticket, TicketId, TicketStatus, Timestamp, User, UserId, UserView,
 };
 
 /// An id, a time or a currency, which is written as text when it is needed and not before: a page
@@ -47,6 +47,7 @@ impl From<UserView> for UserJson {
 
 /// The account of whoever is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Account)]
 pub struct AccountJson {
     /// Names the account.
@@ -55,14 +56,23 @@ pub struct AccountJson {
     /// The address as it was entered.
     #[schema(example = "ana@example.com")]
     pub email: String,
+    /// Whether the address is known to be its owner's.
+    pub email_verified: bool,
     /// What it may do beside buying and selling.
     pub roles: &'static [RoleJson],
+    /// Whether signing in takes a second factor.
+    pub totp: bool,
 }
 
-impl From<UserView> for AccountJson {
-    fn from(user: UserView) -> Self {
-        let roles = roles(user.is_operator);
-        Self { id: user.id.to_string(), email: user.email.as_str().to_owned(), roles }
+impl From<&User> for AccountJson {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            email: user.email.as_str().to_owned(),
+            email_verified: user.email_verified,
+            roles: roles(user.is_operator),
+            totp: user.totp,
+        }
     }
 }
 

@@ -165,6 +165,9 @@ pub enum Refusal {
     /// Others build on it, so its creator may not change it alone any more.
     #[error("others build on it")]
     OthersDepend,
+    /// The user has as many API tokens as allowed.
+    #[error("too many API tokens")]
+    TooManyTokens,
 }
 
 /// Why something could not be read.

@@ -219,8 +219,11 @@ async fn whoever_is_signed_in_is_the_current_user() {
     let ana = world.person("ana").await;
     let answer = ana.client.get("/api/users/currentuser").await;
     assert_eq!(answer.header("cache-control"), "no-store");
-    let expected = json!({"currentUser": {"id": ana.id, "email": ana.email, "roles": []}});
-    assert_eq!(answer.ok(), expected);
+    let (verified, roles, totp) = (false, json!([]), false);
+    let expected = json!({
+        "id": ana.id, "email": ana.email, "emailVerified": verified, "roles": roles, "totp": totp,
+    });
+    assert_eq!(answer.ok(), json!({"currentUser": expected}));
     let nobody = world.anyone().get("/api/users/currentuser").await.ok();
     assert_eq!(nobody, json!({"currentUser": null}));
 }

@@ -12,6 +12,7 @@
 mod support;
 
 mod accounts;
+mod bank_question;
 mod concurrency;
 mod currencies;
 mod deadlines;
@@ -28,10 +29,12 @@ mod overload;
 mod payments;
 mod restarts;
 mod seats;
+mod second_factor;
 mod service;
 mod session_list;
 mod sessions;
 mod shows;
 mod throttling;
 mod tickets;
+mod tokens;
 mod two_nodes;

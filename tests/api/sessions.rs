@@ -18,7 +18,13 @@ use crate::support::{Client, Person, Setup, World};
 const ORDERS: &str = "/api/orders";
 
 /// Every route that needs a session.
-const CLOSED: [(Method, &str); 12] = [
+const CLOSED: [(Method, &str); 18] = [
+    (Method::GET, "/api/users/me/tokens"),
+    (Method::POST, "/api/users/me/tokens"),
+    (Method::DELETE, "/api/users/me/tokens/x"),
+    (Method::POST, "/api/users/me/totp"),
+    (Method::POST, "/api/users/me/totp/confirm"),
+    (Method::DELETE, "/api/users/me/totp"),
     (Method::GET, "/api/users/me/sessions"),
     (Method::DELETE, "/api/users/me/sessions/x"),
     (Method::PATCH, "/api/users/me"),

@@ -1,5 +1,9 @@
 //! The account, and the way to everything that is one's own.
 
+use gittix::seams::{Clock, SystemClock};
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+
 use crate::support::{Person, Server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +66,55 @@ async fn another_device_is_signed_out_on_the_page_of_the_account() {
     ana.sees("This device").await;
     assert_eq!(ana.runs("return document.querySelectorAll('.item').length").await, 1);
     tokio::join!(ana.leaves(), other.leaves());
+}
+
+/// What an authenticator app shows of a secret that was typed into it.
+fn code_of(secret: &str) -> String {
+    let step = SystemClock.now().as_seconds() / 30;
+    let letter = |letter: u8| u64::from(letter - if letter >= b'A' { b'A' } else { b'2' - 26 });
+    let letters: Vec<u64> = secret.bytes().filter(|it| *it != b' ').map(letter).collect();
+    let five = |eight: &[u64]| eight.iter().fold(0, |bits, letter| bits << 5 | letter);
+    let bytes = letters.chunks(8).flat_map(|eight| five(eight).to_be_bytes()[3..].to_vec());
+    let mac = <Hmac<Sha1> as KeyInit>::new_from_slice(&bytes.collect::<Vec<u8>>());
+    let hash = mac.expect("a key").chain_update(step.to_be_bytes()).finalize().into_bytes();
+    let at = usize::from(hash[19] & 0xf);
+    let number = hash[at..at + 4].iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+    format!("{:06}", (number & 0x7fff_ffff) % 1_000_000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn two_step_sign_in_is_set_up_and_asked_for() {
+    let server = Server::start();
+    let ana = Person::at(&server).await;
+    ana.signs_up("ana").await;
+    ana.visits("/account").await;
+    ana.enters_in("Set it up", "Current password", "a fine pass phrase").await;
+    ana.presses("Set it up").await;
+    ana.sees("Scan this picture").await;
+    let secret = ana.runs("return document.querySelector('.secret').textContent").await;
+    ana.enters("Code", &code_of(secret.as_str().expect("a secret"))).await;
+    ana.presses("Turn it on").await;
+    ana.sees("Two-step sign-in is on.").await;
+    let recovery = ana.runs("return document.querySelector('.secret li').textContent").await;
+    assert_eq!(ana.violations().await, Vec::<String>::new());
+    ana.presses("Sign Out").await;
+    ana.visits("/auth/signin").await;
+    ana.enters("Email", "ana@example.com").await;
+    ana.enters("Password", "a fine pass phrase").await;
+    ana.presses("Sign in").await;
+    ana.sees("Enter the code").await;
+    ana.enters("Code", "000000").await;
+    ana.presses("Sign in").await;
+    ana.sees("That code isn't right").await;
+    ana.enters("Code", recovery.as_str().expect("a code")).await;
+    ana.presses("Sign in").await;
+    ana.sees("Sign Out").await;
+    ana.visits("/account").await;
+    ana.enters_in("Turn it off", "Current password", "a fine pass phrase").await;
+    ana.presses("Turn it off").await;
+    ana.sees("Two-step sign-in is off.").await;
+    ana.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-// The account: its address, its password, and where it is signed in.
+// The account: its address, its password, its second factor, where it is signed in, and
+// tokens for programs.
 
 import * as api from "../api.js";
 import { h, say } from "../dom.js";
@@ -6,9 +7,12 @@ import { form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
 import * as session from "../session.js";
 import { sessionsPanel } from "./account-sessions.js";
+import { tokensPanel } from "./account-tokens.js";
+import { totpPanel } from "./account-totp.js";
 import { emailField } from "./auth.js";
 
 export async function account({ signal }) {
+  const panels = await Promise.all([totpPanel(signal), sessionsPanel(signal), tokensPanel(signal)]);
   const address = h("strong.own-address");
   const show = () => say(address, session.currentUser()?.email ?? "");
   show();
@@ -19,7 +23,7 @@ export async function account({ signal }) {
       h("p.lead", {}, t("account-signed-in"), " ", address),
       addressPanel(show),
       passwordPanel(),
-      await sessionsPanel(signal)),
+      panels),
   };
 }
 

@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { field, form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
 import * as session from "../session.js";
+import { codeField } from "./account-totp.js";
 
 export const signUp = (context) => authenticate(context, {
   title: t("sign-up"),
@@ -24,18 +25,33 @@ export const signIn = (context) => authenticate(context, {
   submit: t("sign-in-submit"),
   path: "/api/users/signin",
   autocomplete: "current-password",
+  takesCode: true,
   other: [t("no-account"), "/auth/signup", t("no-account-link")],
 });
 
-function authenticate({ query, go }, { title, lead, leadOn, submit, path, autocomplete, hint, other }) {
+function authenticate({ query, go }, { title, lead, leadOn, submit, path, autocomplete, hint, takesCode, other }) {
   const next = ownPath(query.get("next"));
   const email = emailField({ label: t("email"), name: "email" });
   const password = passwordField({ label: t("password"), name: "password", autocomplete, hint, required: true });
+  const code = codeField({
+    label: t("totp-code"), name: "totp", hint: t("totp-code-hint"),
+    read: () => ({ value: code.node.hidden ? undefined : code.input.value }),
+  });
+  code.node.hidden = true;
   const { node } = form({
-    fields: [email, password],
+    fields: takesCode ? [email, password, code] : [email, password],
     label: submit,
     submit: async (values) => {
-      session.change(await api.send("POST", path, { body: values }));
+      try {
+        session.change(await api.send("POST", path, { body: values }));
+      } catch (error) {
+        // Only accounts with a second factor are asked for it.
+        if (error.code?.startsWith("totp_")) {
+          code.node.hidden = false;
+          code.input.focus();
+        }
+        throw error;
+      }
       await go(next, { replace: true });
     },
   });

@@ -8,8 +8,8 @@ use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::retry::Retry;
 use crate::domain::{
-    ClientName, Commit, Email, Event, Precondition, Session, SessionId, User, UserId, UserView,
-    Write,
+    ClientName, Commit, Email, Event, FactorRejection, Precondition, Proof, SecondFactor, Session,
+    SessionId, User, UserId, UserView, Write,
 };
 
 impl Marketplace {
@@ -42,25 +42,33 @@ impl Marketplace {
         self.settings().sessions.begin(user, id, client, self.now())
     }
 
-    /// Signs an account in whose password was compared with `verified`. If it has more sessions than
-    /// it may have then, the oldest end.
+    /// Signs an account in whose password was compared with `verified`, and uses up what was shown of
+    /// its second factor. If it has more sessions than it may have then, the oldest end.
     ///
     /// # Errors
     ///
+    /// [`MarketError::SecondFactor`] if that is not satisfied by now;
     /// [`MarketError::PasswordChanged`] if the account has another password by now: whoever
     /// knew the old one must not get a session that outlives it.
     pub async fn open_session(
         &self,
         verified: &User,
+        proof: Option<Proof>,
         client: Option<ClientName>,
     ) -> Result<SessionId, MarketError> {
         let session = self.new_session(verified, client);
-        let open = |user: &User| {
+        let open = |user: &User, factor: Option<SecondFactor>| {
             let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
             let commit = Commit::at(self.now()).write(Write::OpenSession(session.clone()));
-            (commit.require(is_as_compared), session.id)
+            let commit = commit.require(is_as_compared);
+            if !user.totp {
+                return Ok((commit, session.id));
+            }
+            let proof = proof.as_ref().ok_or(FactorRejection::Required)?;
+            let factor = factor.ok_or(FactorRejection::Invalid)?;
+            Ok((commit.put(factor.proven(proof)?), session.id))
         };
-        let opened = self.decide_until_written(verified, open).await?;
+        let opened = self.decide_with_factor(verified, open).await?;
         self.end_surplus(verified.id).await?;
         Ok(opened)
     }
@@ -97,16 +105,16 @@ impl Marketplace {
 
     /// Has `decide` decide about the account as it is, again whenever another was faster, as long as
     /// it has the password that was compared.
-    async fn decide_until_written<T>(
+    pub(super) async fn decide_until_written<T>(
         &self,
         verified: &User,
-        decide: impl Fn(&User) -> (Commit, T),
+        decide: impl Fn(&User) -> Result<(Commit, T), MarketError>,
     ) -> Result<T, MarketError> {
         let context = &self.parts.context;
         let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
         let mut user = verified.clone();
         loop {
-            let (commit, answer) = decide(&user);
+            let (commit, answer) = decide(&user)?;
             match context.commit(commit).await? {
                 Committed::Durable => return Ok(answer),
                 Committed::Conflict => {
@@ -118,7 +126,7 @@ impl Marketplace {
     }
 
     /// The account as it is now, if its password is still the one that was compared.
-    async fn same_password(&self, verified: &User) -> Result<User, MarketError> {
+    pub(super) async fn same_password(&self, verified: &User) -> Result<User, MarketError> {
         let user =
             self.parts.context.store.user(verified.id).await?.ok_or(MarketError::NotFound)?;
         if user.password_hash == verified.password_hash {
@@ -156,7 +164,7 @@ impl Marketplace {
                 .write(Write::User(after.clone()))
                 .write_if(ends_sessions)
                 .event(Event::UserUpdated(after.told()));
-            (commit, after.view())
+            Ok((commit, after.view()))
         };
         self.decide_until_written(verified, change).await
     }

@@ -42,6 +42,8 @@ codes! {
     IncompleteBody "incomplete_body" BAD_REQUEST "The connection ended, or the encoding of the body broke, before the whole body had arrived."
     ValidationFailed "validation_failed" BAD_REQUEST "One or more fields or query parameters break a rule; `errors` has an entry for each."
     InvalidSignature "invalid_signature" BAD_REQUEST "The signature of the webhook is missing, wrong or too old."
+    TotpInvalid "totp_invalid" BAD_REQUEST "The code of the second factor is wrong or was used already. A sign-in with it is 401."
+    TotpRequired "totp_required" UNAUTHORIZED "The account has a second factor: send its code, or a recovery code, as `totp`."
     Unauthenticated "unauthenticated" UNAUTHORIZED "The request needs a signed-in user, and its session is missing, expired or revoked."
     InvalidCredentials "invalid_credentials" UNAUTHORIZED "The email and password do not belong to an account."
     PaymentFailed "payment_failed" PAYMENT_REQUIRED "The card was declined; `declineCode` says why."
@@ -50,6 +52,7 @@ codes! {
     NotOperator "not_operator" FORBIDDEN "Only operators may do this."
     OwnTicket "own_ticket" FORBIDDEN "A seller cannot buy a ticket of their own."
     WrongPassword "wrong_password" FORBIDDEN "The current password is not right."
+    SessionRequired "session_required" FORBIDDEN "An API token cannot do this; sign in."
     CrossOrigin "cross_origin" FORBIDDEN "A browser sent this request, with the session cookie, from a page of another origin."
     NotFound "not_found" NOT_FOUND "There is nothing here, or nothing that this user may see."
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to this method; the `allow` header names those it does answer to."
@@ -71,6 +74,7 @@ codes! {
     ShowCancelled "show_cancelled" CONFLICT "The show was cancelled."
     ShowPostponed "show_postponed" CONFLICT "The show was postponed, and its new date is the operators' to set."
     EmailInUse "email_in_use" CONFLICT "An account with this email exists."
+    TooManyTokens "too_many_tokens" CONFLICT "The account has as many API tokens as it may."
     IdempotencyInProgress "idempotency_in_progress" CONFLICT "The first request with this idempotency key has not been answered yet."
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is not at a version that `if-match` names."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "The body is larger than the server accepts."
@@ -81,6 +85,11 @@ codes! {
     TooManyHolds "too_many_holds" TOO_MANY_REQUESTS "The user holds as many unpaid orders as one user may, or has let go of this ticket too often to lock it again before `retry-after`."
     Internal "internal" INTERNAL_SERVER_ERROR "The server failed; the request id finds the cause in its log."
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The server cannot answer now; try again after `retry-after` seconds."
+}
+
+/// The name of a status: `Conflict`.
+pub fn title_of(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("Error")
 }
 
 impl Code {
@@ -96,7 +105,7 @@ impl Code {
 
     /// The name of the status: `Conflict`.
     pub fn title(self) -> &'static str {
-        self.status().canonical_reason().unwrap_or("Error")
+        title_of(self.status())
     }
 }
 

@@ -5,7 +5,7 @@ use tracing::error;
 use super::codes::Code;
 use super::problem::Problem;
 use crate::actors::MarketError;
-use crate::auth::{PasswordError, RetryAfter};
+use crate::auth::{PasswordError, RetryAfter, SealError};
 use crate::domain::{CatalogRejection, Price, PurchaseRejection, TicketRejection, Timestamp};
 use crate::store::{ReadError, Refusal};
 
@@ -41,6 +41,10 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         MarketError::Refused(Refusal::OthersDepend) => {
             Problem::new(Code::NotOperator, "Others build on it, so only operators may change it.")
         }
+        MarketError::Refused(Refusal::TooManyTokens) => Problem::new(
+            Code::TooManyTokens,
+            "This account has as many tokens as it may; revoke one first.",
+        ),
         MarketError::Refused(Refusal::KeyUsed) => Problem::new(
             Code::IdempotencyInProgress,
             "The first request with this idempotency key has not been answered yet.",
@@ -48,6 +52,9 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         // Handlers that compare passwords answer this themselves, each in its own words.
         MarketError::PasswordChanged => {
             Problem::new(Code::InvalidCredentials, "Invalid credentials")
+        }
+        MarketError::SecondFactor(_) => {
+            Problem::new(Code::TotpInvalid, "The code is wrong or was used already.")
         }
         MarketError::UnknownToken => super::problem::FieldError::on(
             "token",
@@ -179,6 +186,13 @@ impl From<PasswordError> for Problem {
                 Self::internal()
             }
         }
+    }
+}
+
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        error!(%error, "a request failed");
+        Self::internal()
     }
 }
 

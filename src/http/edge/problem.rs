@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::codes::Code;
+use super::codes::{Code, title_of};
 use super::request_id::RequestId;
 
 /// The media type of every error.
@@ -47,6 +47,7 @@ impl FieldError {
 #[derive(Debug, Clone)]
 pub struct Problem {
     code: Code,
+    status: StatusCode,
     retry_after_seconds: Option<u64>,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
@@ -61,6 +62,7 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
+            status: code.status(),
             retry_after_seconds: None,
             detail: detail.into(),
             errors: Vec::new(),
@@ -128,6 +130,13 @@ impl Problem {
         Self::new(Code::Unavailable, Code::Unavailable.meaning()).retry_after(retry_after_seconds)
     }
 
+    /// Gives it a status that its code documents beside the usual one.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Adds a `retry-after` header.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
@@ -162,9 +171,9 @@ impl Problem {
         self.code
     }
 
-    /// The status that goes with the code.
+    /// The status, as a rule the one that goes with the code.
     pub fn status(&self) -> StatusCode {
-        self.code.status()
+        self.status
     }
 
     /// The body as the client will read it.
@@ -181,8 +190,8 @@ impl Problem {
         let is_new = |name: &str| !ProblemDocument::MEMBERS.contains(&name);
         ProblemDocument {
             r#type: self.code.type_reference(),
-            title: self.code.title(),
-            status: self.code.status().as_u16(),
+            title: title_of(self.status),
+            status: self.status.as_u16(),
             code: self.code.name(),
             detail,
             errors,

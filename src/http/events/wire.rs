@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, LoggedEvent, Terms, Timestamp, UserEvent, UserId};
+use crate::domain::{Event, LoggedEvent, Terms, Timestamp, TokenId, UserEvent, UserId};
 use crate::http::views::shows::{ShowJson, VenueJson};
 use crate::http::views::{ChargeJson, OrderJson, RoleJson, Text, TicketJson, roles};
 
@@ -35,6 +35,7 @@ pub struct EventJson<'e> {
 #[serde(untagged)]
 enum EventData<'e> {
     User(UserEventJson),
+    Token(TokenEventJson),
     Ticket(Box<TicketJson<'e>>),
     Venue(Box<VenueJson<'e>>),
     Show(Box<ShowJson<'e>>),
@@ -44,11 +45,14 @@ enum EventData<'e> {
 
 /// What events tell of an account: nothing that names a person.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = UserEvent)]
 struct UserEventJson {
     /// The account.
     #[schema(value_type = String)]
     id: Text<UserId>,
+    /// Whether its address is known to be its owner's.
+    email_verified: bool,
     /// What it may do beside buying and selling.
     roles: &'static [RoleJson],
     /// Rises by one with every change.
@@ -59,8 +63,26 @@ struct UserEventJson {
 impl From<&UserEvent> for UserEventJson {
     fn from(user: &UserEvent) -> Self {
         let roles = roles(user.is_operator);
-        Self { id: Text(user.id), roles, version: user.version.number() }
+        Self {
+            id: Text(user.id),
+            email_verified: user.email_verified,
+            roles,
+            version: user.version.number(),
+        }
     }
+}
+
+/// What events tell of an API token.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TokenEvent)]
+struct TokenEventJson {
+    /// The token.
+    #[schema(value_type = String)]
+    id: Text<TokenId>,
+    /// Whose it is.
+    #[schema(value_type = String)]
+    user_id: Text<UserId>,
 }
 
 impl<'e> EventJson<'e> {
@@ -70,7 +92,13 @@ impl<'e> EventJson<'e> {
             Event::UserCreated(user)
             | Event::UserUpdated(user)
             | Event::RoleGranted(user)
-            | Event::RoleRevoked(user) => EventData::User(user.into()),
+            | Event::RoleRevoked(user)
+            | Event::TotpEnabled(user)
+            | Event::TotpDisabled(user) => EventData::User(user.into()),
+            Event::TokenCreated(token) | Event::TokenRevoked(token) => {
+                let (id, user_id) = (Text(token.id), Text(token.user));
+                EventData::Token(TokenEventJson { id, user_id })
+            }
             Event::TicketCreated(ticket)
             | Event::TicketUpdated(ticket)
             | Event::TicketDeleted(ticket)

@@ -2,7 +2,9 @@
 
 use minicbor::{Decode, Decoder, Encode};
 
-use crate::domain::{Event, LoggedEvent, Timestamp, UserEvent, UserId, Version};
+use crate::domain::{
+    Event, LoggedEvent, Timestamp, TokenEvent, TokenId, UserEvent, UserId, Version,
+};
 use crate::store::ReadError;
 use crate::store::records::charge::StoredChargeView;
 use crate::store::records::envelope::{Fault, Kind, append, close, open, start};
@@ -84,6 +86,14 @@ enum StoredEvent<'a> {
     ShowOver(#[b(0)] StoredShowView<'a>),
     #[n(28)]
     ShowDeleted(#[b(0)] StoredShowView<'a>),
+    #[n(50)]
+    TotpEnabled(#[n(0)] StoredUserEvent),
+    #[n(51)]
+    TotpDisabled(#[n(0)] StoredUserEvent),
+    #[n(52)]
+    TokenCreated(#[n(0)] StoredTokenEvent),
+    #[n(53)]
+    TokenRevoked(#[n(0)] StoredTokenEvent),
 }
 
 /// What the log tells of an account: nothing that names a person, for it is kept for ever.
@@ -96,12 +106,38 @@ struct StoredUserEvent {
     /// Missing if it is not.
     #[n(2)]
     is_operator: Option<bool>,
+    /// Whether the address is verified; missing where it is not.
+    #[n(3)]
+    verified: Option<bool>,
+}
+
+/// What the log tells of an API token.
+#[derive(Debug, Encode, Decode)]
+struct StoredTokenEvent {
+    #[n(0)]
+    id: Id,
+    #[n(1)]
+    user: Id,
+}
+
+impl From<&TokenEvent> for StoredTokenEvent {
+    fn from(token: &TokenEvent) -> Self {
+        Self { id: Id(token.id.as_u128()), user: Id(token.user.as_u128()) }
+    }
+}
+
+impl From<StoredTokenEvent> for TokenEvent {
+    fn from(stored: StoredTokenEvent) -> Self {
+        Self { id: TokenId::from_u128(stored.id.0), user: UserId::from_u128(stored.user.0) }
+    }
 }
 
 impl From<&UserEvent> for StoredUserEvent {
     fn from(user: &UserEvent) -> Self {
         let is_operator = user.is_operator.then_some(true);
-        Self { id: Id(user.id.as_u128()), version: user.version.number(), is_operator }
+        let verified = user.email_verified.then_some(true);
+        let version = user.version.number();
+        Self { id: Id(user.id.as_u128()), version, is_operator, verified }
     }
 }
 
@@ -110,6 +146,7 @@ impl From<StoredUserEvent> for UserEvent {
         Self {
             id: UserId::from_u128(stored.id.0),
             is_operator: stored.is_operator.unwrap_or_default(),
+            email_verified: stored.verified.unwrap_or_default(),
             version: Version::from_number(stored.version),
         }
     }
@@ -122,6 +159,10 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::UserUpdated(user) => Self::UserUpdated(user.into()),
             Event::RoleGranted(user) => Self::RoleGranted(user.into()),
             Event::RoleRevoked(user) => Self::RoleRevoked(user.into()),
+            Event::TotpEnabled(user) => Self::TotpEnabled(user.into()),
+            Event::TotpDisabled(user) => Self::TotpDisabled(user.into()),
+            Event::TokenCreated(token) => Self::TokenCreated(token.into()),
+            Event::TokenRevoked(token) => Self::TokenRevoked(token.into()),
             Event::TicketCreated(ticket) => Self::TicketCreated(ticket.into()),
             Event::TicketUpdated(ticket) => Self::TicketUpdated(ticket.into()),
             Event::TicketDeleted(ticket) => Self::TicketDeleted(ticket.into()),
@@ -160,6 +201,10 @@ impl TryFrom<StoredEvent<'_>> for Event {
             Stored::UserUpdated(user) => Self::UserUpdated(user.into()),
             Stored::RoleGranted(user) => Self::RoleGranted(user.into()),
             Stored::RoleRevoked(user) => Self::RoleRevoked(user.into()),
+            Stored::TotpEnabled(user) => Self::TotpEnabled(user.into()),
+            Stored::TotpDisabled(user) => Self::TotpDisabled(user.into()),
+            Stored::TokenCreated(token) => Self::TokenCreated(token.into()),
+            Stored::TokenRevoked(token) => Self::TokenRevoked(token.into()),
             Stored::TicketCreated(ticket) => Self::TicketCreated(ticket.try_into()?),
             Stored::TicketUpdated(ticket) => Self::TicketUpdated(ticket.try_into()?),
             Stored::TicketDeleted(ticket) => Self::TicketDeleted(ticket.try_into()?),

@@ -9,13 +9,14 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Account, Allotment, CancelReason, Category, Charge, ChargeId, ChargePhase, ClientName,
-    ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event, FailureCode,
-    Follower, IntentId, Kept as _, Label, Line, Listing, Mail, MailId, Notes, Notice, Operator,
-    Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken, Refund, RefundId,
-    RefundStatus, Remembered, SeatFees, SeatSet, Session, SessionId, Show, ShowFacts, ShowId,
-    ShowState, ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, User, UserId,
-    Venue, VenueFacts, VenueId, Version, Write, ZoneName,
+    Account, Allotment, ApiToken, CancelReason, Category, Charge, ChargeId, ChargePhase,
+    ClientName, ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event,
+    FailureCode, Follower, IntentId, Kept as _, Label, Line, Listing, Mail, MailId, Notes, Notice,
+    Operator, Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken, RecoveryHash,
+    Refund, RefundId, RefundStatus, Remembered, SealedSecret, SeatFees, SeatSet, SecondFactor,
+    Session, SessionId, Show, ShowFacts, ShowId, ShowState, ShowView, Site, Split, Ticket,
+    TicketId, TicketState, Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId, Venue,
+    VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -119,6 +120,13 @@ fn accounts_keep_their_bytes() {
     hold("user", 1_u128, &user());
     hold("user-operator", 1_u128, &operator());
     hold("user-keyed-as-spelled", 1_u128, &User { is_keyed_as_spelled: true, ..user() });
+    let user = User { email_verified: true, totp: true, ..user() };
+    hold("user-verified-with-totp", 1_u128, &user);
+    let mut run = Vec::new();
+    append_event(&mut run, AT, &Event::UserUpdated(user.told())).expect("bytes");
+    hold_bytes("event-of-verified", &seal(RUN, 7_u64, &run));
+    let read = read_run(7, &golden("event-of-verified")).expect("a row");
+    assert_eq!(read[0].event, Event::UserUpdated(user.told()));
 }
 
 #[test]
@@ -267,6 +275,10 @@ fn events() -> Vec<Event> {
         Event::UserUpdated(user().told()),
         Event::RoleGranted(operator().told()),
         Event::RoleRevoked(user().told()),
+        Event::TotpEnabled(user().told()),
+        Event::TotpDisabled(user().told()),
+        Event::TokenCreated(token().told()),
+        Event::TokenRevoked(token().told()),
         Event::TicketCreated(ticket()),
         Event::TicketUpdated(ticket()),
         Event::TicketDeleted(ticket()),
@@ -450,6 +462,26 @@ fn resources_keep_their_bytes() {
     hold("mail-waiting", key.as_slice(), &mail);
     let address = Email::parse("Ana@Example.com").expect("an address");
     hold("mail-failed", key.as_slice(), &mail.to_address(address).refused("550"));
+}
+
+fn token() -> ApiToken {
+    let (id, user) = (TokenId::from_u128(6), UserId::from_u128(1));
+    let (name, hash) = (TokenName::accepted_before("box office"), TokenHash([9; 32]));
+    ApiToken::new(id, user, name, hash, AT)
+}
+
+#[test]
+fn tokens_and_second_factors_keep_their_bytes() {
+    let key = registry::key(&ApiToken::any_id(token().id)).id;
+    hold("token", key.as_slice(), &token());
+    hold("token-used", key.as_slice(), &token().used(AT.plus(HOLD)).expect("a change"));
+    let (user, secret) = (UserId::from_u128(1), SealedSecret(b"sealed".to_vec()));
+    let pending = SecondFactor::offer(None, user, secret.clone()).expect("none before");
+    let codes = vec![RecoveryHash([1; 32]), RecoveryHash([2; 32])];
+    let on = pending.confirmed(&secret, TotpStep(7), codes).expect("its secret");
+    let key = registry::key(&SecondFactor::any_id(user)).id;
+    hold("second-factor-pending", key.as_slice(), &pending);
+    hold("second-factor-on", key.as_slice(), &on);
 }
 
 /// The same of resources that are kept alike, whatever they are.

@@ -26,6 +26,12 @@ pub struct StoredUser<'a> {
     /// Missing likewise.
     #[n(6)]
     is_operator: Option<bool>,
+    /// Missing where there is none.
+    #[n(7)]
+    totp: Option<bool>,
+    /// Missing where it is not.
+    #[n(8)]
+    email_verified: Option<bool>,
 }
 
 impl<'a> From<&'a User> for StoredUser<'a> {
@@ -38,6 +44,8 @@ impl<'a> From<&'a User> for StoredUser<'a> {
             created_at: millis(user.created_at),
             is_operator: user.is_operator.then_some(true),
             is_keyed_as_spelled: user.is_keyed_as_spelled.then_some(true),
+            email_verified: user.email_verified.then_some(true),
+            totp: user.totp.then_some(true),
         }
     }
 }
@@ -52,6 +60,8 @@ impl From<StoredUser<'_>> for User {
             is_operator: stored.is_operator.unwrap_or_default(),
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
+            email_verified: stored.email_verified.unwrap_or_default(),
+            totp: stored.totp.unwrap_or_default(),
         }
     }
 }

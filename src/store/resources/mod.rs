@@ -13,12 +13,14 @@
 //!                                                  the indexes follow
 //! ```
 
+mod api_token;
 mod cursor;
 mod mail;
 mod operator;
 pub(in crate::store) mod registry;
 #[cfg(test)]
 mod sample;
+mod second_factor;
 pub(in crate::store) mod show;
 pub(in crate::store) mod venue;
 

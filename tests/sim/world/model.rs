@@ -149,7 +149,10 @@ impl Model {
             Event::UserCreated(user)
             | Event::UserUpdated(user)
             | Event::RoleGranted(user)
-            | Event::RoleRevoked(user) => self.account(seq, user, logged),
+            | Event::RoleRevoked(user)
+            | Event::TotpEnabled(user)
+            | Event::TotpDisabled(user) => self.account(seq, user, logged),
+            Event::TokenCreated(_) | Event::TokenRevoked(_) => Ok(()),
             Event::TicketCreated(ticket) => {
                 let is_new = !self.tickets.contains_key(&ticket.id);
                 let is_fresh =

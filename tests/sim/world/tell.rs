@@ -82,7 +82,12 @@ pub fn event(logged: &LoggedEvent) -> String {
         Event::UserCreated(user)
         | Event::UserUpdated(user)
         | Event::RoleGranted(user)
-        | Event::RoleRevoked(user) => account(user),
+        | Event::RoleRevoked(user)
+        | Event::TotpEnabled(user)
+        | Event::TotpDisabled(user) => account(user),
+        Event::TokenCreated(token) | Event::TokenRevoked(token) => {
+            format!("{} of {}", id(&token.id), id(&token.user))
+        }
         Event::TicketCreated(ticket)
         | Event::TicketUpdated(ticket)
         | Event::TicketDeleted(ticket)

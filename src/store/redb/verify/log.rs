@@ -144,9 +144,13 @@ fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logg
         Event::UserCreated(user)
         | Event::UserUpdated(user)
         | Event::RoleGranted(user)
-        | Event::RoleRevoked(user) => {
+        | Event::RoleRevoked(user)
+        | Event::TotpEnabled(user)
+        | Event::TotpDisabled(user) => {
             (Kind::User, user.id.as_u128(), Some(user.version.number()), ACCOUNT)
         }
+        // Of these the log tells ids alone, so there is nothing to hold their rows to.
+        Event::TokenCreated(_) | Event::TokenRevoked(_) => return,
         Event::TicketCreated(ticket)
         | Event::TicketUpdated(ticket)
         | Event::TicketClosed(ticket) => {

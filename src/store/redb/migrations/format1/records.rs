@@ -85,6 +85,8 @@ impl User {
             is_operator: false,
             version: Version::from_number(self.version),
             created_at: domain::Timestamp::from_millis(self.created_at),
+            email_verified: false,
+            totp: false,
         }
     }
 }
@@ -462,7 +464,7 @@ impl Event {
         let told = |user: UserView, is_new| {
             let version = version(&user, is_new);
             let id = domain::UserId::from_u128(user.id);
-            domain::UserEvent { id, is_operator: false, version }
+            domain::UserEvent { id, email_verified: false, is_operator: false, version }
         };
         Ok(match self {
             Self::UserCreated(user) => To::UserCreated(told(user, true)),
