@@ -499,7 +499,7 @@ async fn damage_while_a_store_is_in_use_stops_those_who_need_it_and_nobody_else(
 /// How many bytes lie between those that a plain test run flips, on average. A prime.
 const SAMPLED: usize = 6_007;
 /// The same by `scripts/test-damage`.
-const OFTEN: usize = 31;
+const OFTEN: usize = 211;
 
 #[tokio::test]
 async fn a_byte_that_has_changed_is_never_answered_or_copied_and_always_named() {
