@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use thiserror::Error;
 
-use crate::actors::{MarketSettings, Marketplace, StartError};
+use crate::actors::{MarketSettings, Marketplace, Outgoing, StartError};
 use crate::auth::{
     Devices, LimitSettings, Limits, Passwords, Sealing, SessionCookie, SigningKeys, Throttle,
     ThrottleSettings, Tokens,
@@ -20,6 +20,8 @@ use crate::http::events::feed::Feed;
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::{CardForm, Storefront};
 use crate::http::{ApiParts, ApiState, Idempotency, Readiness};
+use crate::mail::SharedTransport;
+use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy};
 use crate::store::SharedStore;
@@ -35,6 +37,8 @@ pub struct Seams {
     pub store: SharedStore,
     /// Who takes the money.
     pub gateway: SharedGateway,
+    /// Who takes letters.
+    pub mail: SharedTransport,
 }
 
 /// How an [`App`] behaves.
@@ -60,6 +64,8 @@ pub struct AppSettings {
     pub admin_hosts: Vec<String>,
     /// How the storefront takes cards.
     pub card_form: CardForm,
+    /// What letters say of where they come from.
+    pub site: Site,
 }
 
 /// A running marketplace with its API, not yet on any socket.
@@ -97,12 +103,13 @@ impl App {
         keys: &SigningKeys,
         metrics: Metrics,
     ) -> Result<Self, AppError> {
-        let Seams { clock, entropy, store, gateway } = seams;
+        let Seams { clock, entropy, store, gateway, mail } = seams;
         let market = Marketplace::start(
             store.clone(),
             clock,
             entropy.clone(),
             gateway.clone(),
+            Outgoing { transport: mail, site: settings.site },
             settings.market,
         )
         .await?;

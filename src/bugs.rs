@@ -93,6 +93,10 @@ bugs! {
     SplitOffByOne "split-off-by-one"
     /// A fee is rounded down.
     FeeRoundedDown "fee-rounded-down"
+    /// A follower does not know after a restart where it was.
+    ForgottenCursor "forgotten-cursor"
+    /// A message is forgotten before anybody has taken it.
+    LostMail "lost-mail"
     /// A migration drops a field.
     DroppedField "dropped-field"
     /// What the bank asks a buyer is shown to anyone, and anyone may answer it.

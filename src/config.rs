@@ -9,6 +9,7 @@ mod auth;
 mod http;
 mod keys;
 mod layers;
+mod mail;
 mod payments;
 mod values;
 
@@ -21,6 +22,7 @@ use layers::Reader;
 pub use auth::{AuthSettings, LimitSettings, OperatorSettings};
 pub use http::HttpSettings;
 pub use layers::{Overrides, Problem, SettingsError, Source};
+pub use mail::MailSettings;
 pub use payments::{PaymentSettings, Provider, StripeSettings};
 pub use values::PublicUrl;
 
@@ -47,6 +49,8 @@ pub struct Settings {
     pub actors: ActorSettings,
     /// How money is taken.
     pub payments: PaymentSettings,
+    /// How people are written to.
+    pub mail: MailSettings,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -172,6 +176,7 @@ impl Settings {
             shows: ShowSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),
+            mail: MailSettings::read(from),
             log: LogSettings::read(from),
         };
         settings.check_together(from);

@@ -9,14 +9,14 @@
 //! * [`domain`]: what the marketplace is. Pure decisions and typed events; start with
 //!   [`domain::event`].
 //! * [`store`]: where everything is kept, in one redb file with group commit.
-//! * [`payments`]: where money comes from.
+//! * [`payments`]: where money comes from; [`mail`]: how messages reach people.
 //! * [`actors`]: who acts. [`actors::Marketplace`] is the one door to everything that changes.
 //! * [`auth`]: passwords, sessions, throttling.
 //! * [`http`]: the API.
 //! * [`app`]: puts the parts together; [`server`], [`commands`], [`config`] and [`cli`] make a
 //!   program of them; [`seams`] is what the outside world is to all of it.
 //!
-//! Arrows point one way: `http -> actors -> {store, payments} -> domain`.
+//! Arrows point one way: `http -> actors -> {store, payments, mail} -> domain`.
 
 #![cfg_attr(
     test,
@@ -47,6 +47,7 @@ pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod logging;
+pub mod mail;
 pub mod memory;
 pub mod new_folders;
 pub mod payments;

@@ -25,6 +25,8 @@ use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::CardForm;
+use crate::mail::texts::Site;
+use crate::mail::{FileTransport, SharedTransport};
 use crate::memory;
 use crate::new_folders::NewFolders;
 use crate::payments::{Sandbox, SharedGateway};
@@ -98,8 +100,8 @@ struct Started {
 
 /// What may fail without a trace comes first, then what makes files.
 async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> {
-    let app_settings = app_settings(settings)?;
     let (public, admin) = bind(settings)?;
+    let app_settings = app_settings(settings, storefront(settings, &public))?;
     let gateway = gateway(settings)?;
     let provider = gateway.describe();
     let entropy = Arc::new(SystemEntropy);
@@ -111,7 +113,10 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
     let store = open_store(settings, cache_bytes, &metrics)?;
     let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
-    let seams = Seams { clock: Arc::new(SystemClock), entropy, store: store.clone(), gateway };
+    let mail = transport(settings);
+    info!(to = mail.describe(), "messages to people");
+    let clock = Arc::new(SystemClock);
+    let seams = Seams { clock, entropy, store: store.clone(), gateway, mail };
     let app = App::start(app_settings, seams, passwords, &keys, metrics).await?;
     if with_demo {
         demo::fill(&app.state, settings.log.format).await?;
@@ -187,6 +192,12 @@ fn open_store(
     Ok(Arc::new(store))
 }
 
+/// Letters lie beside the store.
+fn transport(settings: &Settings) -> SharedTransport {
+    let data = settings.store.path.parent().unwrap_or(Path::new(""));
+    Arc::new(FileTransport::new(data.join("mail"), settings.mail.from.clone()))
+}
+
 fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {
     match &settings.payments.provider {
         Provider::Sandbox => Ok(Arc::new(Sandbox::default())),
@@ -257,7 +268,7 @@ fn terms(settings: &Settings) -> anyhow::Result<Terms> {
     Ok(Terms { fees, most_seats: settings.orders.max_seats_per_show })
 }
 
-fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
+fn app_settings(settings: &Settings, origin: String) -> anyhow::Result<AppSettings> {
     let auth = &settings.auth;
     Ok(AppSettings {
         market: MarketSettings {
@@ -311,6 +322,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<AppSettings> {
             replay_per_second: settings.http.event_replay_per_second,
         },
         admin_hosts: settings.http.admin_hosts.clone(),
+        site: Site { origin, language: settings.mail.language },
         card_form: match &settings.payments.provider {
             Provider::Sandbox => CardForm::Sandbox,
             Provider::Stripe(stripe) => {

@@ -25,16 +25,21 @@ use super::effects::charges::{ChargeCall, Charges};
 use super::effects::kind::Recipient;
 use super::effects::{CallLimits, Effects};
 use super::error::MarketError;
+use super::followers::mail::MailNotices;
+use super::followers::{self, StartFollower};
 use super::idempotency::IdempotencyKey;
 use super::order::Orders;
 use super::relocks::Relocks;
 use super::settings::MarketSettings;
 use super::supervisor::{Supervisor, SupervisorMessage};
 use super::ticket::Tickets;
+use super::timers::mail::MailDelivery;
 use super::timers::order_expiry::OrderExpiry;
 use super::timers::{self, Timers};
 use crate::bugs::{Bug, planted};
 use crate::domain::{Commit, Timestamp};
+use crate::mail::SharedTransport;
+use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy, IdMint};
 use crate::store::SharedStore;
@@ -86,6 +91,20 @@ impl From<ractor::SpawnErr> for StartError {
     }
 }
 
+impl From<StartFollower> for StartError {
+    fn from(error: StartFollower) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// How the marketplace writes to people.
+pub struct Outgoing {
+    /// Who takes letters.
+    pub transport: SharedTransport,
+    /// What they say of where they come from.
+    pub site: Site,
+}
+
 impl Marketplace {
     /// Starts the actors. Overdue orders expire and unsettled charges go on at once.
     ///
@@ -97,6 +116,7 @@ impl Marketplace {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         gateway: SharedGateway,
+        outgoing: Outgoing,
         settings: MarketSettings,
     ) -> Result<Self, StartError> {
         let failures = Arc::new(AtomicU64::new(0));
@@ -128,12 +148,18 @@ impl Marketplace {
         let expiry = OrderExpiry { store, orders: orders.clone() };
         let doorbell = context.timers.order_expiry.clone();
         timers::start(expiry, clock.clone(), doorbell, parent.clone()).await?;
+        let delivery = MailDelivery::new(context.clone(), outgoing.transport, outgoing.site);
+        let doorbell = context.timers.mail.clone();
+        timers::start(delivery, clock.clone(), doorbell, parent.clone()).await?;
         let recipient: Weak<dyn Recipient<ChargeCall>> =
             Arc::downgrade(&(orders.clone() as Arc<dyn Recipient<ChargeCall>>));
-        charges.start(recipient, clock, parent).await?;
+        charges.start(recipient, clock, parent.clone()).await?;
+        let notices = MailNotices { context: context.clone() };
+        followers::start(notices, context.clone(), parent).await?;
         // Only now, when all are there, may the first work begin.
         context.timers.order_expiry.look();
         context.timers.show_end.look();
+        context.timers.mail.look();
         if !planted(Bug::NoReconciler) {
             charges.sweep();
         }

@@ -9,7 +9,8 @@
 //! actor that ends, for whatever reason, is replaced by one that reads it from there.
 //!
 //! What takes time or the outside is generic over its kinds: [`effects`] are calls that are made
-//! until their outcome is known, [`timers`] are rows that are due some time. No file here uses one
+//! until their outcome is known, [`timers`] are rows that are due some time, [`followers`] are told of
+//! everything in the log. No file here uses one
 //! that uses it; a test holds that.
 
 pub mod aggregate;
@@ -17,6 +18,7 @@ mod context;
 pub mod directory;
 pub mod effects;
 mod error;
+pub mod followers;
 mod idempotency;
 mod marketplace;
 pub mod order;
@@ -36,7 +38,7 @@ pub use marketplace::operators;
 pub use marketplace::payments::PendingCharge;
 pub use marketplace::shows::NewShow;
 pub use marketplace::tickets::TicketChanges;
-pub use marketplace::{MarketStats, Marketplace, StartError};
+pub use marketplace::{MarketStats, Marketplace, Outgoing, StartError};
 pub use settings::MarketSettings;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Watches over the marketplace's actors: whatever fails is logged and counted.
 //!
 //! A failed ticket or order actor needs nothing else: its state dies with it, and the
-//! directory makes a fresh one, which reads what is stored, for the next message. Timers and
+//! directory makes a fresh one, which reads what is stored, for the next message. Timers, followers and
 //! reconcilers, of which there is one for each kind, do their work in [`outlive`] and go on.
 
 use std::fmt::Display;

@@ -12,6 +12,7 @@
 //!
 //! A kind of timer is a [`TimerKind`], a variant of [`Timer`] and a doorbell in [`Timers`].
 
+pub mod mail;
 pub mod order_expiry;
 pub mod show_end;
 
@@ -29,7 +30,7 @@ use tracing::warn;
 use super::error::MarketError;
 use super::supervisor::outlive;
 use crate::bugs::{Bug, planted};
-use crate::domain::{OrderId, ShowId, Timestamp};
+use crate::domain::{MailId, OrderId, ShowId, Timestamp};
 use crate::seams::Clock;
 use crate::store::ReadError;
 
@@ -78,6 +79,8 @@ pub enum Timer {
     OrderExpiry(Due<OrderId>),
     /// A show ends then.
     ShowEnd(Due<ShowId>),
+    /// A message is tried then.
+    Mail(Due<MailId>),
 }
 
 /// The doorbells of all kinds.
@@ -87,6 +90,8 @@ pub struct Timers {
     pub order_expiry: Arc<Doorbell>,
     /// Of [`Timer::ShowEnd`].
     pub show_end: Arc<Doorbell>,
+    /// Of [`Timer::Mail`].
+    pub mail: Arc<Doorbell>,
 }
 
 impl Timers {
@@ -95,6 +100,7 @@ impl Timers {
         match timer {
             Timer::OrderExpiry(_) => self.order_expiry.ring(),
             Timer::ShowEnd(_) => self.show_end.ring(),
+            Timer::Mail(_) => self.mail.ring(),
         }
     }
 }
@@ -108,7 +114,7 @@ pub struct Doorbell {
 
 impl Doorbell {
     /// Tells of a new row. Costs one atomic read while the actor is awake.
-    fn ring(&self) {
+    pub fn ring(&self) {
         if planted(Bug::SilentDoorbell) {
             return;
         }

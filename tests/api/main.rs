@@ -22,6 +22,7 @@ mod inputs;
 mod limits;
 mod lists;
 mod logs;
+mod mail;
 mod money;
 mod money_back;
 mod orders;

@@ -17,6 +17,7 @@ mod crashes;
 mod holds;
 mod kept;
 mod lifecycle;
+mod mail;
 mod operators;
 mod shoppers;
 mod sockets;

@@ -8,8 +8,8 @@ use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::retry::Retry;
 use crate::domain::{
-    ClientName, Commit, Email, Event, FactorRejection, Precondition, Proof, SecondFactor, Session,
-    SessionId, User, UserId, UserView, Write,
+    ClientName, Commit, Email, Event, FactorRejection, Mail, MailId, Notice, Precondition, Proof,
+    SecondFactor, Session, SessionId, User, UserId, UserView, Write,
 };
 
 impl Marketplace {
@@ -164,9 +164,11 @@ impl Marketplace {
                 .write(Write::User(after.clone()))
                 .write_if(ends_sessions)
                 .event(Event::UserUpdated(after.told()));
-            Ok((commit, after.view()))
+            Ok((tell_of_change(commit, user, &after), after.view()))
         };
-        self.decide_until_written(verified, change).await
+        let view = self.decide_until_written(verified, change).await?;
+        self.parts.context.timers.mail.ring();
+        Ok(view)
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is
@@ -184,4 +186,23 @@ impl Marketplace {
             Committed::Conflict => user.clone(),
         })
     }
+}
+
+/// Has the person told of the change, at the address they left as well. That address is in none of the
+/// account's rows any more, and in the log it must not be, so the message is written with the change.
+fn tell_of_change(commit: Commit, before: &User, after: &User) -> Commit {
+    let at = commit.at;
+    let mail = |notice| {
+        let (about, number) = (after.id.as_u128(), after.version.number());
+        Mail::due(MailId { notice, about, number }, after.id, at)
+    };
+    let mut commit = commit;
+    if before.email != after.email {
+        let left = mail(Notice::AddressLeft).to_address(before.email.clone());
+        commit = commit.put(mail(Notice::AddressChanged)).put(left);
+    }
+    if before.password_hash != after.password_hash {
+        commit = commit.put(mail(Notice::PasswordChanged));
+    }
+    commit
 }

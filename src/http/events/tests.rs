@@ -22,6 +22,8 @@ use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::CardForm;
+use crate::mail::texts::{Language, Site};
+use crate::mail::{Letter, SendError, Transport};
 use crate::payments::Sandbox;
 use crate::seams::{SystemClock, SystemEntropy};
 use crate::store::{OpenError, RedbStore, StoreSettings, WriterMode};
@@ -59,17 +61,33 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
         listeners,
         admin_hosts: Vec::new(),
         card_form: CardForm::Sandbox,
+        site: Site { origin: "http://localhost".to_owned(), language: Language::English },
     };
     let seams = Seams {
         clock: Arc::new(SystemClock),
         entropy: entropy.clone(),
         store: Arc::new(store),
         gateway: Arc::new(Sandbox::default()),
+        mail: Arc::new(Unsent),
     };
     // Hashed in place: a paused clock does not wait for another thread.
     let passwords = Passwords::inline(PasswordSettings::weakest(), entropy).unwrap();
     let key = SigningKeys::only(SigningKey::from_bytes(&[7; 64]).unwrap());
     App::start(settings, seams, passwords, &key, Metrics::default()).await.unwrap()
+}
+
+/// A transport for tests that send nothing.
+struct Unsent;
+
+#[async_trait::async_trait]
+impl Transport for Unsent {
+    fn describe(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    async fn send(&self, _: &Letter) -> Result<(), SendError> {
+        Ok(())
+    }
 }
 
 async fn app() -> App {

@@ -4,6 +4,7 @@ pub mod client;
 pub mod disk;
 pub mod faults;
 pub mod gateway;
+pub mod postbox;
 pub mod world;
 
 pub use client::{Answer, Client};

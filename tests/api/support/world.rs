@@ -13,6 +13,7 @@ use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
 use gittix::http::events::listeners::ListenerLimits;
 use gittix::http::storefront::CardForm;
+use gittix::mail::texts::{Language, Site};
 use gittix::payments::SharedGateway;
 use gittix::seams::{Clock, Entropy};
 use gittix::store::typed::TypedStore;
@@ -24,6 +25,7 @@ use super::client::{Answer, Client, id};
 use super::disk::Disk;
 use super::faults::{FaultyStore, Mishaps};
 use super::gateway::ModelGateway;
+use super::postbox::Postbox;
 
 pub const PASSWORD: &str = "correct horse battery";
 pub const KEY: [u8; 32] = [7; 32];
@@ -35,6 +37,7 @@ pub struct Setup {
     pub at: Timestamp,
     pub gateway: ModelGateway,
     pub mishaps: Mishaps,
+    pub postbox: Postbox,
     pub market: MarketSettings,
     pub currency: &'static str,
     pub https: bool,
@@ -57,6 +60,7 @@ impl Default for Setup {
             at: Timestamp::from_millis(1_795_319_640_768),
             gateway: ModelGateway::default(),
             mishaps: Mishaps::default(),
+            postbox: Postbox::default(),
             market: MarketSettings::default(),
             currency: "usd",
             https: false,
@@ -85,6 +89,7 @@ pub struct World {
     pub gateway: ModelGateway,
     pub disk: Disk,
     pub mishaps: Mishaps,
+    pub postbox: Postbox,
     setup: Setup,
 }
 
@@ -148,7 +153,8 @@ impl Setup {
         } else {
             Arc::new(self.gateway.clone())
         };
-        let seams = Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway };
+        let mail = Arc::new(self.postbox.clone());
+        let seams = Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway, mail };
         let work = PasswordSettings { passes: self.password_passes, ..PasswordSettings::weakest() };
         let passwords = Passwords::inline(work, entropy).expect("settings");
         let key = SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key"));
@@ -159,6 +165,7 @@ impl Setup {
             gateway: self.gateway.clone(),
             disk: self.disk.clone(),
             mishaps: self.mishaps.clone(),
+            postbox: self.postbox.clone(),
             setup: self,
         }
     }
@@ -181,6 +188,10 @@ impl Setup {
             listeners: self.listeners,
             admin_hosts: self.admin_hosts.clone(),
             card_form: CardForm::Sandbox,
+            site: Site {
+                origin: "https://tickets.example".to_owned(),
+                language: Language::English,
+            },
         }
     }
 }

@@ -12,6 +12,7 @@ use super::gateway::{Booked, Intent, IntentState};
 use super::life::Life;
 use super::model::Model;
 use super::plan::Fault;
+use super::post;
 use super::record::Violation;
 
 /// Checks everything there is, once the world has settled.
@@ -21,7 +22,8 @@ pub async fn audit(life: &Arc<Life>) -> Result<(), Violation> {
         fits_together(file)?;
     }
     check_rows(life).await?;
-    check_money(life).await
+    check_money(life).await?;
+    post::audit(life).await
 }
 
 /// The indexes of a file are what follows from its rows.

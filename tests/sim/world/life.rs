@@ -24,6 +24,7 @@ use super::client::Worker;
 use super::gateway::Line;
 use super::listener::{all_is_heard, listen};
 use super::plan::{Fault, Plan};
+use super::post::{Counter, all_is_told};
 use super::record::Violation;
 use super::rng::Rng;
 use super::store::WatchedStore;
@@ -169,6 +170,7 @@ impl Life {
             entropy: world.entropy.clone(),
             store: watched.clone(),
             gateway: Arc::new(line),
+            mail: Arc::new(Counter { post: world.post.clone(), power: power.clone() }),
         };
         let passwords = Passwords::inline(PasswordSettings::weakest(), world.entropy.clone());
         let (Ok(passwords), Some(key)) = (passwords, SigningKey::from_bytes(&[7; 32])) else {
@@ -186,6 +188,8 @@ impl Life {
                 app,
                 account,
             })),
+            // Where its followers begin is written first.
+            Err(_) if power.is_off() || world.disk.has_failed() => None,
             Err(error) => {
                 let violation = Violation::new("the server starts", error.to_string());
                 world.record.violate(violation);
@@ -298,7 +302,8 @@ impl Life {
             }
             let is_open = world.model().open_now().next().is_some();
             let unsettled = self.store.stats().unsettled_charges;
-            if !is_open && unsettled == 0 && world.provider.is_quiet() && all_is_heard(self) {
+            let is_quiet = !is_open && unsettled == 0 && world.provider.is_quiet();
+            if is_quiet && all_is_heard(self) && all_is_told(self).await {
                 return;
             }
         }
@@ -356,6 +361,10 @@ fn settings_of(world: &World) -> AppSettings {
         card_form: gittix::http::storefront::CardForm::Sandbox,
         listeners: ListenerLimits::of(16),
         admin_hosts: Vec::new(),
+        site: gittix::mail::texts::Site {
+            origin: "http://localhost".to_owned(),
+            language: gittix::mail::texts::Language::German,
+        },
     }
 }
 

@@ -24,6 +24,7 @@ pub mod listener;
 pub mod model;
 pub mod pages;
 pub mod plan;
+pub mod post;
 pub mod record;
 pub mod rng;
 pub mod run;

@@ -57,6 +57,7 @@ faults! {
     WriteError "disk-write-fails" 1000
     SyncError "disk-sync-fails" 1000
     DiskFull "disk-full" 1000
+    MailFails "mail-fails" 300
     Restart "graceful-restart" 1000
 }
 

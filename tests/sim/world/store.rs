@@ -292,7 +292,11 @@ impl Store for WatchedStore {
     }
 
     async fn resources(&self, questions: &[Question]) -> Result<Vec<Answer>, ReadError> {
-        self.power.touch_or_die().await;
+        // Where followers begin is read before there is an actor; lists are read by timers.
+        match questions {
+            [Question::Page(_), ..] => self.read_by_actor().await,
+            _ => self.power.touch_or_die().await,
+        }
         self.inner.resources(questions).await
     }
 

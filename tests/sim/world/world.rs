@@ -11,7 +11,8 @@ use super::disk::{DiskScript, Remains, SimDisk};
 use super::gateway::Provider;
 use super::listener::Listener;
 use super::model::{Model, check_tail};
-use super::plan::Plan;
+use super::plan::{Fault, Plan};
+use super::post::Post;
 use super::record::{Record, Violation};
 use super::rng::Rng;
 use super::store::Writes;
@@ -34,6 +35,8 @@ pub struct World {
     pub rows: Arc<MemoryRows>,
     /// The payment provider.
     pub provider: Provider,
+    /// Who takes letters.
+    pub post: Arc<Post>,
     /// What is known of the store's writes.
     pub writes: Arc<Writes>,
     /// The currency of all prices.
@@ -53,6 +56,7 @@ impl World {
         Some(Self {
             plan: plan.clone(),
             provider: Provider::new(plan, record.clone()),
+            post: Arc::new(Post::new(plan.seed, plan.rates.of(Fault::MailFails), record.clone())),
             rows: Arc::default(),
             timeline: Arc::default(),
             entropy: Arc::new(SeededEntropy::new(plan.seed)),
@@ -98,6 +102,7 @@ impl World {
     pub fn calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
         self.provider.calm_down(self.timeline.now_ms());
+        self.post.calm_down();
     }
 
     /// Whether nothing goes wrong any more.
