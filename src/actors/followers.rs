@@ -16,7 +16,7 @@
 //! read again: a busy marketplace is not to write a row for every lock.
 //!
 //! A kind of follower is a [`FollowerKind`], in a file of its own, and a name in
-//! [`Follower`](crate::domain::Follower).
+//! [`Follower`].
 
 pub mod mail;
 
