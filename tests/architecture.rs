@@ -88,8 +88,13 @@ fn test_modules(files: &[PathBuf]) -> Vec<PathBuf> {
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
             let Some(next) = lines.peek() else { break };
-            let name = next.trim().trim_start_matches("pub ").strip_prefix("mod ");
-            let Some(name) = name.and_then(|rest| rest.strip_suffix(';')) else { continue };
+            let Some((visibility, name)) = next.trim().split_once("mod ") else { continue };
+            let name = name.strip_suffix(';').filter(|_| {
+                visibility.is_empty()
+                    || visibility.starts_with("pub ")
+                    || visibility.starts_with("pub(")
+            });
+            let Some(name) = name else { continue };
             let condition = line.trim();
             if condition == "#[cfg(test)]" || condition.starts_with("#[cfg(all(test") {
                 let is_root = file.file_stem().is_some_and(|stem| stem == "mod" || stem == "lib");

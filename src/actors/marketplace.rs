@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
 
-use self::shows::Catalog;
 use super::aggregate::{Actors, Aggregate};
+use super::catalog::Catalog;
 use super::context::{Committed, Context};
 use super::effects::charges::{ChargeCall, Charges};
 use super::effects::kind::Recipient;

@@ -14,6 +14,7 @@
 //! that uses it; a test holds that.
 
 pub mod aggregate;
+mod catalog;
 mod context;
 pub mod directory;
 pub mod effects;

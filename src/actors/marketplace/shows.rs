@@ -1,17 +1,10 @@
 //! Venues and shows, by whoever adds them.
 
-use std::sync::Arc;
-
-use ractor::ActorCell;
-
-use super::{Marketplace, StartError};
-use crate::actors::aggregate::Actors;
-use crate::actors::context::{Committed, Context};
+use super::Marketplace;
+use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
-use crate::actors::show::{ShowActors, ShowRequest, timer};
-use crate::actors::timers;
-use crate::actors::timers::show_end::ShowEnd;
-use crate::actors::venue::{VenueActors, VenueRequest};
+use crate::actors::show::{ShowRequest, timer};
+use crate::actors::venue::VenueRequest;
 use crate::domain::show::{Category, ShowFacts};
 use crate::domain::{
     Caller, CatalogRejection, Commit, Event, ExpectedVersion, Kept, Name, Precondition, Show,
@@ -36,32 +29,6 @@ pub struct NewShow {
     pub ends_at: Timestamp,
     /// What it is called elsewhere.
     pub external_id: Option<Name>,
-}
-
-/// The actors of venues and shows.
-pub(super) struct Catalog {
-    /// Of venues.
-    pub venues: Arc<Actors<VenueActors>>,
-    /// Of shows.
-    pub shows: Arc<Actors<ShowActors>>,
-}
-
-impl Catalog {
-    /// Starts them, and the timer that ends shows, which waits for its doorbell.
-    pub(super) async fn start(
-        context: &Arc<Context>,
-        parent: &ActorCell,
-    ) -> Result<Self, StartError> {
-        let venues = VenueActors { context: context.clone() };
-        let venues = Actors::new(venues, context.clone(), parent.clone());
-        let shows = ShowActors { context: context.clone() };
-        let shows = Actors::new(shows, context.clone(), parent.clone());
-        let (store, clock) = (context.store.clone(), context.clock.clone());
-        let kind = ShowEnd { store, clock: clock.clone(), shows: shows.clone() };
-        let doorbell = context.timers.show_end.clone();
-        timers::start(kind, clock, doorbell, parent.clone()).await?;
-        Ok(Self { venues, shows })
-    }
 }
 
 impl Marketplace {
