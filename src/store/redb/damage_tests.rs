@@ -62,8 +62,15 @@ const PAGE: usize = 9;
 /// Before everything that is stored.
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 
-/// An answer as text, and its rows if it is a list that may lack damaged ones.
-type Answer = (String, Vec<String>);
+/// What a store says.
+#[derive(Debug, Clone)]
+struct Answer {
+    text: String,
+    /// Its rows, if it is a list that may lack damaged ones.
+    rows: Vec<String>,
+    /// Whether more follow.
+    more: bool,
+}
 
 impl Question {
     async fn ask(&self, store: &RedbStore) -> Result<Answer, ReadError> {
@@ -71,13 +78,18 @@ impl Question {
         match self {
             Self::Tickets(query) if query.seller.is_none() => {
                 let page = store.tickets(query).await?;
-                Ok((row(&page), page.tickets.iter().map(|ticket| row(ticket)).collect()))
+                let rows = page.tickets.iter().map(|ticket| row(ticket)).collect();
+                Ok(Answer { text: row(&page), rows, more: page.more })
             }
             Self::Unsettled(after) => {
                 let charges = store.unsettled_charges(*after, PAGE).await?;
-                Ok((row(&charges), charges.iter().map(|charge| row(charge)).collect()))
+                let rows = charges.iter().map(|charge| row(charge)).collect();
+                Ok(Answer { text: row(&charges), rows, more: false })
             }
-            question => Ok((question.text(store).await?, Vec::new())),
+            question => {
+                let text = question.text(store).await?;
+                Ok(Answer { text, rows: Vec::new(), more: false })
+            }
         }
     }
 
@@ -312,7 +324,7 @@ impl Sound {
         for question in &questions {
             answers.push(question.ask(&store).await.expect("an answer"));
         }
-        let rows = answers.iter().flat_map(|(_, rows)| rows.clone()).collect();
+        let rows = answers.iter().flat_map(|answer| answer.rows.clone()).collect();
         Self { folder, bytes, questions, answers, rows }
     }
 
@@ -321,25 +333,40 @@ impl Sound {
     }
 
     /// Whether a list has the rows of another but for some, and in their places others that are sound.
-    fn may_stand_for(&self, found: &[String], of: &[String]) -> bool {
-        let mut all = of.iter();
-        let known = found.iter().filter(|row| of.contains(row));
+    /// Or it has them all, and says that none follow where only one did.
+    fn may_stand_for(&self, found: &Answer, place: usize) -> bool {
+        let Some(of) = self.answers.get(place) else { return false };
+        let mut all = of.rows.iter();
+        let known = found.rows.iter().filter(|row| of.rows.contains(row));
         let is_ordered = known.clone().all(|row| all.any(|other| other == row));
-        let are_sound = found.iter().all(|row| self.rows.contains(row));
-        is_ordered && are_sound && known.count() < of.len() && found.len() <= PAGE
+        let are_sound = found.rows.iter().all(|row| self.rows.contains(row));
+        let lacks_some = known.count() < of.rows.len() || self.lacks_the_last(found, place);
+        is_ordered && are_sound && lacks_some && found.rows.len() <= PAGE
+    }
+
+    /// Whether the page is as it was, and the only row behind it is gone. Each page of a list is
+    /// asked for right after the one before.
+    fn lacks_the_last(&self, found: &Answer, place: usize) -> bool {
+        let (page, next) = (self.answers.get(place), self.answers.get(place + 1));
+        page.zip(next).is_some_and(|(page, next)| {
+            found.rows == page.rows
+                && (page.more && !found.more)
+                && (next.rows.len() == 1 && !next.more)
+        })
     }
 
     /// The first answer that is wrong, and how many there are none of.
     async fn look_at(&self, store: &RedbStore) -> (Option<String>, usize) {
         let mut refused = 0;
-        for (question, (answer, rows)) in self.questions.iter().zip(&self.answers) {
+        for (place, (question, answer)) in self.questions.iter().zip(&self.answers).enumerate() {
             match question.ask(store).await {
-                Ok((found, _)) if found == *answer => {}
+                Ok(found) if found.text == answer.text => {}
                 // What is damaged is told in the log and left out.
-                Ok((_, found)) if !rows.is_empty() && self.may_stand_for(&found, rows) => {
+                Ok(found) if !answer.rows.is_empty() && self.may_stand_for(&found, place) => {
                     refused += 1;
                 }
-                Ok((found, _)) => {
+                Ok(found) => {
+                    let (found, answer) = (found.text, &answer.text);
                     return (Some(format!("{question:?}: {found}, not {answer}")), refused);
                 }
                 Err(_) => refused += 1,
