@@ -94,6 +94,25 @@ pub enum Event {
     ChargeUpdated(ChargeView),
 }
 
+/// What an event tells of, as it was right afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'e> {
+    /// An account.
+    User(&'e UserEvent),
+    /// An API token.
+    Token(&'e TokenEvent),
+    /// A ticket.
+    Ticket(&'e Ticket),
+    /// A venue.
+    Venue(&'e Venue),
+    /// A show with its venue.
+    Show(&'e ShowView),
+    /// An order with its latest charge.
+    Order(&'e OrderView),
+    /// A charge.
+    Charge(&'e ChargeView),
+}
+
 /// Who may see an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -142,40 +161,51 @@ impl Event {
         }
     }
 
-    /// Who may see it: tickets, shows and venues are public, all else is its user's own.
-    pub fn audience(&self) -> Audience {
+    /// What it tells of.
+    pub fn subject(&self) -> Subject<'_> {
         match self {
-            Self::TicketCreated(_)
-            | Self::TicketUpdated(_)
-            | Self::TicketDeleted(_)
-            | Self::TicketClosed(_)
-            | Self::VenueCreated(_)
-            | Self::VenueUpdated(_)
-            | Self::VenueDeleted(_)
-            | Self::ShowCreated(_)
-            | Self::ShowUpdated(_)
-            | Self::ShowPostponed(_)
-            | Self::ShowCancelled(_)
-            | Self::ShowOver(_)
-            | Self::ShowDeleted(_) => Audience::Public,
             Self::UserCreated(user)
             | Self::UserUpdated(user)
             | Self::RoleGranted(user)
             | Self::RoleRevoked(user)
             | Self::TotpEnabled(user)
-            | Self::TotpDisabled(user) => Audience::User(user.id),
-            Self::TokenCreated(token) | Self::TokenRevoked(token) => Audience::User(token.user),
+            | Self::TotpDisabled(user) => Subject::User(user),
+            Self::TokenCreated(token) | Self::TokenRevoked(token) => Subject::Token(token),
+            Self::TicketCreated(ticket)
+            | Self::TicketUpdated(ticket)
+            | Self::TicketDeleted(ticket)
+            | Self::TicketClosed(ticket) => Subject::Ticket(ticket),
+            Self::VenueCreated(venue) | Self::VenueUpdated(venue) | Self::VenueDeleted(venue) => {
+                Subject::Venue(venue)
+            }
+            Self::ShowCreated(view)
+            | Self::ShowUpdated(view)
+            | Self::ShowPostponed(view)
+            | Self::ShowCancelled(view)
+            | Self::ShowOver(view)
+            | Self::ShowDeleted(view) => Subject::Show(view),
             Self::OrderCreated(view)
             | Self::OrderAwaitingPayment(view)
             | Self::OrderCompleted(view)
             | Self::OrderCancelled(view)
-            | Self::OrderExpired(view) => Audience::User(view.order.buyer),
+            | Self::OrderExpired(view) => Subject::Order(view),
             Self::ChargeCreated(charge)
             | Self::ChargeCompleted(charge)
             | Self::ChargeFailed(charge)
             | Self::ChargeRefunded(charge)
             | Self::ChargeDisputed(charge)
-            | Self::ChargeUpdated(charge) => Audience::User(charge.buyer),
+            | Self::ChargeUpdated(charge) => Subject::Charge(charge),
+        }
+    }
+
+    /// Who may see it: tickets, shows and venues are public, all else is its user's own.
+    pub fn audience(&self) -> Audience {
+        match self.subject() {
+            Subject::Ticket(_) | Subject::Venue(_) | Subject::Show(_) => Audience::Public,
+            Subject::User(user) => Audience::User(user.id),
+            Subject::Token(token) => Audience::User(token.user),
+            Subject::Order(view) => Audience::User(view.order.buyer),
+            Subject::Charge(charge) => Audience::User(charge.buyer),
         }
     }
 }

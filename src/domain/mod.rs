@@ -51,7 +51,7 @@ pub use client_name::ClientName;
 pub use commit::{Commit, Precondition, Remembered, Write};
 pub use cursor::{Cursor, Follower};
 pub use email::{Email, EmailKey, InvalidEmail};
-pub use event::{Audience, Event, LoggedEvent};
+pub use event::{Audience, Event, LoggedEvent, Subject};
 pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{
     ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, LoggedEvent, Terms, Timestamp, TokenId, UserEvent, UserId};
+use crate::domain::{LoggedEvent, Subject, Terms, Timestamp, TokenId, UserEvent, UserId};
 use crate::http::views::shows::{ShowJson, VenueJson};
 use crate::http::views::{ChargeJson, OrderJson, RoleJson, Text, TicketJson, roles};
 
@@ -88,43 +88,17 @@ struct TokenEventJson {
 impl<'e> EventJson<'e> {
     /// An event with what the market adds to tickets.
     pub fn new(logged: &'e LoggedEvent, terms: &Terms) -> Self {
-        let data = match &logged.event {
-            Event::UserCreated(user)
-            | Event::UserUpdated(user)
-            | Event::RoleGranted(user)
-            | Event::RoleRevoked(user)
-            | Event::TotpEnabled(user)
-            | Event::TotpDisabled(user) => EventData::User(user.into()),
-            Event::TokenCreated(token) | Event::TokenRevoked(token) => {
+        let data = match logged.event.subject() {
+            Subject::User(user) => EventData::User(user.into()),
+            Subject::Token(token) => {
                 let (id, user_id) = (Text(token.id), Text(token.user));
                 EventData::Token(TokenEventJson { id, user_id })
             }
-            Event::TicketCreated(ticket)
-            | Event::TicketUpdated(ticket)
-            | Event::TicketDeleted(ticket)
-            | Event::TicketClosed(ticket) => {
-                EventData::Ticket(Box::new(TicketJson::new(ticket, terms)))
-            }
-            Event::VenueCreated(venue)
-            | Event::VenueUpdated(venue)
-            | Event::VenueDeleted(venue) => EventData::Venue(Box::new((&**venue).into())),
-            Event::ShowCreated(view)
-            | Event::ShowUpdated(view)
-            | Event::ShowPostponed(view)
-            | Event::ShowCancelled(view)
-            | Event::ShowOver(view)
-            | Event::ShowDeleted(view) => EventData::Show(Box::new((&**view).into())),
-            Event::OrderCreated(view)
-            | Event::OrderAwaitingPayment(view)
-            | Event::OrderCompleted(view)
-            | Event::OrderCancelled(view)
-            | Event::OrderExpired(view) => EventData::Order(Box::new(view.into())),
-            Event::ChargeCreated(charge)
-            | Event::ChargeCompleted(charge)
-            | Event::ChargeFailed(charge)
-            | Event::ChargeRefunded(charge)
-            | Event::ChargeDisputed(charge)
-            | Event::ChargeUpdated(charge) => EventData::Charge(charge.into()),
+            Subject::Ticket(ticket) => EventData::Ticket(Box::new(TicketJson::new(ticket, terms))),
+            Subject::Venue(venue) => EventData::Venue(Box::new(venue.into())),
+            Subject::Show(view) => EventData::Show(Box::new(view.into())),
+            Subject::Order(view) => EventData::Order(Box::new(view.into())),
+            Subject::Charge(charge) => EventData::Charge(charge.into()),
         };
         Self { seq: logged.seq, r#type: logged.event.name(), at: Text(logged.at), data }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gittix::domain::{
     Account, ChargeId, ChargePhase, ChargeView, DisputeStatus, Event, Order, OrderId, OrderState,
-    RefundStatus, Ticket, TicketId, UserId, UserView,
+    RefundStatus, Subject, Ticket, TicketId, UserId, UserView,
 };
 use gittix::store::{ReadError, RedbStore};
 
@@ -51,13 +51,8 @@ struct Told {
 impl Told {
     fn by(model: &Model) -> Self {
         let times = |id: UserId| {
-            let tells = |event: &Event| {
-                matches!(event,
-                    Event::UserCreated(user)
-                    | Event::UserUpdated(user)
-                    | Event::RoleGranted(user)
-                    | Event::RoleRevoked(user) if user.id == id)
-            };
+            let tells =
+                |event: &Event| matches!(event.subject(), Subject::User(user) if user.id == id);
             model.log().iter().filter(|logged| tells(&logged.event)).count() as u64
         };
         let tickets = model.tickets.iter();

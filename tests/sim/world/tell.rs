@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use gittix::domain::{
-    ChargeView, Event, IntentReport, LoggedEvent, OrderView, Part, Ticket, TicketState, UserEvent,
+    ChargeView, IntentReport, LoggedEvent, OrderView, Part, Subject, Ticket, TicketState, UserEvent,
 };
 
 use super::answers::{Answered, Asked};
@@ -78,40 +78,14 @@ pub fn report(report: &IntentReport) -> String {
 
 /// An event of the log.
 pub fn event(logged: &LoggedEvent) -> String {
-    let what = match &logged.event {
-        Event::UserCreated(user)
-        | Event::UserUpdated(user)
-        | Event::RoleGranted(user)
-        | Event::RoleRevoked(user)
-        | Event::TotpEnabled(user)
-        | Event::TotpDisabled(user) => account(user),
-        Event::TokenCreated(token) | Event::TokenRevoked(token) => {
-            format!("{} of {}", id(&token.id), id(&token.user))
-        }
-        Event::TicketCreated(ticket)
-        | Event::TicketUpdated(ticket)
-        | Event::TicketDeleted(ticket)
-        | Event::TicketClosed(ticket) => ticket_line(ticket),
-        Event::VenueCreated(venue) | Event::VenueUpdated(venue) | Event::VenueDeleted(venue) => {
-            venue.id.to_string()
-        }
-        Event::ShowCreated(view)
-        | Event::ShowUpdated(view)
-        | Event::ShowPostponed(view)
-        | Event::ShowCancelled(view)
-        | Event::ShowOver(view)
-        | Event::ShowDeleted(view) => view.show.id.to_string(),
-        Event::OrderCreated(view)
-        | Event::OrderAwaitingPayment(view)
-        | Event::OrderCompleted(view)
-        | Event::OrderCancelled(view)
-        | Event::OrderExpired(view) => order(view),
-        Event::ChargeCreated(view)
-        | Event::ChargeCompleted(view)
-        | Event::ChargeFailed(view)
-        | Event::ChargeRefunded(view)
-        | Event::ChargeDisputed(view)
-        | Event::ChargeUpdated(view) => charge(view),
+    let what = match logged.event.subject() {
+        Subject::User(user) => account(user),
+        Subject::Token(token) => format!("{} of {}", id(&token.id), id(&token.user)),
+        Subject::Ticket(ticket) => ticket_line(ticket),
+        Subject::Venue(venue) => venue.id.to_string(),
+        Subject::Show(view) => view.show.id.to_string(),
+        Subject::Order(view) => order(view),
+        Subject::Charge(view) => charge(view),
     };
     format!("#{} {} {what} at {}", logged.seq, logged.event.name(), logged.at)
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use redb::{ReadableTable, ReadableTableMetadata, TableHandle as _};
 
-use crate::domain::{Charge, ChargeView, Event, LoggedEvent, Order, Ticket, User};
+use crate::domain::{Charge, ChargeView, Event, LoggedEvent, Order, Subject, Ticket, User};
 use crate::store::records::charge::StoredChargeView;
 use crate::store::records::envelope::append;
 use crate::store::records::event::read_run;
@@ -140,52 +140,22 @@ fn next_row(inspection: &Inspection<'_>, after: u64) -> Result<u64, ReadError> {
 
 /// Holds an event to the one before of the same resource.
 fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logged: &LoggedEvent) {
-    let (kind, id, version, digest) = match &logged.event {
-        Event::UserCreated(user)
-        | Event::UserUpdated(user)
-        | Event::RoleGranted(user)
-        | Event::RoleRevoked(user)
-        | Event::TotpEnabled(user)
-        | Event::TotpDisabled(user) => {
+    let (kind, id, version, digest) = match logged.event.subject() {
+        Subject::User(user) => {
             (Kind::User, user.id.as_u128(), Some(user.version.number()), ACCOUNT)
         }
-        // Of these the log tells ids alone, so there is nothing to hold their rows to.
-        Event::TokenCreated(_) | Event::TokenRevoked(_) => return,
-        Event::TicketCreated(ticket)
-        | Event::TicketUpdated(ticket)
-        | Event::TicketClosed(ticket) => {
-            let version = Some(ticket.version.number());
-            (Kind::Ticket, ticket.id.as_u128(), version, digest_of_ticket(ticket))
+        // Rows that are kept alike are looked at by themselves.
+        Subject::Token(_) | Subject::Venue(_) | Subject::Show(_) => return,
+        Subject::Ticket(ticket) => {
+            let is_gone = matches!(logged.event, Event::TicketDeleted(_));
+            let digest = if is_gone { GONE } else { digest_of_ticket(ticket) };
+            (Kind::Ticket, ticket.id.as_u128(), Some(ticket.version.number()), digest)
         }
-        Event::TicketDeleted(ticket) => {
-            (Kind::Ticket, ticket.id.as_u128(), Some(ticket.version.number()), GONE)
-        }
-        Event::OrderCreated(view)
-        | Event::OrderAwaitingPayment(view)
-        | Event::OrderCompleted(view)
-        | Event::OrderCancelled(view)
-        | Event::OrderExpired(view) => {
+        Subject::Order(view) => {
             let version = Some(view.order.version.number());
             (Kind::Order, view.order.id.as_u128(), version, digest_of_order(&view.order))
         }
-        // Rows that are kept alike are looked at by themselves.
-        Event::VenueCreated(_)
-        | Event::VenueUpdated(_)
-        | Event::VenueDeleted(_)
-        | Event::ShowCreated(_)
-        | Event::ShowUpdated(_)
-        | Event::ShowPostponed(_)
-        | Event::ShowCancelled(_)
-        | Event::ShowOver(_)
-        | Event::ShowDeleted(_) => return,
-        Event::ChargeCreated(view)
-        | Event::ChargeCompleted(view)
-        | Event::ChargeFailed(view)
-        | Event::ChargeRefunded(view)
-        | Event::ChargeDisputed(view)
-        | Event::ChargeUpdated(view) => {
-            (Kind::Charge, view.id.as_u128(), None, digest_of_charge(view))
-        }
+        Subject::Charge(view) => (Kind::Charge, view.id.as_u128(), None, digest_of_charge(view)),
     };
     if !pass.takes(id) {
         return;
