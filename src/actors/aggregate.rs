@@ -65,12 +65,15 @@ pub trait Aggregate: Sized + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Decision<Self>, MarketError>;
 
-    /// Commits what was decided, or has it committed by its carrier.
+    /// Commits what was decided. An aggregate with a carrier has it committed by that.
     fn commit(
         &self,
+        context: &Context,
         commit: Commit,
-        carrier: Option<Self::Carrier>,
-    ) -> impl Future<Output = Result<Committed, MarketError>> + Send;
+        _carrier: Option<Self::Carrier>,
+    ) -> impl Future<Output = Result<Committed, MarketError>> + Send {
+        context.commit(commit)
+    }
 
     /// Does one of a decision's effects, or starts to: no actor waits for the outside.
     fn act(&self, effect: Self::Effect);
@@ -318,7 +321,7 @@ impl<A: Aggregate> AggregateActor<A> {
         change: Change<A>,
     ) -> Result<Committed, MarketError> {
         let Change { commit, carrier, after, timers } = change;
-        let committed = self.aggregate.commit(commit, carrier).await;
+        let committed = self.aggregate.commit(&self.context, commit, carrier).await;
         match &committed {
             Ok(Committed::Durable) => {
                 memory.known = after;

@@ -188,13 +188,14 @@ impl Aggregate for Orders {
 
     async fn commit(
         &self,
+        context: &Context,
         commit: Commit,
         carrier: Option<Carrier>,
     ) -> Result<Committed, MarketError> {
         self.capture_early(&commit).await;
         let owed = owed_by(&commit);
         let committed = match carrier {
-            None => self.context.commit(commit).await,
+            None => context.commit(commit).await,
             Some(Carrier { order, ticket, demand }) => {
                 let carried = Box::new(Carried { order, demand, commit });
                 self.tickets.ask(ticket, TicketRequest::Carry(carried)).await?.carried()

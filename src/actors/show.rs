@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::aggregate::{Aggregate, Change, Decision};
-use super::context::{Committed, Context};
+use super::context::Context;
 use super::error::MarketError;
 use super::timers::{Due, Timer};
 use crate::domain::{
@@ -99,14 +99,6 @@ impl Aggregate for ShowActors {
                 Change::new(commit, None).answered(after)
             }
         })
-    }
-
-    async fn commit(
-        &self,
-        commit: Commit,
-        _carrier: Option<Infallible>,
-    ) -> Result<Committed, MarketError> {
-        self.context.commit(commit).await
     }
 
     fn act(&self, effect: Infallible) {

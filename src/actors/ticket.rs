@@ -135,14 +135,6 @@ impl Aggregate for Tickets {
         }
     }
 
-    async fn commit(
-        &self,
-        commit: Commit,
-        _carrier: Option<Infallible>,
-    ) -> Result<Committed, MarketError> {
-        self.context.commit(commit).await
-    }
-
     fn act(&self, effect: Infallible) {
         match effect {}
     }

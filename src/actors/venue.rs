@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::aggregate::{Aggregate, Change, Decision};
-use super::context::{Committed, Context};
+use super::context::Context;
 use super::error::MarketError;
 use crate::domain::{
     Caller, Commit, Event, ExpectedVersion, Kept, Precondition, Show, Shows, Timestamp, Venue,
@@ -71,14 +71,6 @@ impl Aggregate for VenueActors {
                 Change::new(alone(commit, *by, venue.id), None).answered(after)
             }
         })
-    }
-
-    async fn commit(
-        &self,
-        commit: Commit,
-        _carrier: Option<Infallible>,
-    ) -> Result<Committed, MarketError> {
-        self.context.commit(commit).await
     }
 
     fn act(&self, effect: Infallible) {

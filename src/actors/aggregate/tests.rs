@@ -68,6 +68,7 @@ impl Aggregate for Numbers {
 
     async fn commit(
         &self,
+        _context: &Context,
         _commit: Commit,
         _carrier: Option<Infallible>,
     ) -> Result<Committed, MarketError> {
