@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::edge::answer::Answer;
 use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
-use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, Refusals};
+use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, Id, Numeral, Refused, Whole};
 use super::edge::idempotency::{Remembered, Repeatable, answered_by};
@@ -127,11 +127,6 @@ struct OrderFilters {
     /// Only those that stand like this.
     #[param(inline)]
     status: Option<OrderStatusName>,
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<u32>,
-    /// The cursor of the page before, from its `link` header.
-    after: Option<String>,
 }
 
 /// The values of the filter.
@@ -145,7 +140,7 @@ enum OrderStatusName {
 
 /// Lists the signed-in user's orders, newest first.
 #[utoipa::path(
-    get, path = PATH, operation_id = "listOrders", tag = "orders", params(OrderFilters),
+    get, path = PATH, operation_id = "listOrders", tag = "orders", params(OrderFilters, PageParams),
     security(("session" = []), ("bearer" = [])),
     responses(
         (status = 200, body = Vec<OrderJson>, description = "A page of orders.", headers(("link" = String, description = "The next page, if there is one."))),

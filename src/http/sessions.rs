@@ -5,13 +5,13 @@ use std::cmp::Reverse;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
-use super::edge::docs::Refusals;
+use super::edge::docs::{PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
@@ -49,18 +49,6 @@ struct SessionJson {
     current: bool,
 }
 
-/// Which part of the list is wanted.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
-struct SessionPage {
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<u32>,
-    /// The cursor of the page before, from its `link` header.
-    after: Option<String>,
-}
-
 /// Where a session stands in the list, which begins with the newest.
 type Place = Reverse<(Timestamp, SessionId)>;
 
@@ -70,7 +58,7 @@ fn place(session: &Session) -> Place {
 
 /// Lists where the account is signed in, newest first.
 #[utoipa::path(
-    get, path = PATH, operation_id = "listSessions", tag = "accounts", params(SessionPage),
+    get, path = PATH, operation_id = "listSessions", tag = "accounts", params(PageParams),
     security(("session" = []), ("bearer" = [])),
     responses(
         (status = 200, body = Vec<SessionJson>, description = "A page of sessions.", headers(("link" = String, description = "The next page, if there is one."))),

@@ -12,7 +12,7 @@ use super::calendar::calendar;
 use super::edge::answer::Answer;
 use super::edge::body::{Json, to_json};
 use super::edge::conditional::{expected_version, is_fresh_as_shown, shown_etag};
-use super::edge::docs::{Changes, IfMatchHeader, Refusals};
+use super::edge::docs::{Changes, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Id, Refused};
 use super::edge::json::JsonBody;
@@ -216,14 +216,24 @@ async fn create(
 }
 
 fn one(status: StatusCode, view: &ShowView) -> Answer {
+    let (body, tag) = shown(view);
+    tagged(status, body, tag)
+}
+
+/// How a show looks, and the etag of that.
+fn shown(view: &ShowView) -> (serde_json::Result<Vec<u8>>, HeaderValue) {
     let body = to_json(&ShowJson::from(view));
     let tag = shown_etag(view.show.version.number(), body.as_deref().unwrap_or_default());
+    (body, tag)
+}
+
+fn tagged(status: StatusCode, body: serde_json::Result<Vec<u8>>, tag: HeaderValue) -> Answer {
     Answer::written(status, body).header(header::ETAG, tag).header(header::CACHE_CONTROL, NO_CACHE)
 }
 
 /// Lists shows: those to come, unless `from` says otherwise.
 #[utoipa::path(
-    get, path = PATH, operation_id = "listShows", tag = "shows", params(ShowFilters),
+    get, path = PATH, operation_id = "listShows", tag = "shows", params(ShowFilters, PageParams),
     responses(
         (status = 200, body = Vec<ShowJson>, description = "A page of shows.", headers(("link" = String, description = "The next page, if there is one."))),
         Refusals,
@@ -257,12 +267,11 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = state.store.show(id.known()?).await?.ok_or_else(Problem::not_found)?;
-    let body = to_json(&ShowJson::from(&view));
-    let tag = shown_etag(view.show.version.number(), body.as_deref().unwrap_or_default());
+    let (body, tag) = shown(&view);
     if is_fresh_as_shown(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    Ok(one(StatusCode::OK, &view).into_response())
+    Ok(tagged(StatusCode::OK, body, tag).into_response())
 }
 
 /// Changes a show. Whoever added it may; its date once it was postponed only operators.

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::edge::answer::Answer;
 use super::edge::body::Written;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
-use super::edge::docs::{Changes, IdempotencyKeyHeader, IfMatchHeader, Refusals};
+use super::edge::docs::{Changes, IdempotencyKeyHeader, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::idempotency::{Remembered, Repeatable, answered_by};
 use super::edge::json::{JsonBody, JsonObject};
@@ -104,11 +104,6 @@ struct TicketFilters {
     /// The signed-in user's own tickets, in every state.
     #[param(inline)]
     seller: Option<SellerName>,
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<u32>,
-    /// The cursor of the page before, from its `link` header.
-    after: Option<String>,
 }
 
 /// The values of `sort`.
@@ -131,7 +126,7 @@ enum SellerName {
 
 /// Lists what is for sale, or the signed-in user's own tickets.
 #[utoipa::path(
-    get, path = PATH, operation_id = "listTickets", tag = "tickets", params(TicketFilters),
+    get, path = PATH, operation_id = "listTickets", tag = "tickets", params(TicketFilters, PageParams),
     security((), ("session" = []), ("bearer" = [])),
     responses(
         (status = 200, body = Vec<TicketJson>, description = "A page of tickets.", headers(("link" = String, description = "The next page, if there is one."))),

@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::credentials::{GivenPassword, prove_password, wrong_password};
 use super::edge::body::Json;
-use super::edge::docs::Refusals;
+use super::edge::docs::{PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
 use super::edge::json::JsonBody;
@@ -84,18 +84,6 @@ struct TokenJson {
     last_used_at: Option<Text<Timestamp>>,
 }
 
-/// Which part of the list is wanted.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
-struct TokenPage {
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<u32>,
-    /// The cursor of the page before, from its `link` header.
-    after: Option<String>,
-}
-
 /// Makes a token with which a program acts for the account. It can't change the account itself.
 #[utoipa::path(
     post, path = PATH, operation_id = "createToken", tag = "accounts", request_body = TokenDraft,
@@ -130,7 +118,7 @@ async fn create(
 
 /// Lists the account's tokens, newest first.
 #[utoipa::path(
-    get, path = PATH, operation_id = "listTokens", tag = "accounts", params(TokenPage),
+    get, path = PATH, operation_id = "listTokens", tag = "accounts", params(PageParams),
     security(("session" = []), ("bearer" = [])),
     responses(
         (status = 200, body = Vec<TokenJson>, description = "A page of tokens.", headers(("link" = String, description = "The next page, if there is one."))),

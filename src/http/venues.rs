@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::edge::answer::Answer;
 use super::edge::body::Json;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
-use super::edge::docs::{Changes, IfMatchHeader, Refusals};
+use super::edge::docs::{Changes, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
 use super::edge::json::JsonBody;
@@ -196,16 +196,11 @@ fn one(status: StatusCode, venue: &Venue) -> Answer {
 struct VenueFilters {
     /// Words that must all begin a word of the name or the city. Accents and case do not count.
     q: Option<String>,
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<u32>,
-    /// The cursor of the page before, from its `link` header.
-    after: Option<String>,
 }
 
 /// Lists venues, newest first.
 #[utoipa::path(
-    get, path = PATH, operation_id = "listVenues", tag = "shows", params(VenueFilters),
+    get, path = PATH, operation_id = "listVenues", tag = "shows", params(VenueFilters, PageParams),
     responses(
         (status = 200, body = Vec<VenueJson>, description = "A page of venues.", headers(("link" = String, description = "The next page, if there is one."))),
         Refusals,

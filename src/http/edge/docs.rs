@@ -49,6 +49,18 @@ pub struct IfMatchHeader {
     version: Option<String>,
 }
 
+/// Which part of a list is wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query, which is read by `PageRequest`")]
+pub struct PageParams {
+    /// How many, 1 to 100.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u32>,
+    /// The cursor of the page before, from its `link` header.
+    after: Option<String>,
+}
+
 /// The body of a `PATCH`: the fields of a draft, each of which may be left out.
 pub struct Changes<T>(PhantomData<T>);
 

@@ -36,11 +36,6 @@ pub(super) struct ShowFilters {
     /// The first to start first (the default), the last first, or the newest.
     #[param(inline)]
     sort: Option<ShowSortName>,
-    /// How many, 1 to 100.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<u32>,
-    /// The cursor of the page before, from its `link` header.
-    after: Option<String>,
 }
 
 /// The values of `sort`.
