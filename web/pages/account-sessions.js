@@ -6,21 +6,12 @@ import { sentence } from "../errors.js";
 import { moment } from "../format.js";
 import { action } from "../forms.js";
 import { t } from "../i18n.js";
+import { accountList } from "./account-list.js";
 
 const PATH = "/api/users/me/sessions";
 
 export async function sessionsPanel(signal) {
-  const list = h("ul.items", { "aria-label": t("sessions") });
-  const more = h("button.button.more", { type: "button", hidden: true }, t("show-more"));
-  let next = null;
-  const read = async (path) => {
-    const page = await api.page(path, { signal });
-    next = page.next;
-    more.hidden = next === null;
-    list.append(...page.items.map(row));
-  };
-  more.addEventListener("click", action(more, () => read(next).catch((error) => announce(sentence(error), { urgent: true }))));
-  await read(PATH);
+  const { list, more } = await accountList({ label: t("sessions"), path: PATH, row, signal });
   return h("div.panel", {}, h("h2", {}, t("sessions")), list, more);
 }
 

@@ -6,22 +6,13 @@ import { sentence } from "../errors.js";
 import { moment } from "../format.js";
 import { action, confirm, field, form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
+import { accountList } from "./account-list.js";
 
 const PATH = "/api/users/me/tokens";
 
 export async function tokensPanel(signal) {
-  const list = h("ul.items", { "aria-label": t("tokens") });
-  const more = h("button.button.more", { type: "button", hidden: true }, t("show-more"));
+  const { list, more } = await accountList({ label: t("tokens"), path: PATH, row, signal });
   const fresh = h("div.form");
-  let next = null;
-  const read = async (path) => {
-    const page = await api.page(path, { signal });
-    next = page.next;
-    more.hidden = next === null;
-    list.append(...page.items.map(row));
-  };
-  more.addEventListener("click", action(more, () => read(next).catch((error) => announce(sentence(error), { urgent: true }))));
-  await read(PATH);
   const name = field({ label: t("token-name"), name: "name", autocomplete: "off", hint: t("token-name-hint"), required: true });
   const current = passwordField({
     label: t("account-current-password"), name: "currentPassword", autocomplete: "current-password", required: true,

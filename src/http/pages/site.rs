@@ -23,7 +23,7 @@ macro_rules! embed {
 pub const FILES: &[(&str, &[u8])] = embed! {
     "api.js" "app.js" "bank.js" "cards.js" "clock.js" "dom.js" "errors.js" "format.js" "forms.js"
     "i18n.js" "icon.svg" "live.js" "locales/de.ftl" "locales/en.ftl" "money.js"
-    "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js" "pages/mine.js" "pages/missing.js" "pages/order.js"
+    "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js" "pages/mine.js" "pages/missing.js" "pages/order.js"
     "pages/orders.js" "pages/sell.js" "pages/ticket.js" "pay.js" "places.js" "session.js"
     "stripe.js" "style.css" "tickets.js" "vendor/fluent/LICENSE" "vendor/fluent/builtins.js"
     "vendor/fluent/bundle.js" "vendor/fluent/index.js" "vendor/fluent/memoizer.js"
