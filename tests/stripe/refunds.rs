@@ -2,31 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Market, Stripe, User, eventually, text};
+use super::support::{Market, Sale, Stripe, eventually, text};
 
-struct Sold {
-    stripe: Stripe,
-    market: Market,
-    seller: User,
-    buyer: User,
-    order: String,
-    ticket: String,
-    intent: String,
-}
-
-fn sold() -> Sold {
+fn sold() -> Sale {
     let stripe = Stripe::start();
     let market = Market::start(&stripe, &[]);
     stripe.send_webhooks_to(&market, 2);
-    let (seller, buyer) = (market.sign_up("seller"), market.sign_up("buyer"));
-    let (order, ticket) = market.order(&seller, &buyer, "25.5");
-    let answer = market.pay(&buyer, &order, "tok_visa");
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let intent = text(&answer.body["stripeId"]);
-    Sold { stripe, market, seller, buyer, order, ticket, intent }
+    Sale::at(stripe, market)
 }
 
-impl Sold {
+impl Sale {
     fn charge(&self) -> Value {
         self.market.order_of(&self.buyer, &self.order)["charge"].clone()
     }

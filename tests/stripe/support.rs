@@ -373,6 +373,35 @@ fn raw_session(address: &str, body: &str) -> String {
     token.expect("a session").to_owned()
 }
 
+/// A sale that was paid for at Stripe.
+pub struct Sale {
+    pub stripe: Stripe,
+    pub market: Market,
+    pub seller: User,
+    pub buyer: User,
+    pub order: String,
+    pub ticket: String,
+    pub intent: String,
+}
+
+impl Sale {
+    /// At a market that hears of nothing.
+    pub fn made() -> Self {
+        let stripe = Stripe::start();
+        let market = Market::start(&stripe, &[]);
+        Self::at(stripe, market)
+    }
+
+    pub fn at(stripe: Stripe, market: Market) -> Self {
+        let (seller, buyer) = (market.sign_up("seller"), market.sign_up("buyer"));
+        let (order, ticket) = market.order(&seller, &buyer, "25.5");
+        let answer = market.pay(&buyer, &order, "tok_visa");
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let intent = text(&answer.body["stripeId"]);
+        Self { stripe, market, seller, buyer, order, ticket, intent }
+    }
+}
+
 pub struct User {
     bearer: String,
 }

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::support::{Market, SECRET, Stripe, User, check_end, eventually, text};
+use super::support::{Market, SECRET, Sale, Stripe, check_end, eventually, text};
 
 #[expect(clippy::disallowed_methods, reason = "signatures carry the real time")]
 fn now() -> u64 {
@@ -19,31 +19,10 @@ fn sign(secret: &str, time: u64, body: &str) -> String {
     format!("t={time},v1={hex}")
 }
 
-struct Paid {
-    stripe: Stripe,
-    market: Market,
-    seller: User,
-    buyer: User,
-    order: String,
-    ticket: String,
-    intent: String,
-}
-
-fn paid() -> Paid {
-    let stripe = Stripe::start();
-    let market = Market::start(&stripe, &[]);
-    let (seller, buyer) = (market.sign_up("seller"), market.sign_up("buyer"));
-    let (order, ticket) = market.order(&seller, &buyer, "25.5");
-    let answer = market.pay(&buyer, &order, "tok_visa");
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let intent = text(&answer.body["stripeId"]);
-    Paid { stripe, market, seller, buyer, order, ticket, intent }
-}
-
 #[test]
 #[ignore = "needs localstripe"]
 fn what_is_not_signed_by_stripe_just_now_is_refused_without_effect() {
-    let Paid { stripe, market, buyer, order, intent, .. } = paid();
+    let Sale { stripe, market, buyer, order, intent, .. } = Sale::made();
     let refunded = stripe.by_hand("/v1/refunds", &format!("payment_intent={intent}"));
     assert_eq!(refunded.status, 200, "{refunded:?}");
     let body = stripe.events().pop().expect("an event");
@@ -72,7 +51,7 @@ fn what_is_not_signed_by_stripe_just_now_is_refused_without_effect() {
 #[test]
 #[ignore = "needs localstripe"]
 fn what_is_none_of_ours_is_taken_and_ignored() {
-    let Paid { stripe, market, .. } = paid();
+    let Sale { stripe, market, .. } = Sale::made();
     let looks = stripe.requests("retrieve");
     for body in [
         json!({ "id": "evt_1", "type": "customer.created", "data": { "object": { "object": "customer", "id": "cus_1" } } }),
@@ -89,7 +68,7 @@ fn what_is_none_of_ours_is_taken_and_ignored() {
 #[test]
 #[ignore = "needs localstripe"]
 fn an_endpoint_that_sends_thin_events_is_told_to_send_snapshots() {
-    let Paid { market, intent, .. } = paid();
+    let Sale { market, intent, .. } = Sale::made();
     let body = json!({ "id": "evt_thin", "object": "v2.core.event",
         "type": "v1.payment_intent.succeeded", "created": "2026-11-27T20:00:00.000Z",
         "related_object": { "id": intent, "type": "payment_intent" } });
@@ -102,7 +81,7 @@ fn an_endpoint_that_sends_thin_events_is_told_to_send_snapshots() {
 #[test]
 #[ignore = "needs localstripe"]
 fn fifty_duplicates_in_parallel_and_shuffled_have_one_effect() {
-    let Paid { stripe, market, seller, buyer, order, ticket, intent } = paid();
+    let Sale { stripe, market, seller, buyer, order, ticket, intent } = Sale::made();
     let version = market.order_of(&buyer, &order)["version"].as_u64().expect("a version");
     let refunded = stripe.by_hand("/v1/refunds", &format!("payment_intent={intent}"));
     assert_eq!(refunded.status, 200, "{refunded:?}");
@@ -178,7 +157,7 @@ fn a_webhook_completes_three_d_secure() {
 #[test]
 #[ignore = "needs localstripe"]
 fn a_webhook_that_can_not_be_applied_now_is_sent_again_also_over_a_crash() {
-    let Paid { stripe, mut market, buyer, order, intent, .. } = paid();
+    let Sale { stripe, mut market, buyer, order, intent, .. } = Sale::made();
     let refunded = stripe.by_hand("/v1/refunds", &format!("payment_intent={intent}"));
     assert_eq!(refunded.status, 200, "{refunded:?}");
     let body = stripe.events().pop().expect("an event");
@@ -203,7 +182,7 @@ fn a_webhook_that_can_not_be_applied_now_is_sent_again_also_over_a_crash() {
 #[test]
 #[ignore = "needs localstripe"]
 fn a_dispute_is_shown_to_both_sides_until_it_is_decided() {
-    let Paid { stripe, market, seller, buyer, order, ticket, intent } = paid();
+    let Sale { stripe, market, seller, buyer, order, ticket, intent } = Sale::made();
     stripe.send_webhooks_to(&market, 1);
     for (at_stripe, shown) in [("needs_response", "open"), ("lost", "lost")] {
         stripe.dispute(&intent, at_stripe);
