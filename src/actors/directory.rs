@@ -14,7 +14,7 @@
 //! Should two live actors of one id ever exist all the same, the store's version check rejects
 //! the slower one's commit.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, VecDeque, btree_map};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -29,6 +29,8 @@ use crate::bugs::{Bug, planted};
 const SHARDS: usize = 64;
 /// How often a message is handed to a fresh actor when the one before ended with it unread.
 const DELIVERY_ATTEMPTS: usize = 8;
+/// As many actors may wait for another id, however few may be awake.
+const FREE_AT_LEAST: usize = 4;
 
 /// What identifies an actor within its directory.
 pub trait Key: Copy + Ord + Hash + Send + Sync + std::fmt::Debug + 'static {}
@@ -59,7 +61,7 @@ pub struct Directory<K: Key, B: Send + 'static> {
 #[derive(Debug, Clone, Copy)]
 pub struct DirectoryLimits {
     /// Above this many, an actor loses its id as soon as it is idle, not only at the next sweep.
-    /// As many may wait for another id.
+    /// As many may wait for another id, and a few always.
     pub max_live: usize,
     /// How many messages may wait for one actor; more are refused.
     pub max_pending: usize,
@@ -73,7 +75,9 @@ struct Live<K: Key, B: Send + 'static> {
 
 /// Actors that stand for nothing.
 struct Free<K: Key, B: Send + 'static> {
-    actors: Vec<Live<K, B>>,
+    /// Taken in turn: an actor's mailbox costs the same wherever it lies, and one that wrongly still
+    /// knew its id of before would soon stand for it again, so that no test overlooks it for long.
+    actors: VecDeque<Live<K, B>>,
     /// How many there were at least since the last sweep: so many are not needed.
     least: usize,
 }
@@ -257,7 +261,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
                 hasher: BuildHasherDefault::default(),
                 activate: Box::new(activate),
                 idle: Arc::new(idle),
-                free: Mutex::new(Free { actors: Vec::new(), least: 0 }),
+                free: Mutex::new(Free { actors: VecDeque::new(), least: 0 }),
                 live: AtomicUsize::new(0),
                 limits,
                 itself: itself.clone(),
@@ -360,7 +364,7 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         loop {
             let live = {
                 let mut free = self.free();
-                let live = free.actors.pop()?;
+                let live = free.actors.pop_front()?;
                 free.least = free.least.min(free.actors.len());
                 live
             };
@@ -396,8 +400,8 @@ impl<K: Key, B: Send + 'static> Directory<K, B> {
         {
             self.lose_id(&live);
             let mut free = self.free();
-            if free.actors.len() < self.limits.max_live.max(1) {
-                free.actors.push(live);
+            if free.actors.len() < self.limits.max_live.max(FREE_AT_LEAST) {
+                free.actors.push_back(live);
             } else {
                 live.end();
             }
