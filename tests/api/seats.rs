@@ -410,6 +410,7 @@ fn seats_are_whose_they_were_after_a_crash_and_the_file_verifies() {
     });
     live(async {
         let world = killed.start().await;
+        world.verifies();
         let ben = world.again(&people.1);
         let left = shown(&world, &ticket).await;
         assert_eq!((left["available"].clone(), left["buyable"].clone()), (json!(2), json!([1, 2])));
@@ -419,6 +420,7 @@ fn seats_are_whose_they_were_after_a_crash_and_the_file_verifies() {
         assert_eq!(ben.order(&orders.0).await["cancelReason"], "expired");
         assert_eq!(shown(&world, &ticket).await["available"], 4);
         assert_eq!(takes(&ben, &ticket, 2).await["seats"], json!(["1", "2"]));
+        world.verifies();
     });
 }
 

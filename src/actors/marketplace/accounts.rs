@@ -172,15 +172,17 @@ impl Marketplace {
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is
-    /// then. Nobody sees a difference, so there is no event; if the account changed meanwhile,
-    /// the next sign-in tries again.
+    /// then. Nobody sees a difference but in the version, of which the log tells every one; if the
+    /// account changed meanwhile, the next sign-in tries again.
     pub async fn upgrade_hash(
         &self,
         user: &User,
         password_hash: String,
     ) -> Result<User, MarketError> {
         let after = user.changed(None, Some(password_hash));
-        let commit = Commit::at(self.now()).write(Write::User(after.clone()));
+        let commit = Commit::at(self.now())
+            .write(Write::User(after.clone()))
+            .event(Event::UserUpdated(after.told()));
         Ok(match self.parts.context.commit(commit).await? {
             Committed::Durable => after,
             Committed::Conflict => user.clone(),

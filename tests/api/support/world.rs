@@ -90,6 +90,7 @@ pub struct World {
     pub disk: Disk,
     pub mishaps: Mishaps,
     pub postbox: Postbox,
+    file: Option<Arc<RedbStore>>,
     setup: Setup,
 }
 
@@ -130,8 +131,10 @@ impl Setup {
             writer: WriterMode::Inline,
             ..StoreSettings::default()
         };
-        let inner = RedbStore::open_backend(self.disk.clone(), settings).expect("a store");
-        self.start_on(Arc::new(inner), 0).await
+        let file = RedbStore::open_backend(self.disk.clone(), settings).expect("a store");
+        let file = Arc::new(file);
+        let world = self.start_on(file.clone(), 0).await;
+        World { file: Some(file), ..world }
     }
 
     /// Two servers of one marketplace: what either of them commits, the other can read.
@@ -166,6 +169,7 @@ impl Setup {
             disk: self.disk.clone(),
             mishaps: self.mishaps.clone(),
             postbox: self.postbox.clone(),
+            file: None,
             setup: self,
         }
     }
@@ -245,13 +249,21 @@ impl World {
         shown["status"].as_str().unwrap().to_owned()
     }
 
+    /// Everything in the store fits together.
+    pub fn verifies(&self) {
+        let Some(file) = &self.file else { return };
+        let report = file.verify().expect("readable");
+        assert_eq!(report.findings, Vec::<String>::new());
+    }
+
     /// What the next life needs if the process is killed right now.
     pub fn killed(&self) -> Setup {
         Setup { disk: self.disk.as_it_is(), at: self.now(), ..self.setup.clone() }
     }
 
-    /// Every event so far.
+    /// Every event so far, of a store in which everything fits together.
     pub async fn events(&self) -> Vec<&'static str> {
+        self.verifies();
         let log = self.store.events(0, 100_000).await.unwrap();
         for (place, logged) in log.iter().enumerate() {
             assert_eq!(logged.seq, place as u64 + 1, "the log has no gaps");
