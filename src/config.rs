@@ -22,7 +22,7 @@ use layers::Reader;
 pub use auth::{AuthSettings, LimitSettings, OperatorSettings};
 pub use http::HttpSettings;
 pub use layers::{Overrides, Problem, SettingsError, Source};
-pub use mail::MailSettings;
+pub use mail::{MailProvider, MailSettings};
 pub use payments::{PaymentSettings, Provider, StripeSettings};
 pub use values::PublicUrl;
 

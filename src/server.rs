@@ -1,7 +1,7 @@
 //! `gittix serve`: from settings to a server that runs until it is told to stop.
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::auth::{
     load_or_create_keys,
 };
 use crate::banner::Banner;
-use crate::config::{Provider, PublicUrl, Settings, StripeSettings};
+use crate::config::{MailProvider, Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
 use crate::domain::{FeeRate, FeeRates, Price, PriceError, SessionRules, Terms};
 use crate::http::edge::guard::EdgeSettings;
@@ -26,7 +26,7 @@ use crate::http::edge::serve::{ServeLimits, listen, serve};
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::CardForm;
 use crate::mail::texts::Site;
-use crate::mail::{FileTransport, SharedTransport};
+use crate::mail::{FileTransport, SharedTransport, SmtpTransport};
 use crate::memory;
 use crate::new_folders::NewFolders;
 use crate::payments::{Sandbox, SharedGateway};
@@ -113,7 +113,7 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
     let store = open_store(settings, cache_bytes, &metrics)?;
     let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
-    let mail = transport(settings);
+    let mail = transport(settings)?;
     info!(to = mail.describe(), "messages to people");
     let clock = Arc::new(SystemClock);
     let seams = Seams { clock, entropy, store: store.clone(), gateway, mail };
@@ -192,10 +192,23 @@ fn open_store(
     Ok(Arc::new(store))
 }
 
-/// Letters lie beside the store.
-fn transport(settings: &Settings) -> SharedTransport {
-    let data = settings.store.path.parent().unwrap_or(Path::new(""));
-    Arc::new(FileTransport::new(data.join("mail"), settings.mail.from.clone()))
+/// Letters lie beside the store, unless a mail server takes them.
+fn transport(settings: &Settings) -> anyhow::Result<SharedTransport> {
+    let from = settings.mail.from.clone();
+    match &settings.mail.provider {
+        MailProvider::File => {
+            let data = settings.store.path.parent().unwrap_or(Path::new(""));
+            Ok(Arc::new(FileTransport::new(data.join("mail"), from)))
+        }
+        MailProvider::Smtp { server, ca_file } => {
+            let read = |file: &PathBuf| {
+                std::fs::read(file).with_context(|| format!("mail.smtp_ca_file {}", file.display()))
+            };
+            let authorities = ca_file.as_ref().map(read).transpose()?;
+            let transport = SmtpTransport::new(server.clone(), from, authorities.as_deref());
+            Ok(Arc::new(transport.context("the mail server can't be written to")?))
+        }
+    }
 }
 
 fn gateway(settings: &Settings) -> anyhow::Result<SharedGateway> {

@@ -413,3 +413,19 @@ fn the_two_keys_are_of_one_mode() {
     assert!(keys("sk_test_1", "pk_live_1").is_err());
     assert!(keys("sk_live_1", "pk_test_1").is_err());
 }
+
+#[test]
+fn a_mail_server_is_needed_only_where_it_takes_letters_and_its_login_is_never_shown() {
+    let settings =
+        load("[mail]\nprovider = \"smtp\"\nsmtp_url = \"smtps://a:hunter2@b.example\"", &[]);
+    let settings = settings.unwrap();
+    let told = format!("{:?}", settings.mail);
+    assert!(told.contains("b.example:465 over TLS") && !told.contains("hunter2"), "{told}");
+    let complaint_of =
+        |url: &str| complaint("[mail]\nprovider = \"smtp\"", &[("GITTIX_MAIL__SMTP_URL", url)]);
+    assert!(complaint_of("").contains("mail.smtp_url: missing"));
+    let told = complaint_of("smtp://a:hunter2@b.example?tls=none");
+    assert!(told.contains("mail.smtp_url: bad value") && !told.contains("hunter2"), "{told}");
+    assert!(complaint("[mail]\nprovider = \"pigeon\"", &[]).contains("mail.provider: bad value"));
+    assert!(matches!(load("", &[]).unwrap().mail.provider, MailProvider::File));
+}

@@ -29,6 +29,14 @@ impl FromStr for Sender {
     }
 }
 
+impl Sender {
+    /// The domain of the address.
+    pub fn domain(&self) -> String {
+        let mailbox = self.0.parse::<Mailbox>();
+        mailbox.map_or_else(|_| "localhost".to_owned(), |mailbox| mailbox.email.domain().to_owned())
+    }
+}
+
 /// Nobody who could be written to.
 impl Default for Sender {
     fn default() -> Self {

@@ -5,6 +5,7 @@
 
 mod file;
 mod message;
+mod smtp;
 pub mod texts;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::domain::{Email, Timestamp};
 
 pub use self::file::FileTransport;
 pub use self::message::{InvalidSender, Sender};
+pub use self::smtp::{InvalidServer, SmtpServer, SmtpSetup, SmtpTransport};
 use self::texts::Text;
 
 /// A transport that all parts of the server share.
