@@ -2,33 +2,50 @@
 
 import * as api from "./api.js";
 import { announce, fill, h } from "./dom.js";
-import { sentence } from "./errors.js";
+import { Offline, sentence } from "./errors.js";
 import { action } from "./forms.js";
 import { LANGUAGES, choose, language, loadTexts, t } from "./i18n.js";
 import * as live from "./live.js";
 import * as places from "./places.js";
 import * as session from "./session.js";
 import { empty } from "./tickets.js";
-import { account } from "./pages/account.js";
 import { ownPath, signIn, signUp } from "./pages/auth.js";
 import { home } from "./pages/home.js";
 import { mine } from "./pages/mine.js";
 import { missing } from "./pages/missing.js";
-import { order } from "./pages/order.js";
 import { orders } from "./pages/orders.js";
-import { sell } from "./pages/sell.js";
 import { ticket } from "./pages/ticket.js";
+
+/** What the first page does not need is fetched after it, or when somebody goes there. */
+const LATER = {
+  account: () => import("./pages/account.js"),
+  order: () => import("./pages/order.js"),
+  sell: () => import("./pages/sell.js"),
+};
+const FETCH_LATER_AFTER_MILLIS = 1000;
+
+/** A page that is fetched when it is gone to, if it is not there yet. */
+const later = (name) => async (context) => {
+  let pages;
+  try {
+    pages = await LATER[name]();
+  } catch {
+    // The server may have another version by now, whose pages come with its document.
+    throw Object.assign(new Offline(), { needsReload: true });
+  }
+  return pages[name](context);
+};
 
 const PAGES = [
   ["/", home],
-  ["/account", account, { needsUser: true }],
+  ["/account", later("account"), { needsUser: true }],
   ["/auth/signup", signUp, { needsNobody: true }],
   ["/auth/signin", signIn, { needsNobody: true }],
-  ["/tickets/new", sell, { needsUser: true }],
+  ["/tickets/new", later("sell"), { needsUser: true }],
   ["/tickets/mine", mine, { needsUser: true }],
   ["/tickets/:id", ticket],
   ["/orders", orders, { needsUser: true }],
-  ["/orders/:id", order, { needsUser: true }],
+  ["/orders/:id", later("order"), { needsUser: true }],
 ].map(([pattern, page, options = {}]) => ({
   pattern: new RegExp(`^${pattern.replace(/:(\w+)/g, "(?<$1>[^/]+)")}/?$`), page, ...options,
 }));
@@ -104,7 +121,7 @@ function failure(error) {
   return {
     title: t("failure-page"),
     node: h("section.narrow", { role: "alert" }, h("h1", {}, t("failure-title")), h("p.lead", {}, sentence(error)),
-      h("button.button.primary", { type: "button", onclick: () => show({ isNavigation: true }) }, t("try-again"))),
+      h("button.button.primary", { type: "button", onclick: () => (error.needsReload ? location.reload() : show({ isNavigation: true })) }, t("try-again"))),
   };
 }
 
@@ -193,6 +210,7 @@ async function boot() {
   showFooter();
   live.start(config.lastEventId);
   await show();
+  setTimeout(() => Object.values(LATER).forEach((load) => load().catch(() => {})), FETCH_LATER_AFTER_MILLIS);
 }
 
 boot();

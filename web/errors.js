@@ -28,7 +28,12 @@ const BY_CODE = {
   too_many_holds: "error-too-many-holds",
   ticket_locked: "error-ticket-locked",
   ticket_sold: "error-ticket-sold",
+  ticket_closed: "error-ticket-closed",
   own_ticket: "error-own-ticket",
+  seat_listed: "error-seat-listed",
+  show_over: "error-show-over",
+  show_cancelled: "error-show-cancelled",
+  show_postponed: "error-show-postponed",
   precondition_failed: "error-precondition-failed",
   payment_in_progress: "error-payment-in-progress",
   order_completed: "error-order-completed",
@@ -58,6 +63,13 @@ const BY_RULE = [
   [/^Price must have at most/, "amount-too-precise"],
   [/^Price must be at least/, "error-price-low"],
   [/^Price/, "amount-unreadable"],
+  [/^seats must not repeat/, "seats-repeated"],
+  [/^seats must name as many/, "error-seats-count"],
+  [/^(section|row|seats)/, "error-place"],
+  [/^split "pairs"/, "error-split-pairs"],
+  [/^split leaves nothing/, "error-split-nothing"],
+  [/^notes/, "error-notes"],
+  [/^faceValue/, "amount-unreadable"],
 ];
 
 /** What is wrong as a whole, as a sentence. */

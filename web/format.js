@@ -46,6 +46,11 @@ export function moment(iso) {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }
 
+/** A few numbers, any of which will do: `1, 2, or 4`. */
+export function numbers(list) {
+  return new Intl.ListFormat(locale, { type: "disjunction" }).format(list.map(String));
+}
+
 /** What is left: `14:59`. A second that has begun counts, so `0:00` means that it is over. */
 export function left(millis) {
   const seconds = Math.max(0, Math.ceil(millis / 1000));

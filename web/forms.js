@@ -2,17 +2,19 @@
 
 import { fill, h, say, uniqueId } from "./dom.js";
 import { fieldFault, sentence } from "./errors.js";
+import { sharesOf } from "./fees.js";
 import { price, symbol, typed } from "./format.js";
 import { t } from "./i18n.js";
 import { readAmount } from "./money.js";
 
 /** A field. `read` tells its value, or the fault that the form itself can see. */
-export function field({ label, name, type = "text", hint, value = "", wrap = (input) => input, read, ...attributes }) {
+export function field({ label, name, element = "input", type = "text", hint, value = "", options = [], wrap = (input) => input, read, ...attributes }) {
   const id = uniqueId(name);
   const error = h("p.field-error", { id: `${id}-error` });
   const help = hint && h("p.hint", { id: `${id}-hint` }, hint);
   const described = [help && help.id, error.id].filter(Boolean).join(" ");
-  const input = h("input", { id, name, type, "aria-describedby": described, ...attributes });
+  const input = h(element, { id, name, type: element === "input" && type, "aria-describedby": described, ...attributes },
+    options.map(([value, text]) => h("option", { value }, text)));
   input.value = value;
   const node = h("div.field", {}, h("label", { for: id }, label), wrap(input), help, error);
   const setError = (text) => {
@@ -24,23 +26,52 @@ export function field({ label, name, type = "text", hint, value = "", wrap = (in
   return { name, node, input, setError, read: read ?? (() => ({ value: input.value })) };
 }
 
-/** An amount of money. What was understood is shown while it is typed. */
-export function moneyField({ currency, value, ...options }) {
+/** One of a few, all of which can be seen. An option is its value, its text, and perhaps more of it. */
+export function choiceField({ label, name, options, value, className = "choices" }) {
+  const error = h("p.field-error", { id: uniqueId(`${name}-error`) });
+  const inputs = options.map(([value]) => h("input", { type: "radio", name, id: uniqueId(name), value }));
+  const choice = ([, text, more], index) => h("div.choice", {}, inputs[index],
+    h("label", { for: inputs[index].id }, h("span.choice-name", {}, text), more && h("span.choice-more", {}, more)));
+  const node = h(`fieldset.${className}`, { "aria-describedby": error.id },
+    h("legend", {}, label), h("div.choice-list", {}, options.map(choice)), error);
+  const setError = (text) => (error.textContent = text);
+  const chosen = () => inputs.find((it) => it.checked);
+  const start = inputs.find((it) => it.value === String(value)) ?? inputs[0];
+  if (start) start.checked = true;
+  node.addEventListener("change", () => setError(""));
+  return { name, node, get input() { return chosen() ?? inputs[0]; }, setError, read: () => ({ value: chosen()?.value }) };
+}
+
+/** What a seller asks: says what a buyer pays for it, and what the seller gets. */
+export function priceField({ config, ...options }) {
+  const tell = (amount) => {
+    const { total, proceeds } = sharesOf(amount, config);
+    const values = { price: price(total, config.currency), proceeds: price(proceeds, config.currency) };
+    return total === proceeds ? t("price-understood", values) : t("price-shares", values);
+  };
+  return moneyField({ currency: config.currency, empty: t("price-hint"), tell, ...options });
+}
+
+/**
+ * An amount of money. What was understood is shown while it is typed, and `empty` before. `none` is
+ * read where nothing is typed.
+ */
+export function moneyField({ currency, value, empty, none = "", tell = (amount) => price(amount, currency), ...options }) {
   const understood = h("span", { role: "status" });
   let input;
   const read = () => {
     const { amount, fault } = readAmount(input.value, currency);
-    return fault ? { fault: t(fault) } : { value: amount ?? "" };
+    return fault ? { fault: t(fault) } : { value: amount ?? none };
   };
   const it = field({
     inputmode: "decimal", autocomplete: "off", hint: understood, read,
-    value: value === undefined ? "" : typed(value, currency), wrap: (input) => money(input, currency), ...options,
+    value: value === undefined || value === null ? "" : typed(value, currency), wrap: (input) => money(input, currency), ...options,
   });
   input = it.input;
   const show = () => {
     const { amount } = readAmount(input.value, currency);
     const isSaid = amount !== undefined && Number(amount) > 0;
-    say(understood, isSaid ? t("price-understood", { price: price(Number(amount), currency) }) : t("price-hint"));
+    say(understood, isSaid ? tell(Number(amount)) : empty);
   };
   input.addEventListener("input", show);
   show();
@@ -83,11 +114,14 @@ export function action(button, work) {
   };
 }
 
-/** A form. `submit` gets the values; what it throws is shown where it belongs. */
-export function form({ fields, label, submit, extra = [], className = "form" }) {
+/**
+ * A form. `submit` gets the values; what it throws is shown where it belongs. `content` is how the
+ * fields are laid out, if not one below the other.
+ */
+export function form({ fields, label, submit, content, extra = [], className = "form" }) {
   const message = h("p.form-error", { role: "alert" });
   const button = h("button.button.primary", { type: "submit" }, label);
-  const node = h(`form.${className}`, { novalidate: true }, fields.map((it) => it.node), message, h("div.actions", {}, button, ...extra));
+  const node = h(`form.${className}`, { novalidate: true }, content ?? fields.map((it) => it.node), message, h("div.actions", {}, button, ...extra));
   node.addEventListener("submit", action(button, async () => {
     message.textContent = "";
     const read = fields.map((it) => [it, it.read()]);

@@ -9,7 +9,8 @@ import { t } from "./i18n.js";
 import * as session from "./session.js";
 
 const TYPES = [
-  "TicketCreated", "TicketUpdated", "TicketDeleted",
+  "TicketCreated", "TicketUpdated", "TicketDeleted", "TicketClosed",
+  "ShowCreated", "ShowUpdated", "ShowPostponed", "ShowCancelled", "ShowOver", "ShowDeleted",
   "OrderCreated", "OrderAwaitingPayment", "OrderCompleted", "OrderCancelled", "OrderExpired",
   "ChargeCreated", "ChargeCompleted", "ChargeFailed", "ChargeRefunded", "ChargeDisputed",
 ];

@@ -1,8 +1,10 @@
 // How tickets look in lists.
 
 import { fill, h, say } from "./dom.js";
+import { times } from "./fees.js";
 import { price } from "./format.js";
 import { t } from "./i18n.js";
+import { seatNames, seatsLine } from "./seats.js";
 
 const STATUS = { Available: "status-available", Locked: "status-locked", Sold: "status-sold", Withdrawn: "status-withdrawn", Closed: "status-closed" };
 
@@ -20,9 +22,10 @@ export function badge(status, text) {
 export function card(ticket) {
   const title = h("span.card-title");
   const amount = h("span.card-price");
+  const place = h("span.card-place");
   const state = h("span.card-state");
   const link = h("a.card", { href: `/tickets/${ticket.id}` },
-    h("span.card-body", {}, title, state),
+    h("span.card-body", {}, title, place, state),
     h("span.hidden-text", {}, " - "),
     h("span.card-stub", {}, amount));
   const node = h("li", { dataset: { ticket: ticket.id } }, link);
@@ -31,6 +34,7 @@ export function card(ticket) {
     if (shown && next.version < shown.version) return;
     shown = next;
     say(title, next.title);
+    say(place, seatsLine(next));
     showPrice(amount, next);
     link.dataset.status = next.status;
     fill(state, next.status === "Available" ? null : badge(next.status, statusText(next.status)));
@@ -50,6 +54,25 @@ export function showPrice(element, { total: amount, currency }) {
   const text = price(amount, currency);
   say(element, text);
   element.dataset.length = text.length > 8 ? "long" : "short";
+}
+
+/** Where one sits, as it is printed: section, row, seats. Nothing where nothing is said. */
+export function placeTable({ section, row, seats }) {
+  const facts = [["section", section], ["row", row], ["seats", seats && seatNames(seats)]].filter(([, value]) => value);
+  if (facts.length === 0) return null;
+  return h("dl.place", {}, facts.map(([id, value]) => h("div", {}, h("dt", {}, t(id)), h("dd", {}, value))));
+}
+
+/** What so many seats cost: all of it first, and then what it is made of. `each` is what one costs. */
+export function sum({ quantity, currency, each, fee, total }) {
+  const line = (name, amount) => h("div", {}, h("dt", {}, name), h("dd", {}, price(amount, currency)));
+  const isMade = quantity > 1 || fee > 0;
+  return h("div.sum", {},
+    h("p.sum-total", {}, h("span.sum-name", {}, t("total")), h("strong.sum-amount", {}, price(total, currency))),
+    isMade && h("dl.sum-parts", {},
+      line(t("total-seats", { count: quantity, price: price(each, currency) }), times(each, quantity, currency)),
+      fee > 0 && line(t("total-fees"), fee)),
+    h("p.hint", {}, t("total-all-in")));
 }
 
 /** Shapes of cards while the real ones are on their way. */

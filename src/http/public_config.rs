@@ -11,6 +11,8 @@ use utoipa_axum::routes;
 use super::edge::body::Json;
 use super::state::ApiState;
 use super::storefront::CardForm;
+use super::views::MajorUnits;
+use crate::domain::{Currency, FeeRates};
 
 /// The routes of the configuration.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -26,6 +28,37 @@ enum ProviderJson {
     Sandbox,
     /// Stripe.
     Stripe,
+}
+
+/// What comes on top of the price of each seat, and what is kept from it: a share of the price in hundredths
+/// of a percent, rounded half up, and a fixed amount in major units.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Fees)]
+struct FeesJson {
+    /// The share that buyers pay.
+    #[schema(minimum = 0, maximum = 10_000)]
+    buyer_basis_points: u32,
+    /// What buyers pay beside it.
+    #[schema(value_type = f64, minimum = 0)]
+    buyer_fixed: MajorUnits,
+    /// The share that is kept from sellers.
+    #[schema(minimum = 0, maximum = 10_000)]
+    seller_basis_points: u32,
+    /// What is kept beside it; together never more than the price.
+    #[schema(value_type = f64, minimum = 0)]
+    seller_fixed: MajorUnits,
+}
+
+impl FeesJson {
+    fn of(rates: FeeRates, currency: Currency) -> Self {
+        Self {
+            buyer_basis_points: rates.buyer.basis_points,
+            buyer_fixed: MajorUnits::of(rates.buyer.fixed_minor, currency),
+            seller_basis_points: rates.seller.basis_points,
+            seller_fixed: MajorUnits::of(rates.seller.fixed_minor, currency),
+        }
+    }
 }
 
 /// What a storefront must know before it can show anything.
@@ -44,6 +77,8 @@ struct ConfigJson {
     /// How long an order holds its ticket.
     #[schema(example = 900)]
     hold_seconds: f64,
+    /// What comes on top of what sellers ask, and what is kept from it.
+    fees: FeesJson,
     /// Whether anyone who is signed in may add venues and shows.
     shows_open: bool,
     /// How many seats one buyer may have.
@@ -72,6 +107,7 @@ async fn show(State(state): State<ApiState>) -> Response {
         provider,
         publishable_key,
         hold_seconds: state.storefront.hold.as_secs_f64(),
+        fees: FeesJson::of(state.market.settings().terms.fees, state.currency),
         shows_open: state.market.settings().shows_open,
         max_seats_per_show: state.market.settings().terms.most_seats,
         max_attempts: state.storefront.max_attempts,

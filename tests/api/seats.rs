@@ -436,3 +436,14 @@ async fn open_orders_of_one_ticket_count_among_the_buyers_own() {
     ben.cancels(&id(&second)).await.is(204);
     takes(&ben, &ticket, 1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_storefront_is_told_the_fees_before_anything_is_listed() {
+    let rate = |basis_points, fixed_minor| FeeRate { basis_points, fixed_minor };
+    let world = with_fees(rate(1000, 150), rate(500, 0)).start().await;
+    let told = world.anyone().get("/api/config").await.ok()["fees"].clone();
+    let rates = json!({
+        "buyerBasisPoints": 1000, "buyerFixed": 1.5, "sellerBasisPoints": 500, "sellerFixed": 0,
+    });
+    assert_eq!(told, rates);
+}

@@ -14,5 +14,6 @@ mod documentation;
 mod language;
 mod money;
 mod places;
+mod seats;
 mod support;
 mod trade;

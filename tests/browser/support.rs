@@ -240,7 +240,9 @@ impl<'a> Person<'a> {
     }
 
     pub async fn enters(&self, label: &str, text: &str) {
-        let path = format!("//input[@id=//label[normalize-space(.)='{label}']/@for]");
+        let path = format!(
+            "//*[self::input or self::textarea][@id=//label[normalize-space(.)='{label}']/@for]"
+        );
         let field = self.finds(&path).await;
         field.clear().await.expect("the field is emptied");
         field.send_keys(text).await.expect("the field takes text");

@@ -118,6 +118,60 @@ withdraw = Zurückziehen
 withdraw-title = Dieses Ticket zurückziehen?
 withdraw-text = „{ $title }“ wird endgültig vom Markt genommen.
 
+## Plätze, und was sie kosten
+
+section = Block
+section-choose = Block auswählen
+row = Reihe
+seats = Plätze
+seats-hint = Etwa 12-15 oder 4, 6, 8. Bei freier Platzwahl lassen Sie es leer.
+seats-unreadable = Schreiben Sie Plätze in einer Reihe wie 12-15 oder A1-A4.
+seats-upside-down = Der erste Platz einer Reihe steht vorn, wie bei 12-15.
+seats-too-many = Höchstens { $most } Plätze gehen in ein Angebot.
+seats-repeated = Ein Platz steht zweimal da.
+in-section = Block { $section }
+in-row = Reihe { $row }
+in-seats = { $count ->
+    [one] Platz { $seats }
+   *[other] Plätze { $seats }
+}
+tickets-count = { $count ->
+    [one] { $count } Ticket
+   *[other] { $count } Tickets
+}
+seats-left = Noch { $available } von { $count } zu haben
+quantity = Wie viele Tickets
+quantity-hint = Bis zu { $most }. Plätze, die Sie nennen, werden gezählt.
+quantity-unreadable = Schreiben Sie eine ganze Zahl von 1 bis { $most }.
+split = Wie dürfen Käufer sie teilen?
+split-avoid-one = Keines bleibt allein
+split-avoid-one-text = Beliebig viele, solange kein einzelnes Ticket übrig bleibt.
+split-any = Beliebig viele
+split-any-text = Auch wenn ein einzelnes Ticket übrig bleibt.
+split-pairs = Paarweise
+split-pairs-text = Zwei, vier, sechs …
+split-none = Nur zusammen
+split-none-text = Wer kauft, nimmt alle.
+face-value = Originalpreis
+face-value-hint = Was jedes zuerst gekostet hat, wenn Sie es sagen möchten.
+face-value-is = Originalpreis { $price }
+notes = Anmerkungen
+notes-hint = Was man beim Kauf wissen sollte, etwa eingeschränkte Sicht.
+how-many = Wie viele?
+total = Gesamt
+total-seats = { $count } × { $price }
+total-fees = Gebühren
+total-all-in = Alles inbegriffen: So viel bezahlen Sie.
+price-each-is = Preis: je { $price }
+price-shares = Wer kauft, zahlt { $price } mit Gebühren. Sie bekommen { $proceeds }.
+quantity-unavailable = { $count ->
+    [0] Im Moment sind alle vergeben.
+   *[other] So viele sind nicht mehr zu haben. Möglich ist noch: { $numbers }.
+}
+too-many-seats = Eine Person kann höchstens { $most } Tickets davon haben, reservierte eingeschlossen.
+ticket-closed = Es ist nicht mehr zu kaufen.
+ticket-own-closed = Es ist nicht mehr zu kaufen.
+
 ## Verkaufen
 
 sell-title = Ticket anbieten
@@ -323,6 +377,16 @@ error-too-many-holds = Sie haben so viele unbezahlte Tickets reserviert, wie ein
 error-held-too-often = Sie haben dieses Ticket schon mehrmals reserviert. Versuchen Sie es wieder in: { $time }.
 error-ticket-locked = Gerade kauft jemand anderes dieses Ticket.
 error-ticket-sold = Dieses Ticket ist verkauft.
+error-ticket-closed = Dieses Ticket ist nicht mehr zu kaufen.
+error-seat-listed = Einen dieser Plätze bieten Sie schon an.
+error-show-over = Diese Veranstaltung hat begonnen oder ist vorbei.
+error-show-cancelled = Diese Veranstaltung ist abgesagt.
+error-show-postponed = Diese Veranstaltung ist verschoben. Bis zum neuen Termin wird nichts verkauft.
+error-seats-count = Es müssen so viele Plätze sein wie Tickets.
+error-place = 1 bis 40 Zeichen, und nur solche, die sich zeigen lassen.
+error-split-pairs = Für Paare braucht es eine gerade Zahl von Tickets.
+error-split-nothing = So bleibt nichts, was eine Person nehmen darf. Bieten Sie weniger Tickets an, oder lassen Sie sie teilen.
+error-notes = Höchstens 500 Zeichen, und nur solche, die sich zeigen lassen.
 error-own-ticket = Dieses Ticket ist Ihr eigenes.
 error-precondition-failed = Dieses Ticket hat sich geändert, seit Sie es geöffnet haben. Sehen Sie es noch einmal an, bevor Sie speichern.
 error-payment-in-progress = Für diese Bestellung läuft gerade eine Zahlung.

@@ -118,6 +118,60 @@ withdraw = Withdraw
 withdraw-title = Withdraw this ticket?
 withdraw-text = “{ $title }” is taken off the market for good.
 
+## Seats, and what they cost
+
+section = Section
+section-choose = Choose a section
+row = Row
+seats = Seats
+seats-hint = Such as 12-15, or 4, 6, 8. Leave it empty if seats aren't numbered.
+seats-unreadable = Write a row of seats like 12-15 or A1-A4.
+seats-upside-down = The first seat of a row comes first, like 12-15.
+seats-too-many = At most { $most } seats go into one listing.
+seats-repeated = A seat is there twice.
+in-section = Section { $section }
+in-row = Row { $row }
+in-seats = { $count ->
+    [one] Seat { $seats }
+   *[other] Seats { $seats }
+}
+tickets-count = { $count ->
+    [one] { $count } ticket
+   *[other] { $count } tickets
+}
+seats-left = { $available } of { $count } still to be had
+quantity = How many tickets
+quantity-hint = Up to { $most }. Seats that you name are counted.
+quantity-unreadable = Write a whole number from 1 to { $most }.
+split = How may buyers divide them?
+split-avoid-one = Leave nobody alone
+split-avoid-one-text = Any number, as long as no single ticket is left over.
+split-any = Any number
+split-any-text = Even if one ticket is left over.
+split-pairs = In pairs
+split-pairs-text = Two, four, six…
+split-none = All together
+split-none-text = One buyer takes all of them.
+face-value = Face value
+face-value-hint = What each cost at first, if you want to say.
+face-value-is = Face value { $price }
+notes = Notes
+notes-hint = Anything a buyer should know, such as a restricted view.
+how-many = How many?
+total = Total
+total-seats = { $count } × { $price }
+total-fees = Fees
+total-all-in = Everything included: this is what you pay.
+price-each-is = Price - { $price } each
+price-shares = A buyer pays { $price }, fees included. You get { $proceeds }.
+quantity-unavailable = { $count ->
+    [0] All of them are taken at the moment.
+   *[other] That many can't be had any more. You can still have: { $numbers }.
+}
+too-many-seats = One person may have at most { $most } tickets of it, those they hold included.
+ticket-closed = It is not for sale any more.
+ticket-own-closed = It is not for sale any more.
+
 ## Selling
 
 sell-title = Create a Ticket
@@ -323,6 +377,16 @@ error-too-many-holds = You hold as many unpaid tickets as one person may. Pay fo
 error-held-too-often = You have held this ticket several times already. Try again in { $time }.
 error-ticket-locked = Somebody else is buying this ticket right now.
 error-ticket-sold = This ticket has been sold.
+error-ticket-closed = This ticket is not for sale any more.
+error-seat-listed = You are selling one of these seats already.
+error-show-over = This show has begun or is over.
+error-show-cancelled = This show is cancelled.
+error-show-postponed = This show is postponed. Nothing is sold until it has a new date.
+error-seats-count = There must be as many seats as tickets.
+error-place = 1 to 40 characters, and none that can't be shown.
+error-split-pairs = Pairs need an even number of tickets.
+error-split-nothing = That leaves nothing that one buyer may take. Offer fewer tickets, or let them be divided.
+error-notes = At most 500 characters, and none that can't be shown.
 error-own-ticket = This ticket is your own.
 error-precondition-failed = This ticket has changed since you opened it. Look again before you save.
 error-payment-in-progress = A payment for this order is under way.

@@ -2,8 +2,9 @@
 
 import * as api from "../api.js";
 import { fill, h } from "../dom.js";
-import { field, form, passwordField } from "../forms.js";
+import { form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
+import { codeField } from "./auth.js";
 
 const PATH = "/api/users/me/totp";
 const SVG = "http://www.w3.org/2000/svg";
@@ -37,11 +38,6 @@ export async function totpPanel(signal) {
   if (currentUser?.totp) showOn();
   else showOff();
   return h("div.panel", {}, h("h2", {}, t("totp")), content);
-}
-
-/** The code of a device, or a recovery code. */
-export function codeField(options) {
-  return field({ autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false", ...options });
 }
 
 function passwordForm(label, submit) {

@@ -5,7 +5,6 @@ import { h } from "../dom.js";
 import { field, form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
 import * as session from "../session.js";
-import { codeField } from "./account-totp.js";
 
 export const signUp = (context) => authenticate(context, {
   title: t("sign-up"),
@@ -76,6 +75,11 @@ export function emailField(options) {
     type: "email", autocomplete: "username", inputmode: "email", autocapitalize: "none", spellcheck: "false", required: true,
     ...options,
   });
+}
+
+/** The code of a device, or a recovery code. */
+export function codeField(options) {
+  return field({ autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false", ...options });
 }
 
 /** A page of our own, whatever an address says. */

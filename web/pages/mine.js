@@ -3,6 +3,7 @@
 import { fill, h, say } from "../dom.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
+import { seatsLine } from "../seats.js";
 import { currentUser } from "../session.js";
 import { badge, empty, showPrice, statusText } from "../tickets.js";
 import { liveRow, pagedList } from "./orders.js";
@@ -35,12 +36,14 @@ export async function mine({ signal, place }) {
 }
 
 function row(ticket) {
-  const title = h("span.row-title");
+  const title = h("span.row-name");
+  const place = h("span.row-place");
   const amount = h("span.row-price");
   const state = h("span.row-state");
-  const node = h("li", {}, h("a.row", { href: `/tickets/${ticket.id}` }, title, state, amount));
+  const node = h("li", {}, h("a.row", { href: `/tickets/${ticket.id}` }, h("span.row-title", {}, title, place), state, amount));
   return liveRow(node, ticket, (next) => {
     say(title, next.title);
+    say(place, seatsLine(next));
     showPrice(amount, next);
     fill(state, badge(next.status, statusText(next.status)));
   });

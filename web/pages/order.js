@@ -8,7 +8,7 @@ import { duration, left, moment, price } from "../format.js";
 import { action, confirm } from "../forms.js";
 import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
-import { badge } from "../tickets.js";
+import { badge, placeTable, sum } from "../tickets.js";
 import { bank } from "../bank.js";
 import { cardForm, declineText } from "../pay.js";
 import { missing } from "./missing.js";
@@ -38,7 +38,10 @@ export async function order({ params, config, signal, entitle }) {
 
   const eyebrow = h("p.eyebrow");
   const heading = h("h1");
+  const place = placeTable({ ...order.ticket, seats: order.seats });
+  const notes = order.ticket.notes && h("p.notes", {}, order.ticket.notes);
   const amount = h("p.fact", {}, t("price-is", { price: price(order.total, order.currency) }));
+  const count = order.quantity > 1 && h("p.fact", {}, t("tickets-count", { count: order.quantity }));
   const state = h("p.fact");
   const dispute = h("p.hint", { role: "status" });
   const body = h("div.controls");
@@ -125,18 +128,19 @@ export async function order({ params, config, signal, entitle }) {
 
   function openView() {
     const pay = h("button.button.primary.wide", { type: "button", "aria-expanded": "false" }, t("pay"));
-    const place = h("div");
+    const form = h("div");
     pay.addEventListener("click", action(pay, async () => {
       problem.textContent = "";
       const it = await cardForm({ order, config, signal, adopt, refresh });
-      fill(place, it.node);
+      fill(form, it.node);
       pay.hidden = true;
       it.focus();
     }));
     const warning = h("p.hint", {}, t("pay-decline", { tries: config.maxAttempts ?? 1 }));
     const failed = order.charge?.status === "Failed" && h("p.form-error", {}, declineText(order.charge.failureCode));
     tick();
-    return [countdown, bar, failed, place, pay, warning, cancelButton()];
+    const cost = sum({ ...order, each: order.price });
+    return [countdown, bar, cost, failed, form, pay, warning, cancelButton()];
   }
 
   /** The time runs on while the bank asks, and the buyer may still think better of it. */
@@ -225,7 +229,7 @@ export async function order({ params, config, signal, entitle }) {
   return {
     title: title(phase),
     node: h("article.stub", {},
-      h("div.stub-main", {}, eyebrow, heading, h("div.facts", {}, amount, state, dispute)),
+      h("div.stub-main", {}, eyebrow, heading, place, notes, h("div.facts", {}, count, amount, state, dispute)),
       h("div.stub-side", {}, body, problem)),
   };
 }

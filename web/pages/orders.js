@@ -8,6 +8,7 @@ import { moment } from "../format.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
 import { readBack } from "../places.js";
+import { seatsLine } from "../seats.js";
 import { badge, empty, showPrice } from "../tickets.js";
 import { tabs } from "./mine.js";
 
@@ -61,13 +62,15 @@ export function orderState(order) {
 }
 
 function row(order) {
-  const title = h("span.row-title");
+  const title = h("span.row-name");
+  const place = h("span.row-place");
   const amount = h("span.row-price");
   const state = h("span.row-state");
   const when = h("span.row-when", {}, moment(order.createdAt));
-  const node = h("li", {}, h("a.row", { href: `/orders/${order.id}` }, title, when, state, amount));
+  const node = h("li", {}, h("a.row", { href: `/orders/${order.id}` }, h("span.row-title", {}, title, place), when, state, amount));
   return liveRow(node, order, (next) => {
     say(title, next.ticket.title);
+    say(place, seatsLine({ ...next.ticket, quantity: next.quantity, seats: next.seats }));
     showPrice(amount, next);
     fill(state, badge(next.status, orderState(next)));
   });

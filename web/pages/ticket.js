@@ -2,15 +2,15 @@
 
 import * as api from "../api.js";
 import { announce, fill, h, say, uniqueId } from "../dom.js";
-import { sentence } from "../errors.js";
-import { price } from "../format.js";
-import { action, confirm, form } from "../forms.js";
+import { Offline, sentence } from "../errors.js";
+import { times } from "../fees.js";
+import { numbers, price } from "../format.js";
+import { action, choiceField, confirm, form } from "../forms.js";
 import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
 import { currentUser } from "../session.js";
-import { badge, statusText } from "../tickets.js";
+import { badge, placeTable, statusText, sum } from "../tickets.js";
 import { missing } from "./missing.js";
-import { ticketFields } from "./sell.js";
 
 export async function ticket({ params, config, signal, go }) {
   const path = `/api/tickets/${encodeURIComponent(params.id)}`;
@@ -25,17 +25,28 @@ export async function ticket({ params, config, signal, go }) {
   /** My own order, if it is what holds or bought the ticket. */
   let mine = null;
   let isEditing = false;
+  /** How many seats somebody wants of it. */
+  let wanted = null;
   const intention = api.intention();
 
   const heading = h("h1");
+  const place = h("div");
+  const notes = h("p.notes");
   const amount = h("p.fact");
+  const left = h("p.fact");
+  const faceValue = h("p.hint");
   const state = h("p.fact", { role: "status" });
   const controls = h("div.controls");
   const problem = h("p.form-error", { role: "alert" });
 
   function show() {
     say(heading, ticket.title);
-    say(amount, t("price-is", { price: price(ticket.total, ticket.currency) }));
+    fill(place, placeTable(ticket));
+    say(notes, ticket.notes ?? "");
+    const isOne = ticket.quantity === 1;
+    say(amount, t(isOne ? "price-is" : "price-each-is", { price: price(ticket.total, ticket.currency) }));
+    say(faceValue, ticket.faceValue === null ? "" : t("face-value-is", { price: price(ticket.faceValue, ticket.currency) }));
+    say(left, isOne ? "" : t("seats-left", { available: ticket.available, count: ticket.quantity }));
     const status = isWithdrawn ? "Withdrawn" : ticket.status;
     if (state.dataset.status !== status) {
       state.dataset.status = status;
@@ -49,9 +60,11 @@ export async function ticket({ params, config, signal, go }) {
 
   function showControls() {
     // A control that is replaced while it has the focus would send it to the top of the page.
-    const hadFocus = controls.contains(document.activeElement);
+    const had = controls.contains(document.activeElement) && document.activeElement.tagName;
     fill(controls, choices());
-    if (hadFocus) (controls.querySelector("a, button:not(:disabled)") ?? heading).focus();
+    if (!had) return;
+    const same = controls.querySelector(had === "INPUT" ? "input:checked" : `${had}:not(:disabled)`);
+    (same ?? controls.querySelector("a, button:not(:disabled)") ?? heading).focus();
   }
 
   function choices() {
@@ -61,13 +74,43 @@ export async function ticket({ params, config, signal, go }) {
     if (ticket.status === "Sold") return h("p", {}, t("ticket-gone"), " ", elsewhere());
     const isLocked = ticket.status === "Locked";
     const reason = isLocked && h("p.hint", { id: uniqueId("reason") }, t("ticket-held"));
+    if (ticket.status === "Closed") return h("p", {}, t("ticket-closed"), " ", elsewhere());
     if (!currentUser()) {
       if (isLocked) return reason;
-      return h("a.button.primary.wide", { href: `/auth/signin?next=/tickets/${ticket.id}` }, t("ticket-sign-in"));
+      return [seatChoice(),
+        h("a.button.primary.wide", { href: `/auth/signin?next=/tickets/${ticket.id}` }, t("ticket-sign-in"))];
     }
     const button = h("button.button.primary.wide", { type: "button", disabled: isLocked, "aria-describedby": reason && reason.id }, t("ticket-purchase"));
     button.addEventListener("click", action(button, purchase));
-    return [button, reason];
+    return [isLocked ? null : seatChoice(), button, reason];
+  }
+
+  /** How many seats, of what can be ordered now, and what they cost. */
+  function seatChoice() {
+    const { buyable } = ticket;
+    if (!buyable.includes(wanted)) wanted = buyable[0] ?? null;
+    if (wanted === null) return null;
+    const cost = h("div", { role: "status" });
+    const tell = () => fill(cost, sum({
+      quantity: wanted, currency: ticket.currency, each: ticket.price,
+      fee: times(ticket.fee, wanted, ticket.currency), total: totalOf(wanted),
+    }));
+    tell();
+    if (buyable.length === 1) return cost;
+    const it = choiceField({
+      label: t("how-many"), name: "quantity", className: "numbers", value: wanted, options: buyable.map((count) => [String(count), String(count)]),
+    });
+    it.node.addEventListener("change", () => {
+      wanted = Number(it.read().value);
+      problem.textContent = "";
+      intention.renew();
+      tell();
+    });
+    return [it.node, cost];
+  }
+
+  function totalOf(quantity) {
+    return times(ticket.total, quantity, ticket.currency);
   }
 
   function myOrder() {
@@ -84,13 +127,14 @@ export async function ticket({ params, config, signal, go }) {
     const reasons = {
       Locked: t("ticket-own-locked"),
       Sold: t("ticket-own-sold"),
+      Closed: t("ticket-own-closed"),
     };
     const text = reasons[ticket.status];
     const reason = text && h("p.hint", { id: uniqueId("reason") }, text);
     const state = { type: "button", disabled: Boolean(text), "aria-describedby": reason && reason.id };
     const edit = h("button.button", state, t("edit"));
     const withdraw = h("button.button.danger", state, t("withdraw"));
-    edit.addEventListener("click", startEditing);
+    edit.addEventListener("click", action(edit, startEditing));
     withdraw.addEventListener("click", action(withdraw, withdrawTicket));
     return [h("div.actions", {}, edit, withdraw), reason];
   }
@@ -99,7 +143,7 @@ export async function ticket({ params, config, signal, go }) {
     problem.textContent = "";
     try {
       const order = await api.send("POST", "/api/orders", {
-        body: { ticketId: ticket.id, expectedPrice: ticket.price }, key: intention.key,
+        body: { ticketId: ticket.id, quantity: wanted, expectedTotal: totalOf(wanted) }, key: intention.key,
       });
       await go(`/orders/${order.id}`);
     } catch (error) {
@@ -108,17 +152,35 @@ export async function ticket({ params, config, signal, go }) {
       if (error.status === 409) await refresh();
       // It is held by an order of one's own, which the page now leads to.
       if (mine) return;
-      problem.textContent = error.code === "price_changed"
-        ? t("ticket-price-changed", { price: price(error.document.price ?? ticket.price, ticket.currency) })
-        : sentence(error);
+      problem.textContent = refusal(error);
     }
   }
 
-  function startEditing() {
-    isEditing = true;
+  function refusal(error) {
+    switch (error.code) {
+      case "price_changed":
+        return t("ticket-price-changed", { price: price(error.document.total ?? totalOf(wanted), ticket.currency) });
+      case "quantity_unavailable":
+        return t("quantity-unavailable", { count: error.document.buyable?.length ?? 0, numbers: numbers(error.document.buyable ?? []) });
+      case "too_many_seats":
+        return t("too-many-seats", { most: config.maxSeatsPerShow });
+      default:
+        return sentence(error);
+    }
+  }
+
+  async function startEditing() {
     problem.textContent = "";
+    let ticketForm;
+    try {
+      ({ ticketForm } = await import("./seat-fields.js"));
+    } catch {
+      problem.textContent = sentence(new Offline());
+      return;
+    }
+    isEditing = true;
     const version = ticket.version;
-    const fields = ticketFields(config.currency, ticket);
+    const { fields, content, first } = ticketForm(config, ticket);
     const stop = () => {
       isEditing = false;
       showControls();
@@ -127,6 +189,7 @@ export async function ticket({ params, config, signal, go }) {
     const cancel = h("button.button", { type: "button", onclick: stop }, t("cancel"));
     const { node } = form({
       fields,
+      content,
       label: t("save"),
       extra: [cancel],
       submit: async (values) => {
@@ -146,7 +209,7 @@ export async function ticket({ params, config, signal, go }) {
       },
     });
     fill(controls, node);
-    fields[0].input.focus();
+    first.input.focus();
   }
 
   async function withdrawTicket() {
@@ -194,7 +257,8 @@ export async function ticket({ params, config, signal, go }) {
   }
 
   listen(signal, ({ type, data }) => {
-    if (type === "OrderCreated" && data.ticketId === ticket.id) mine = data.id;
+    // An order of some of the seats leaves others to be had.
+    if (type === "OrderCreated" && data.ticketId === ticket.id && data.quantity === ticket.quantity) mine = data.id;
     if (data.id !== ticket.id) return;
     problem.textContent = "";
     isWithdrawn ||= type === "TicketDeleted";
@@ -206,7 +270,7 @@ export async function ticket({ params, config, signal, go }) {
   return {
     title: ticket.title,
     node: h("article.stub", {},
-      h("div.stub-main", {}, h("p.eyebrow", {}, t("ticket")), heading, h("div.facts", {}, amount, state)),
+      h("div.stub-main", {}, h("p.eyebrow", {}, t("ticket")), heading, place, notes, h("div.facts", {}, amount, faceValue, left, state)),
       h("div.stub-side", {}, controls, problem)),
   };
 }

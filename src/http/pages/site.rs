@@ -21,15 +21,31 @@ macro_rules! embed {
 
 /// What is served under `/assets/`.
 pub const FILES: &[(&str, &[u8])] = embed! {
-    "api.js" "app.js" "bank.js" "cards.js" "clock.js" "dom.js" "errors.js" "format.js" "forms.js"
+    "api.js" "app.js" "bank.js" "cards.js" "clock.js" "dom.js" "errors.js" "fees.js" "format.js" "forms.js"
     "i18n.js" "icon.svg" "live.js" "locales/de.ftl" "locales/en.ftl" "money.js"
     "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js" "pages/mine.js" "pages/missing.js" "pages/order.js"
-    "pages/orders.js" "pages/sell.js" "pages/ticket.js" "pay.js" "places.js" "session.js"
+    "pages/orders.js" "pages/seat-fields.js" "pages/sell.js" "pages/ticket.js" "pay.js" "places.js" "seats.js" "session.js"
     "stripe.js" "style.css" "tickets.js" "vendor/fluent/LICENSE" "vendor/fluent/builtins.js"
     "vendor/fluent/bundle.js" "vendor/fluent/index.js" "vendor/fluent/memoizer.js"
     "vendor/fluent/resolver.js" "vendor/fluent/resource.js" "vendor/fluent/scope.js"
     "vendor/fluent/types.js"
 };
+
+/// The modules that the first page does not need: `app.js` fetches them after it.
+pub const LATER: &[&str] = &[
+    "bank.js",
+    "cards.js",
+    "pages/account-list.js",
+    "pages/account-sessions.js",
+    "pages/account-tokens.js",
+    "pages/account-totp.js",
+    "pages/account.js",
+    "pages/order.js",
+    "pages/seat-fields.js",
+    "pages/sell.js",
+    "pay.js",
+    "stripe.js",
+];
 
 /// The document that every page is made from.
 pub const SHELL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/index.html"));
@@ -47,7 +63,7 @@ pub static SITE: LazyLock<Site> = LazyLock::new(Site::new);
 pub struct Site {
     /// The path that all files are under. Its hash changes whenever a file does.
     pub assets: String,
-    /// Links that have all modules fetched at once instead of one import after the other.
+    /// Links that have the first page's modules fetched at once instead of one import after the other.
     pub modules: String,
     files: Vec<(&'static str, Asset)>,
 }
@@ -62,6 +78,7 @@ impl Site {
         let hash = short(digest);
         let assets = format!("/assets/{hash}");
         let modules = FILES.iter().map(|(name, _)| name).filter(|name| name.ends_with(".js"));
+        let modules = modules.filter(|name| !LATER.contains(name));
         let modules: Vec<String> = modules
             .map(|name| format!(r#"<link rel="modulepreload" href="{assets}/{name}">"#))
             .collect();

@@ -6,7 +6,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::site::{Encoding, FILES, FOREVER, HTML};
+use super::site::{Encoding, FILES, FOREVER, HTML, LATER};
 use super::*;
 use crate::domain::Terms;
 use crate::store::testing::{World, in_memory};
@@ -112,20 +112,46 @@ async fn what_the_document_asks_for_is_there_and_kept_for_good() {
     }
 }
 
+/// The modules that a module imports: at once, and when it needs them.
+fn imports_of(name: &str) -> (Vec<String>, Vec<String>) {
+    let (_, bytes) = FILES.iter().find(|(file, _)| *file == name).unwrap();
+    let text = std::str::from_utf8(bytes).unwrap();
+    let folder = FilePath::new(name).parent().unwrap();
+    let path = |target: &str| match target.strip_prefix("../") {
+        Some(above) => above.to_owned(),
+        None => folder.join(target.trim_start_matches("./")).to_str().unwrap().to_owned(),
+    };
+    let quoted = |text: &str| path(text.split('"').nth(1).unwrap());
+    let lines = text.lines();
+    let at_once = lines.filter(|line| line.starts_with("import ") || line.starts_with("export {"));
+    let at_once = at_once.filter(|line| line.contains(" from \"")).map(quoted).collect();
+    let later = text.match_indices("import(\"").map(|(at, _)| quoted(&text[at..])).collect();
+    (at_once, later)
+}
+
 #[tokio::test]
 async fn imports_lead_to_files_that_are_there() {
-    for (name, bytes) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
-        let text = std::str::from_utf8(bytes).unwrap();
-        let folder = FilePath::new(name).parent().unwrap();
-        for import in text.lines().filter(|line| line.starts_with("import ")) {
-            let target = import.split('"').nth(1).unwrap();
-            let path = match target.strip_prefix("../") {
-                Some(above) => above.to_owned(),
-                None => folder.join(target.trim_start_matches("./")).to_str().unwrap().to_owned(),
-            };
-            assert!(FILES.iter().any(|(name, _)| *name == path), "{name} imports {target}");
+    for (name, _) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+        let (at_once, later) = imports_of(name);
+        for path in at_once.iter().chain(&later) {
+            assert!(FILES.iter().any(|(name, _)| name == path), "{name} imports {path}");
         }
     }
+}
+
+#[test]
+fn the_first_page_fetches_what_it_needs_and_nothing_else() {
+    let mut needed = BTreeSet::new();
+    let mut waiting = vec!["app.js".to_owned()];
+    while let Some(name) = waiting.pop() {
+        if needed.insert(name.clone()) {
+            waiting.extend(imports_of(&name).0);
+        }
+    }
+    let modules = FILES.iter().map(|(name, _)| (*name).to_owned());
+    let modules = modules.filter(|name| name.ends_with(".js"));
+    let preloaded = modules.filter(|name| !LATER.contains(&name.as_str())).collect();
+    assert_eq!(needed, preloaded);
 }
 
 #[tokio::test]
@@ -169,12 +195,13 @@ async fn the_first_load_is_small() {
     let mut total = 0;
     let hash = SITE.assets.trim_start_matches("/assets/");
     for (name, _) in FILES {
-        // One language is loaded, and the license by nobody.
-        if !name.ends_with("de.ftl") && !name.ends_with("LICENSE") {
+        // One language is loaded, what comes later comes later, and the license is read by nobody.
+        let is_first = !name.ends_with("de.ftl") && !LATER.contains(name);
+        if is_first && !name.ends_with("LICENSE") {
             total += SITE.file(hash, name).unwrap().bytes(Encoding::Brotli).await.len();
         }
     }
-    assert!(total < 60_000, "the whole storefront takes {total} bytes");
+    assert!(total < 60_000, "the first load takes {total} bytes");
 }
 
 #[tokio::test]
