@@ -14,7 +14,9 @@ import { home } from "./pages/home.js";
 import { mine } from "./pages/mine.js";
 import { missing } from "./pages/missing.js";
 import { orders } from "./pages/orders.js";
+import { show as showPage } from "./pages/show.js";
 import { ticket } from "./pages/ticket.js";
+import { tickets } from "./pages/tickets.js";
 
 /** What the first page does not need is fetched after it, or when somebody goes there. */
 const LATER = {
@@ -38,6 +40,8 @@ const later = (name) => async (context) => {
 
 const PAGES = [
   ["/", home],
+  ["/shows/:id", showPage],
+  ["/tickets", tickets],
   ["/account", later("account"), { needsUser: true }],
   ["/auth/signup", signUp, { needsNobody: true }],
   ["/auth/signin", signIn, { needsNobody: true }],

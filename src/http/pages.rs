@@ -26,10 +26,11 @@ use crate::store::SharedStore;
 
 /// Where pages are that the server draws the frame of, and what each is called in the catalogue.
 /// What is no page is answered with one that says so.
-const FRAMES: [(&str, &str); 7] = [
+const FRAMES: [(&str, &str); 8] = [
     ("/account", "account-title"),
     ("/auth/signup", "sign-up"),
     ("/auth/signin", "sign-in"),
+    ("/shows/{id}", "show"),
     ("/tickets/new", "sell-title"),
     ("/tickets/mine", "selling-title"),
     ("/orders", "orders-title"),
@@ -53,6 +54,7 @@ pub fn router(storefront: &Storefront, store: SharedStore) -> Router {
     });
     router
         .route("/", get(front))
+        .route("/tickets", get(tickets))
         .route("/tickets/{id}", get(ticket))
         .route("/assets/{hash}/{*name}", get(asset))
         .fallback(nothing)
@@ -87,6 +89,14 @@ fn policy(card_form: &CardForm) -> HeaderValue {
 async fn front(State(pages): State<Arc<Pages>>, headers: HeaderMap, uri: Uri) -> Response {
     let is_filtered = uri.query().is_some_and(|query| !query.is_empty());
     match content::front(&pages, &headers, is_filtered).await {
+        Ok(page) => send(&pages, &headers, page).await,
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+async fn tickets(State(pages): State<Arc<Pages>>, headers: HeaderMap, uri: Uri) -> Response {
+    let is_filtered = uri.query().is_some_and(|query| !query.is_empty());
+    match content::tickets(&pages, &headers, is_filtered).await {
         Ok(page) => send(&pages, &headers, page).await,
         Err(error) => Problem::from(error).into_response(),
     }

@@ -102,6 +102,7 @@ async fn no_page_has_an_accessibility_violation() {
         };
         let pages = [
             ("home", "/", "Symphony"),
+            ("tickets", "/tickets", "Symphony"),
             ("mine", "/orders", "Paid"),
             ("order", orders[0].as_str(), "left to order"),
             ("paid", orders[3].as_str(), "Order Complete"),

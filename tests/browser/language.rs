@@ -10,11 +10,11 @@ async fn a_german_browser_is_spoken_to_in_german_and_the_language_can_be_chosen(
     let server = Server::start();
     let ana = Person::with(&server, Device { language: "de-AT", ..Device::default() }).await;
     ana.visits("/").await;
-    ana.sees("Tickets zu verkaufen").await;
+    ana.sees("Was läuft").await;
     ana.sees("gehört beim Bezahlen 15 Minuten lang nur Ihnen").await;
     assert_eq!(ana.runs("return document.documentElement.lang").await, "de");
     ana.presses("English").await;
-    ana.sees("Tickets For Sale").await;
+    ana.sees("What's on").await;
     ana.sees("alone for 15 minutes while you pay").await;
     ana.visits("/auth/signin").await;
     ana.sees("Welcome back").await;
@@ -89,8 +89,11 @@ async fn no_page_says_anything_that_is_not_in_the_catalogue() {
     }
     let mut found = Vec::new();
     for (path, text) in [
-        ("/", "⟦Tickets For Sale⟧"),
+        ("/", "⟦What's on⟧"),
         ("/?q=zzz", "⟦Nothing matches⟧"),
+        ("/tickets", "⟦Tickets For Sale⟧"),
+        ("/tickets?q=zzz", "⟦Nothing matches⟧"),
+        ("/shows/show_1", "⟦We can't find that show⟧"),
         ("/account", "⟦Your account⟧"),
         ("/orders", "⟦No orders yet⟧"),
         ("/tickets/mine", "⟦You aren't selling anything⟧"),

@@ -15,5 +15,6 @@ mod language;
 mod money;
 mod places;
 mod seats;
+mod shows;
 mod support;
 mod trade;

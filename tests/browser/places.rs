@@ -26,7 +26,7 @@ async fn a_step_back_leads_to_the_same_place_of_a_long_list() {
     ana.signs_up("ana").await;
     lists_many(&ana, 130).await;
     for (person, path, card) in [
-        (&ben, "/", "Show number 32. - $32"),
+        (&ben, "/tickets", "Show number 32. - $32"),
         (&ana, "/tickets/mine", "Show number 32.Available$32"),
     ] {
         person.visits(path).await;
@@ -77,7 +77,7 @@ async fn a_lowest_price_above_the_highest_is_said_to_be_one() {
     let server = Server::start();
     let ana = Person::signed_up(&server, "ana").await;
     ana.sells("Opera", "30").await;
-    ana.visits("/").await;
+    ana.visits("/tickets").await;
     ana.sees("Opera").await;
     ana.enters("Lowest price", "50").await;
     ana.enters("Highest price", "20").await;

@@ -183,7 +183,7 @@ async fn the_list_is_searched_filtered_and_sorted() {
     {
         ana.sells(title, price).await;
     }
-    ana.visits("/").await;
+    ana.visits("/tickets").await;
     ana.sees("Basketball Game - $20").await;
     ana.enters("Search", "roc").await;
     ana.sees_no_more("Basketball").await;

@@ -38,6 +38,8 @@ missing-page = Diese Seite finden wir nicht
 missing-page-text = Vielleicht ist die Adresse vertippt, oder die Seite ist umgezogen.
 missing-ticket = Dieses Ticket finden wir nicht
 missing-ticket-text = Vielleicht wurde es zurückgezogen, oder es ist nicht für Sie bestimmt.
+missing-show = Diese Veranstaltung finden wir nicht
+missing-show-text = Vielleicht wurde sie entfernt, oder die Adresse ist vertippt.
 missing-order = Diese Bestellung finden wir nicht
 missing-order-text = Vielleicht hat sie jemand anderes aufgegeben. Melden Sie sich mit dem Konto an, das bestellt hat.
 duration-minutes = { $count ->
@@ -49,10 +51,65 @@ duration-seconds = { $count ->
    *[other] { $count } Sekunden
 }
 
+## Die Startseite und eine Veranstaltung
+
+home-title = Was läuft
+home-lead = Finden Sie eine Veranstaltung, sehen Sie, was Sie wirklich zahlen, und zahlen Sie genau das.
+shows = Veranstaltungen
+shows-search = Veranstaltung finden
+shows-found = { $more ->
+    [yes] { $count } oder mehr Veranstaltungen gefunden
+   *[no] { $count ->
+        [one] { $count } Veranstaltung gefunden
+       *[other] { $count } Veranstaltungen gefunden
+    }
+}
+shows-none = Noch ist keine Veranstaltung angekündigt. Wer ein Ticket verkauft, darf eine eintragen.
+shows-no-match = Versuchen Sie es mit weniger Wörtern, einer anderen Stadt oder mehr Tagen.
+city = Stadt
+city-example = Berlin
+date-from = Von
+date-to = Bis
+dates-upside-down = Der letzte Tag liegt vor dem ersten.
+category = Art
+category-any = Alles
+category-concert = Konzert
+category-sports = Sport
+category-theatre = Theater
+category-comedy = Comedy
+category-festival = Festival
+category-other = Anderes
+show = Veranstaltung
+show-from = ab { $price }
+show-none-on-sale = Nichts zu kaufen
+show-postponed = Verschoben
+show-postponed-text = Diese Veranstaltung ist verschoben. Bis zum neuen Termin wird nichts verkauft; Tickets bleiben gültig.
+show-cancelled = Abgesagt
+show-cancelled-text = Diese Veranstaltung ist abgesagt. Wer ein Ticket gekauft hat, bekommt das ganze Geld zurück.
+show-over = Vorbei
+show-over-text = Diese Veranstaltung ist vorbei.
+show-no-date = Der neue Termin steht noch nicht fest
+when-there = in { $city }
+when-here = Bei Ihnen: { $when }
+show-see = Zur Veranstaltung
+show-calendar = In den Kalender
+show-sell = Tickets dafür verkaufen
+show-listings = Tickets
+show-nothing = Nichts zu kaufen
+show-nothing-text = Sobald jemand ein Ticket für diese Veranstaltung anbietet, erscheint es hier von selbst.
+listings-filter = Tickets eingrenzen
+listings-no-match = Versuchen Sie es mit einer anderen Anzahl. Neue erscheinen hier von selbst.
+how-many-any = Beliebig viele
+section-any = Alle Blöcke
+seats-free-choice = Ohne Platzangabe
+price-each = je Ticket
+just-listed = Gerade angeboten
+all-tickets = Alle Tickets
+
 ## Was zu kaufen ist
 
-home-title = Tickets zu verkaufen
-home-lead = Wählen Sie eines aus, und es gehört beim Bezahlen { $time } lang nur Ihnen.
+tickets-title = Tickets zu verkaufen
+tickets-lead = Wählen Sie eines aus, und es gehört beim Bezahlen { $time } lang nur Ihnen.
 live = Live
 search-label = Tickets finden
 search = Suche

@@ -38,6 +38,8 @@ missing-page = We can't find that page
 missing-page-text = The address may be mistyped, or the page has moved.
 missing-ticket = We can't find that ticket
 missing-ticket-text = It may have been withdrawn, or it isn't yours to see.
+missing-show = We can't find that show
+missing-show-text = It may have been taken away, or the address is mistyped.
 missing-order = We can't find that order
 missing-order-text = It may have been made by somebody else. Sign in as whoever ordered it.
 duration-minutes = { $count ->
@@ -49,10 +51,65 @@ duration-seconds = { $count ->
    *[other] { $count } seconds
 }
 
+## The front page, and a show
+
+home-title = What's on
+home-lead = Find a show, see what you will really pay, and pay that.
+shows = Shows
+shows-search = Find a show
+shows-found = { $more ->
+    [yes] { $count } or more shows found
+   *[no] { $count ->
+        [one] { $count } show found
+       *[other] { $count } shows found
+    }
+}
+shows-none = No shows are announced yet. Whoever sells a ticket may add one.
+shows-no-match = Try fewer words, another city, or more days.
+city = City
+city-example = Berlin
+date-from = From
+date-to = Until
+dates-upside-down = The last day is before the first.
+category = Kind
+category-any = Everything
+category-concert = Concert
+category-sports = Sports
+category-theatre = Theatre
+category-comedy = Comedy
+category-festival = Festival
+category-other = Other
+show = Show
+show-from = from { $price }
+show-none-on-sale = Nothing on sale
+show-postponed = Postponed
+show-postponed-text = This show is postponed. Nothing is sold until it has a new date; tickets stay good.
+show-cancelled = Cancelled
+show-cancelled-text = This show is cancelled. Whoever bought a ticket gets all their money back.
+show-over = Over
+show-over-text = This show is over.
+show-no-date = The new date is not known yet
+when-there = in { $city }
+when-here = { $when } where you are
+show-see = See the show
+show-calendar = Add to calendar
+show-sell = Sell tickets for it
+show-listings = Tickets
+show-nothing = Nothing on sale
+show-nothing-text = When somebody sells a ticket for this show, it appears here by itself.
+listings-filter = Narrow the tickets
+listings-no-match = Try another number of tickets. New ones appear here by themselves.
+how-many-any = Any number
+section-any = All sections
+seats-free-choice = No seats named
+price-each = each
+just-listed = Just listed
+all-tickets = See all tickets
+
 ## Tickets for sale
 
-home-title = Tickets For Sale
-home-lead = Choose one and it's yours alone for { $time } while you pay.
+tickets-title = Tickets For Sale
+tickets-lead = Choose one and it's yours alone for { $time } while you pay.
 live = Live
 search-label = Find tickets
 search = Search

@@ -1,264 +1,170 @@
-// Tickets For Sale: a list that changes as the marketplace does.
+// The front page: what is on soon, found by who plays, where and when; and what was just listed.
 
 import * as api from "../api.js";
-import { announce, fill, h } from "../dom.js";
-import { sentence } from "../errors.js";
-import { money } from "../forms.js";
-import { duration, typed } from "../format.js";
+import { fill, h } from "../dom.js";
+import { duration } from "../format.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
-import { readAmount } from "../money.js";
-import { readBack } from "../places.js";
-import { card, empty, placeholders } from "../tickets.js";
+import { CATEGORIES, categoryText, showCard } from "../shows.js";
+import { card, empty } from "../tickets.js";
+import { pagedList } from "./paged.js";
 
 const PAGE_SIZE = 24;
-/** As many as the server gives at once. */
-const LARGEST_PAGE = 100;
 const TYPING_PAUSE_MILLIS = 250;
+/** How long after something happened the list is read again: what happens meanwhile counts as one. */
+const GATHERING_MILLIS = 1500;
+const JUST_LISTED = 6;
+const FILTERS = ["q", "city", "category", "from", "to"];
 
 export async function home({ config, query, signal, replaceQuery, place }) {
-  const filters = readFilters(query);
-  const cards = new Map();
-  let next = null;
-  let loading = null;
-  /** What happened while the list was on its way. */
-  let missed = [];
-
-  const search = h("input", { id: "q", name: "q", type: "search", autocomplete: "off", placeholder: t("search-example") });
-  const min = h("input", { id: "min", name: "minPrice", inputmode: "decimal", autocomplete: "off", placeholder: "0", "aria-describedby": "filter-fault" });
-  const max = h("input", { id: "max", name: "maxPrice", inputmode: "decimal", autocomplete: "off", placeholder: t("price-any"), "aria-describedby": "filter-fault" });
-  const sort = h("select", { id: "sort", name: "sort" },
-    h("option", { value: "newest" }, t("sort-newest")),
-    h("option", { value: "price" }, t("sort-price-up")),
-    h("option", { value: "-price" }, t("sort-price-down")));
-  search.value = filters.q;
-  for (const input of [min, max]) {
-    const amount = filters[input.name];
-    input.value = amount === "" || Number.isNaN(Number(amount)) ? amount : typed(Number(amount), config.currency);
-  }
-  sort.value = filters.sort;
-  const fault = h("p.field-error", { id: "filter-fault", role: "alert" });
-  const priceField = (label, input) => h("div.field", {}, h("label", { for: input.id }, label), money(input, config.currency));
-  const bar = h("form.filters", { role: "search", "aria-label": t("search-label") },
-    h("div.field.grow", {}, h("label", { for: "q" }, t("search")), search),
-    priceField(t("price-lowest"), min),
-    priceField(t("price-highest"), max),
-    h("div.field", {}, h("label", { for: "sort" }, t("sort")), sort),
-    fault);
-
-  const list = h("ul.cards", { "aria-label": t("tickets") });
-  const nothing = h("div");
-  const more = h("button.button.more", { type: "button", hidden: true }, t("show-more"));
-
-  /** Reads the list anew, as far as a place in it needs. */
-  async function load({ quietly = false, loaded = 0, anchor = null } = {}) {
-    loading?.abort();
-    loading = new AbortController();
-    const { signal: mine } = loading;
-    missed = [];
-    if (!quietly) {
-      fill(nothing);
-      fill(list, placeholders(6));
-      list.setAttribute("aria-busy", "true");
-    }
-    try {
-      const page = await read({ loaded, anchor }, mine);
-      cards.clear();
-      fill(list);
-      append(page);
-      for (const event of missed) follow(event);
-      if (!quietly) announce(t("tickets-found", { count: page.items.length, more: page.next ? "yes" : "no" }));
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      showFault(error);
-    } finally {
-      if (!mine.aborted) {
-        list.removeAttribute("aria-busy");
-        loading = null;
-      }
-    }
-  }
-
-  function read({ loaded, anchor }, signal) {
-    const size = loaded > PAGE_SIZE ? LARGEST_PAGE : PAGE_SIZE;
-    return readBack({ loaded, anchor }, `/api/tickets?${parameters(filters, { size })}`, (path) => api.page(path, { signal }));
-  }
-
-  function append({ items, next: following }) {
-    next = following;
-    more.hidden = next === null;
-    for (const ticket of items) {
-      if (!cards.has(ticket.id)) list.append(add(ticket).node);
-    }
-    showEmptiness();
-    if (!signal.aborted) place.keep(cards.size);
-  }
-
-  function add(ticket) {
-    const it = card(ticket);
-    cards.set(ticket.id, it);
-    return it;
-  }
-
-  function showFault(error) {
-    fill(list);
-    const field = error.errors?.find((it) => it.field);
-    if (field) {
-      fault.textContent = t(field.field === "q" ? "search-unreadable" : "amount-unreadable");
-      return;
-    }
-    fill(nothing, empty(t("failure-title"), sentence(error),
-      h("button.button", { type: "button", onclick: () => load() }, t("try-again"))));
-  }
-
-  function showEmptiness() {
-    if (cards.size > 0) return fill(nothing);
-    const isFiltered = filters.q || filters.minPrice || filters.maxPrice;
-    fill(nothing, isFiltered
-      ? empty(t("nothing-matches"), t("nothing-matches-text"),
-        h("button.button", { type: "button", onclick: clear }, t("clear-filters")))
-      : empty(t("nothing-for-sale"), t("nothing-for-sale-text"),
-        h("a.button.primary", { href: "/tickets/new" }, t("sell-a-ticket"))));
-  }
-
-  function clear() {
-    for (const input of [search, min, max]) input.value = "";
-    changed();
-    search.focus();
-  }
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
+  const { bar, read, clear, cities } = filterBar(filters);
+  /** The cities that can be chosen: those of the shows that were shown. */
+  const known = new Set();
+  const isFiltered = () => FILTERS.some((name) => filters[name]);
+  const shown = pagedList({
+    label: t("shows"), className: "shows", pageSize: PAGE_SIZE, signal, place,
+    path: () => `/api/shows?${parameters(filters)}`,
+    row: (show) => {
+      cities.append(...(known.has(show.venue.city) ? [] : [h("option", { value: show.venue.city })]));
+      known.add(show.venue.city);
+      return showCard(show, config.currency);
+    },
+    empty: () => (isFiltered()
+      ? empty(t("nothing-matches"), t("shows-no-match"),
+        h("button.button", { type: "button", onclick: clearAll }, t("clear-filters")))
+      : h("p.hint", {}, t("shows-none"))),
+    found: (values) => t("shows-found", values),
+  });
+  const fresh = await justListed(signal);
 
   let typing = null;
   function changed() {
     clearTimeout(typing);
-    if (!readForm()) return stop();
+    if (!read()) return shown.clear();
     replaceQuery(parameters(filters));
-    load();
+    shown.reload({ isAsked: true });
   }
-
-  /** Takes over what the form says, and says what is wrong with it. */
-  function readForm() {
-    const faults = [min, max].map((input) => [input, readAmount(input.value, config.currency)]);
-    const wrong = faults.filter(([, read]) => read.fault);
-    filters.q = search.value.trim();
-    filters.sort = sort.value;
-    for (const [input, { amount }] of faults) filters[input.name] = amount ?? "";
-    const isUpsideDown = filters.minPrice && filters.maxPrice && Number(filters.minPrice) > Number(filters.maxPrice);
-    const isWrong = (input) => isUpsideDown || wrong.some(([it]) => it === input);
-    for (const input of [min, max]) {
-      if (isWrong(input)) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
-    }
-    fault.textContent = wrong.length > 0 ? t(wrong[0][1].fault) : isUpsideDown ? t("price-upside-down") : "";
-    return fault.textContent === "";
+  function clearAll() {
+    clear();
+    changed();
   }
-
-  /** Shows nothing, for nothing can match. */
-  function stop() {
-    loading?.abort();
-    loading = null;
-    next = null;
-    more.hidden = true;
-    cards.clear();
-    fill(list);
-    fill(nothing);
-  }
-
   bar.addEventListener("submit", (event) => {
     event.preventDefault();
     changed();
   });
-  sort.addEventListener("change", changed);
-  for (const input of [search, min, max]) {
-    input.addEventListener("input", () => {
-      clearTimeout(typing);
-      typing = setTimeout(changed, TYPING_PAUSE_MILLIS);
-    });
-  }
-  more.addEventListener("click", async () => {
-    if (more.getAttribute("aria-busy") || next === null) return;
-    more.setAttribute("aria-busy", "true");
-    try {
-      const before = cards.size;
-      append(await api.page(next, { signal }));
-      // Keyboard users go on where the new ones begin.
-      [...cards.values()][before]?.node.querySelector("a").focus();
-    } catch (error) {
-      announce(sentence(error), { urgent: true });
-    } finally {
-      more.removeAttribute("aria-busy");
-    }
+  bar.addEventListener("change", changed);
+  bar.addEventListener("input", ({ target }) => {
+    // A city is one by its whole name.
+    if (target.type !== "search") return;
+    clearTimeout(typing);
+    typing = setTimeout(changed, TYPING_PAUSE_MILLIS);
   });
 
-  function follow({ type, data }) {
-    const known = cards.get(data.id);
-    if (type === "TicketDeleted") known?.update({ ...data, status: "Withdrawn", version: Infinity });
-    else if (known) known.update(data);
-    else if (type.startsWith("Ticket") && data.status === "Available" && matches(data, filters)) insert(data);
-  }
+  // A show tells of its own changes; what is on sale for it follows from tickets.
+  let gathering = null;
+  const readAgainSoon = () => {
+    gathering ??= setTimeout(() => {
+      gathering = null;
+      if (read()) shown.reload();
+    }, GATHERING_MILLIS);
+  };
   listen(signal, (event) => {
-    if (loading) missed.push(event);
-    follow(event);
-  }, () => load({ quietly: true, loaded: cards.size }));
+    const { type, data } = event;
+    if (type.startsWith("Show") || (type.startsWith("Ticket") && shown.rows.has(data.showId))) readAgainSoon();
+    fresh.follow(event);
+  }, () => {
+    shown.reload();
+    fresh.reload();
+  });
+  signal.addEventListener("abort", () => clearTimeout(gathering));
 
-  /** Puts a ticket that came up meanwhile where the list has its place. */
-  function insert(ticket) {
-    if (fault.textContent) return;
-    const comesBefore = {
-      newest: (a, b) => a.id > b.id,
-      price: (a, b) => a.total < b.total || (a.total === b.total && a.id > b.id),
-      "-price": (a, b) => a.total > b.total || (a.total === b.total && a.id > b.id),
-    }[filters.sort];
-    const shown = [...list.children].map((node) => cards.get(node.dataset.ticket)).filter(Boolean);
-    const after = shown.find((it) => comesBefore(ticket, it.ticket));
-    // Beyond the last one shown it comes with the next page.
-    if (!after && next !== null) return;
-    const { node } = add(ticket);
-    node.firstChild.dataset.fresh = "yes";
-    list.insertBefore(node, after?.node ?? null);
-    showEmptiness();
-  }
-
-  signal.addEventListener("abort", () => loading?.abort());
-  if (readForm()) await load({ quietly: true, ...place });
+  if (read()) await shown.reload();
   return {
     title: t("home-title"),
     node: h("section", {},
-      h("div.hero", {},
-        h("h1", {}, t("home-title")),
-        h("p.lead", {}, t("home-lead", { time: duration(config.holdSeconds) }),
-          h("span.live", {}, h("span.live-dot", { "aria-hidden": "true" }), t("live")))),
-      bar, list, nothing, more),
+      h("div.hero", {}, h("h1", {}, t("home-title")), h("p.lead", {}, t("home-lead"))),
+      bar, shown.node, fresh.node(config)),
   };
 }
 
-function readFilters(query) {
-  const sort = query.get("sort");
+/** The form that narrows the list. `read` takes over what it says, and says whether that is sound. */
+function filterBar(filters) {
+  const input = (name, label, attributes) => {
+    const it = h("input", { id: name, name, autocomplete: "off", ...attributes });
+    it.value = filters[name];
+    return { it, node: h(name === "q" ? "div.field.grow" : "div.field", {}, h("label", { for: name }, label), it) };
+  };
+  const q = input("q", t("search"), { type: "search", placeholder: t("search-example") });
+  const cities = h("datalist", { id: "cities" });
+  const city = input("city", t("city"), { type: "text", placeholder: t("city-example"), list: "cities" });
+  const from = input("from", t("date-from"), { type: "date", "aria-describedby": "filter-fault" });
+  const to = input("to", t("date-to"), { type: "date", "aria-describedby": "filter-fault" });
+  const category = h("select", { id: "category", name: "category" }, h("option", { value: "" }, t("category-any")),
+    Object.keys(CATEGORIES).map((it) => h("option", { value: it }, categoryText(it))));
+  category.value = filters.category in CATEGORIES ? filters.category : "";
+  const fault = h("p.field-error", { id: "filter-fault", role: "alert" });
+  const bar = h("form.filters.for-shows", { role: "search", "aria-label": t("shows-search") },
+    q.node, city.node, h("div.field", {}, h("label", { for: "category" }, t("category")), category), from.node, to.node, fault, cities);
+  const inputs = { q: q.it, city: city.it, category, from: from.it, to: to.it };
+  const read = () => {
+    for (const name of FILTERS) filters[name] = inputs[name].value.trim();
+    const isUpsideDown = filters.from !== "" && filters.to !== "" && filters.to < filters.from;
+    fault.textContent = isUpsideDown ? t("dates-upside-down") : "";
+    for (const it of [from.it, to.it]) {
+      if (isUpsideDown) it.setAttribute("aria-invalid", "true");
+      else it.removeAttribute("aria-invalid");
+    }
+    return !isUpsideDown;
+  };
+  const clear = () => {
+    for (const it of Object.values(inputs)) it.value = "";
+    q.it.focus();
+  };
+  return { bar, read, clear, cities };
+}
+
+/** The tickets that came on sale last, whether of a show or not. */
+async function justListed(signal) {
+  const cards = new Map();
+  const list = h("ul.cards", { "aria-label": t("just-listed") });
+  const nothing = h("div");
+  const show = (tickets) => {
+    cards.clear();
+    for (const ticket of tickets) cards.set(ticket.id, card(ticket));
+    draw();
+  };
+  const draw = () => {
+    fill(list, [...cards.values()].map((it) => it.node));
+    fill(nothing, cards.size === 0 && empty(t("nothing-for-sale"), t("nothing-for-sale-text"),
+      h("a.button.primary", { href: "/tickets/new" }, t("sell-a-ticket"))));
+  };
+  const reload = async () => show(await api.get(`/api/tickets?limit=${JUST_LISTED}`, { signal }));
+  await reload();
   return {
-    q: query.get("q") ?? "",
-    minPrice: query.get("minPrice") ?? "",
-    maxPrice: query.get("maxPrice") ?? "",
-    sort: ["price", "-price"].includes(sort) ? sort : "newest",
+    reload: () => reload().catch(() => {}),
+    follow({ type, data }) {
+      const known = cards.get(data.id);
+      if (type === "TicketDeleted") known?.update({ ...data, status: "Withdrawn", version: Infinity });
+      else if (known) known.update(data);
+      else if (type === "TicketCreated" && data.status === "Available") {
+        const it = card(data);
+        it.node.firstChild.dataset.fresh = "yes";
+        const kept = [...cards].slice(0, JUST_LISTED - 1);
+        cards.clear();
+        for (const [id, other] of [[data.id, it], ...kept]) cards.set(id, other);
+        draw();
+      }
+    },
+    node: (config) => h("section.block", {},
+      h("div.page-head", {}, h("h2", {}, t("just-listed"), h("span.live", {}, h("span.live-dot", { "aria-hidden": "true" }), t("live"))),
+        h("a", { href: "/tickets" }, t("all-tickets"))),
+      h("p.lead", {}, t("tickets-lead", { time: duration(config.holdSeconds) })),
+      list, nothing),
   };
 }
 
-/** The filters as an address has them; with a size of page, as the server is asked. */
-function parameters(filters, { size } = {}) {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(filters)) {
-    if (value && !(name === "sort" && value === "newest")) parameters.set(name, value);
-  }
-  if (size) parameters.set("limit", size);
-  return parameters.toString();
-}
-
-/** Whether a ticket belongs in the list: as the server decides it, closely enough. */
-function matches(ticket, filters) {
-  if (filters.minPrice && ticket.total < Number(filters.minPrice)) return false;
-  if (filters.maxPrice && ticket.total > Number(filters.maxPrice)) return false;
-  const inTitle = words(ticket.title);
-  return words(filters.q).every((word) => inTitle.some((it) => it.startsWith(word)));
-}
-
-function words(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+/** The filters as an address has them, and as the server is asked. */
+function parameters(filters) {
+  return new URLSearchParams(Object.entries(filters).filter(([, value]) => value)).toString();
 }

@@ -6,12 +6,12 @@ import { listen } from "../live.js";
 import { seatsLine } from "../seats.js";
 import { currentUser } from "../session.js";
 import { badge, empty, showPrice, statusText } from "../tickets.js";
-import { liveRow, pagedList } from "./orders.js";
+import { liveRow, pagedList } from "./paged.js";
 
 export async function mine({ signal, place }) {
   const shown = pagedList({
     label: t("selling-list"),
-    path: "/api/tickets?seller=me",
+    path: () => "/api/tickets?seller=me",
     signal,
     place,
     row,

@@ -6,6 +6,7 @@ import { t } from "../i18n.js";
 const WORDS = {
   page: ["missing-page", "missing-page-text"],
   ticket: ["missing-ticket", "missing-ticket-text"],
+  show: ["missing-show", "missing-show-text"],
   order: ["missing-order", "missing-order-text"],
 };
 

@@ -8,6 +8,7 @@ import { duration, left, moment, price } from "../format.js";
 import { action, confirm } from "../forms.js";
 import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
+import { showFacts } from "../shows.js";
 import { badge, placeTable, sum } from "../tickets.js";
 import { bank } from "../bank.js";
 import { cardForm, declineText } from "../pay.js";
@@ -39,6 +40,7 @@ export async function order({ params, config, signal, entitle }) {
   const eyebrow = h("p.eyebrow");
   const heading = h("h1");
   const place = placeTable({ ...order.ticket, seats: order.seats });
+  const admits = order.ticket.show && showFacts(order.ticket.show, { calendar: order.status === "Completed" });
   const notes = order.ticket.notes && h("p.notes", {}, order.ticket.notes);
   const amount = h("p.fact", {}, t("price-is", { price: price(order.total, order.currency) }));
   const count = order.quantity > 1 && h("p.fact", {}, t("tickets-count", { count: order.quantity }));
@@ -229,7 +231,7 @@ export async function order({ params, config, signal, entitle }) {
   return {
     title: title(phase),
     node: h("article.stub", {},
-      h("div.stub-main", {}, eyebrow, heading, place, notes, h("div.facts", {}, count, amount, state, dispute)),
+      h("div.stub-main", {}, eyebrow, heading, admits, place, notes, h("div.facts", {}, count, amount, state, dispute)),
       h("div.stub-side", {}, body, problem)),
   };
 }

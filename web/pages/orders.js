@@ -1,25 +1,18 @@
 // My Orders, newest first, with states.
 
-import * as api from "../api.js";
 import { fill, h, say } from "../dom.js";
-import { sentence } from "../errors.js";
-import { action } from "../forms.js";
 import { moment } from "../format.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
-import { readBack } from "../places.js";
 import { seatsLine } from "../seats.js";
 import { badge, empty, showPrice } from "../tickets.js";
 import { tabs } from "./mine.js";
-
-/** As many as the server gives at once, and as many as it gives if it is not told. */
-const LARGEST_PAGE = 100;
-const PAGE_SIZE = 50;
+import { liveRow, pagedList } from "./paged.js";
 
 export async function orders({ signal, place }) {
   const shown = pagedList({
     label: t("orders-title"),
-    path: "/api/orders",
+    path: () => "/api/orders",
     signal,
     place,
     row,
@@ -74,64 +67,4 @@ function row(order) {
     showPrice(amount, next);
     fill(state, badge(next.status, orderState(next)));
   });
-}
-
-/** A row that shows an item, and each newer version of it that it is updated with. */
-export function liveRow(node, item, show) {
-  let version = -1;
-  const update = (next) => {
-    if (next.version < version) return;
-    version = next.version;
-    show(next);
-  };
-  update(item);
-  return { node, update };
-}
-
-/**
- * A list that is read page by page, at first as far as it was read when its place was left. `rows`
- * has those that are there, by the id of their item.
- */
-export function pagedList({ label, path, signal, place, row, empty }) {
-  const rows = new Map();
-  const list = h("ul.rows", { "aria-label": label });
-  const nothing = h("div");
-  const more = h("button.button.more", { type: "button", hidden: true }, t("show-more"));
-  let next = null;
-  const append = (page) => {
-    next = page.next;
-    more.hidden = next === null;
-    for (const item of page.items) {
-      const shown = row(item);
-      rows.set(item.id, shown);
-      list.append(shown.node);
-    }
-    fill(nothing, list.children.length === 0 ? empty() : null);
-    if (!signal.aborted) place.keep(rows.size);
-  };
-  const reload = async () => {
-    try {
-      const loaded = Math.max(rows.size, place.loaded);
-      const size = loaded > PAGE_SIZE ? `${path.includes("?") ? "&" : "?"}limit=${LARGEST_PAGE}` : "";
-      const page = await readBack({ ...place, loaded }, path + size, (path) => api.page(path, { signal }));
-      rows.clear();
-      fill(list);
-      append(page);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      fill(list);
-      fill(nothing, h("div.empty", { role: "alert" }, h("p", {}, sentence(error)),
-        h("button.button", { type: "button", onclick: reload }, t("try-again"))));
-    }
-  };
-  more.addEventListener("click", action(more, async () => {
-    const before = list.children.length;
-    try {
-      append(await api.page(next, { signal }));
-      list.children[before]?.querySelector("a").focus();
-    } catch {
-      // The button stays, to be pressed again.
-    }
-  }));
-  return { node: h("div", {}, list, nothing, more), reload, rows };
 }

@@ -9,10 +9,11 @@ import { action, choiceField, confirm, form } from "../forms.js";
 import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
 import { currentUser } from "../session.js";
+import { showFacts } from "../shows.js";
 import { badge, placeTable, statusText, sum } from "../tickets.js";
 import { missing } from "./missing.js";
 
-export async function ticket({ params, config, signal, go }) {
+export async function ticket({ params, query, config, signal, go }) {
   const path = `/api/tickets/${encodeURIComponent(params.id)}`;
   let ticket;
   try {
@@ -26,10 +27,11 @@ export async function ticket({ params, config, signal, go }) {
   let mine = null;
   let isEditing = false;
   /** How many seats somebody wants of it. */
-  let wanted = null;
+  let wanted = Number(query.get("quantity")) || null;
   const intention = api.intention();
 
   const heading = h("h1");
+  const admits = h("div");
   const place = h("div");
   const notes = h("p.notes");
   const amount = h("p.fact");
@@ -41,6 +43,7 @@ export async function ticket({ params, config, signal, go }) {
 
   function show() {
     say(heading, ticket.title);
+    fill(admits, ticket.show && showFacts(ticket.show));
     fill(place, placeTable(ticket));
     say(notes, ticket.notes ?? "");
     const isOne = ticket.quantity === 1;
@@ -270,7 +273,7 @@ export async function ticket({ params, config, signal, go }) {
   return {
     title: ticket.title,
     node: h("article.stub", {},
-      h("div.stub-main", {}, h("p.eyebrow", {}, t("ticket")), heading, place, notes, h("div.facts", {}, amount, faceValue, left, state)),
+      h("div.stub-main", {}, h("p.eyebrow", {}, t("ticket")), heading, admits, place, notes, h("div.facts", {}, amount, faceValue, left, state)),
       h("div.stub-side", {}, controls, problem)),
   };
 }

@@ -11,46 +11,100 @@ use super::texts::Language;
 use crate::domain::{Price, Ticket, TicketId, TicketStatus};
 use crate::store::{ReadError, TicketQuery, TicketSort};
 
-/// As many as the scripts show at first.
+/// As many as the scripts show at first: of all tickets, and of those that were just listed.
 const TICKETS: usize = 24;
+const JUST_LISTED: usize = 6;
 
-/// The front page. `is_filtered` leaves the list to the scripts, which know the filters.
+/// The front page. `is_filtered` leaves the lists to the scripts, which know the filters.
 pub async fn front(
     pages: &Pages,
     headers: &HeaderMap,
     is_filtered: bool,
 ) -> Result<Page, ReadError> {
     let language = Language::of(headers);
+    let name = language.text("home-title");
+    let lead = language.text("home-lead");
+    let list = cards(pages, language, "just-listed", JUST_LISTED, is_filtered).await?;
+    let heading = Html::new("h2", &[], &Html::text(&language.text("just-listed")));
+    let head = Html::new("div", &[("class", "page-head")], &heading);
+    let lead_of_list = language.text_with("tickets-lead", &args([("time", hold(pages, language))]));
+    let block = head.and(&Html::classed("p", "lead", &lead_of_list)).and(&list);
+    let main = hero(&name, &lead).and(&awaited("filters for-shows awaited")).and(&Html::new(
+        "section",
+        &[("class", "block")],
+        &block,
+    ));
+    let title = language.text_with("page-title-home", &args([("title", name.clone())]));
+    Ok(overview(pages, language, "/", title, format!("GitTix – {name}"), &main))
+}
+
+/// Everything that is on sale. `is_filtered` leaves the list to the scripts, which know the filters.
+pub async fn tickets(
+    pages: &Pages,
+    headers: &HeaderMap,
+    is_filtered: bool,
+) -> Result<Page, ReadError> {
+    let language = Language::of(headers);
+    let name = language.text("tickets-title");
+    let lead = language.text_with("tickets-lead", &args([("time", hold(pages, language))]));
+    let list = cards(pages, language, "tickets", TICKETS, is_filtered).await?;
+    let main = hero(&name, &lead).and(&awaited("filters awaited")).and(&list);
+    let title = language.text_with("page-title", &args([("title", name.clone())]));
+    Ok(overview(pages, language, "/tickets", title, name, &main))
+}
+
+fn hero(name: &str, lead: &str) -> Html {
+    let hero = Html::new("h1", &[], &Html::text(name)).and(&Html::classed("p", "lead", lead));
+    Html::new("div", &[("class", "hero")], &hero)
+}
+
+/// The room that the filters will take.
+fn awaited(class: &str) -> Html {
+    Html::new("div", &[("class", class)], &Html::default())
+}
+
+/// What was listed last, as cards.
+async fn cards(
+    pages: &Pages,
+    language: Language,
+    label: &str,
+    limit: usize,
+    is_filtered: bool,
+) -> Result<Html, ReadError> {
     let tickets = match is_filtered {
         true => Vec::new(),
-        false => pages.store.tickets(&newest()).await?.tickets,
+        false => pages.store.tickets(&newest(limit)).await?.tickets,
     };
-    let name = language.text("home-title");
-    let lead = language.text_with("home-lead", &args([("time", hold(pages, language))]));
-    let hero = Html::new("h1", &[], &Html::text(&name)).and(&Html::classed("p", "lead", &lead));
     let cards = tickets.iter().fold(Html::default(), |cards, ticket| {
         cards.and(&card(language, ticket, pages.total(ticket)))
     });
-    let list_name = language.text("tickets");
-    let list = Html::new("ul", &[("class", "cards"), ("aria-label", &list_name)], &cards);
-    let main = Html::new("div", &[("class", "hero")], &hero)
-        // The room that the filters will take.
-        .and(&Html::new("div", &[("class", "filters awaited")], &Html::default()))
-        .and(&list);
-    Ok(Page {
-        title: language.text_with("page-title-home", &args([("title", name.clone())])),
+    let label = language.text(label);
+    Ok(Html::new("ul", &[("class", "cards"), ("aria-label", &label)], &cards))
+}
+
+/// A page with a list, for search engines too.
+fn overview(
+    pages: &Pages,
+    language: Language,
+    path: &str,
+    title: String,
+    name: String,
+    main: &Html,
+) -> Page {
+    Page {
+        title,
         preview: Preview {
             kind: "website",
-            title: format!("GitTix – {name}"),
+            title: name,
             description: language.text("site-description"),
             properties: Vec::new(),
         },
-        url: pages.url("/"),
+        url: pages.url(path),
         is_public: true,
         data: None,
-        main: Html::new("section", &[], &main),
+        main: Html::new("section", &[], main),
         language,
-    })
+    }
 }
 
 /// A ticket's page, or `None` if there is no such ticket.
@@ -170,7 +224,7 @@ fn offer(ticket: &Ticket, total: Price, url: Option<&str>) -> Value {
     })
 }
 
-fn newest() -> TicketQuery {
+fn newest(limit: usize) -> TicketQuery {
     TicketQuery {
         seller: None,
         words: Vec::new(),
@@ -178,7 +232,7 @@ fn newest() -> TicketQuery {
         max_price_minor: None,
         sort: TicketSort::Newest,
         after: None,
-        limit: TICKETS,
+        limit,
     }
 }
 

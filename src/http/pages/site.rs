@@ -23,8 +23,10 @@ macro_rules! embed {
 pub const FILES: &[(&str, &[u8])] = embed! {
     "api.js" "app.js" "bank.js" "cards.js" "clock.js" "dom.js" "errors.js" "fees.js" "format.js" "forms.js"
     "i18n.js" "icon.svg" "live.js" "locales/de.ftl" "locales/en.ftl" "money.js"
-    "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js" "pages/mine.js" "pages/missing.js" "pages/order.js"
-    "pages/orders.js" "pages/seat-fields.js" "pages/sell.js" "pages/ticket.js" "pay.js" "places.js" "seats.js" "session.js"
+    "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js"
+    "pages/mine.js" "pages/missing.js" "pages/order.js"
+    "pages/orders.js" "pages/paged.js" "pages/seat-fields.js" "pages/sell.js" "pages/show.js"
+    "pages/ticket.js" "pages/tickets.js" "pay.js" "places.js" "seats.js" "session.js" "shows.js"
     "stripe.js" "style.css" "tickets.js" "vendor/fluent/LICENSE" "vendor/fluent/builtins.js"
     "vendor/fluent/bundle.js" "vendor/fluent/index.js" "vendor/fluent/memoizer.js"
     "vendor/fluent/resolver.js" "vendor/fluent/resource.js" "vendor/fluent/scope.js"

@@ -209,15 +209,19 @@ async fn the_front_page_shows_what_is_for_sale_before_any_script_runs() {
     let shop = Shop::open();
     let ana = shop.world.user("ana").await;
     let ticket = shop.world.lists(ana, "Rock & <Roll>", 124_999).await;
-    let html = shop.html("/", "en-US").await;
-    assert!(html.contains("<html lang=\"en\">") && html.contains("<h1>Tickets For Sale</h1>"));
-    assert!(html.contains(&format!("href=\"/tickets/{ticket}\"")), "{html}");
-    assert!(html.contains("Rock &amp; &lt;Roll&gt;") && html.contains("$1,249.99"), "{html}");
-    let html = shop.html("/", "de").await;
-    assert!(html.contains("<html lang=\"de\">") && html.contains("15 Minuten"), "{html}");
-    assert!(html.contains("1.249,99\u{A0}$"), "{html}");
-    let filtered = shop.html("/?q=nothing", "en").await;
-    assert!(!filtered.contains("Roll"), "what is not asked for is not shown");
+    for (path, heading) in
+        [("/", "<h1>What&#39;s on</h1>"), ("/tickets", "<h1>Tickets For Sale</h1>")]
+    {
+        let html = shop.html(path, "en-US").await;
+        assert!(html.contains("<html lang=\"en\">") && html.contains(heading), "{html}");
+        assert!(html.contains(&format!("href=\"/tickets/{ticket}\"")), "{html}");
+        assert!(html.contains("Rock &amp; &lt;Roll&gt;") && html.contains("$1,249.99"), "{html}");
+        let html = shop.html(path, "de").await;
+        assert!(html.contains("<html lang=\"de\">") && html.contains("15 Minuten"), "{html}");
+        assert!(html.contains("1.249,99\u{A0}$"), "{html}");
+        let filtered = shop.html(&format!("{path}?q=nothing"), "en").await;
+        assert!(!filtered.contains("Roll"), "what is not asked for is not shown");
+    }
 }
 
 #[tokio::test]
