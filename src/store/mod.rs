@@ -9,6 +9,7 @@ mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod contract;
+mod failed;
 mod memory;
 mod records;
 mod redb;

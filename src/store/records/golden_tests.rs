@@ -24,11 +24,11 @@ use crate::store::records::commit::{BatchBytes, Written, read_batch};
 use crate::store::records::envelope::{Kind, Record, RowKey, decode, encode, seal};
 use crate::store::records::event::{RUN, append_event, read_run};
 use crate::store::records::session::SessionRow;
-use crate::store::records::state::{Batch, holding, holding_row, ids_row, names};
+use crate::store::records::state::{Batch, Round, holding, holding_row, ids_row, names};
 use crate::store::records::{TicketRow, remembered as keys};
 use crate::store::resources::{KeptAs, registry};
 use crate::store::search::blocks::{block, posting, postings};
-use crate::store::search::tombstones::{Round, ids_of_note};
+use crate::store::search::tombstones::ids_of_note;
 use crate::store::testing::{a_title, usd};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -6,7 +6,6 @@ use crate::domain::Currency;
 use crate::store::ReadError;
 use crate::store::records::envelope::{Fault, Kind, Record, RowKey, body, open, seal};
 use crate::store::records::parts::Id;
-use crate::store::search::tombstones::Round;
 
 /// Names in [`crate::store::redb::tables::STATE`].
 pub mod names {
@@ -14,8 +13,7 @@ pub mod names {
     pub const BATCH: &str = "batch";
     /// The currency of all prices.
     pub const CURRENCY: &str = "currency";
-    /// How far sold tickets have been taken out of the words; see
-    /// [`crate::store::search::tombstones::Round`].
+    /// How far sold tickets have been taken out of the words; see [`Round`](super::Round).
     pub const ROUND: &str = "round";
 }
 
@@ -58,7 +56,18 @@ impl Record for Currency {
     }
 }
 
-/// How far a round has come, as it is stored.
+/// How far a round of [taking out tombstones](crate::store::search::tombstones) has come. The file has it too, so that a round goes on after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// The last batch whose tickets it takes out.
+    pub through: u64,
+    /// The block that is swept next; the empty word comes before all.
+    pub next: (String, u128),
+    /// Whether all blocks are swept, and what was taken out is being forgotten.
+    pub has_swept: bool,
+}
+
+/// [`Round`] as it is stored.
 #[derive(Debug, Encode, Decode)]
 pub struct StoredRound<'a> {
     #[n(0)]

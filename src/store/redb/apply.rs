@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use redb::ReadableTable;
 
 use crate::domain::{Remembered, Session, Ticket, Timestamp, UserId};
+use crate::store::failed::Failed;
 use crate::store::records::ticket::{is_on_market, leaves_tombstone, words};
 use crate::store::records::{self, Indexed, remembered, session};
-use crate::store::redb::check::{Change, Checked, Failed};
+use crate::store::redb::check::{Change, Checked};
 use crate::store::redb::indexes::reindex;
 use crate::store::redb::log::Appender;
 use crate::store::redb::resources;

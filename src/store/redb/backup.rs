@@ -19,12 +19,12 @@ use thiserror::Error;
 
 use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
+use crate::store::redb::engine::journal::JOURNAL_BYTES;
 use crate::store::redb::engine::pages::{Pages, Which};
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::migrations;
 use crate::store::redb::open::{self, OpenError};
 use crate::store::redb::recovery::recover;
-use crate::store::redb::redb_store::JOURNAL_BYTES;
 use crate::store::redb::tables;
 use crate::store::redb::verify::{VerifyReport, verify, verify_storage};
 use crate::store::search::tombstones::POSTINGS_PER_SALE;

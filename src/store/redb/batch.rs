@@ -7,11 +7,12 @@ use redb::{Database, Durability, WriteTransaction};
 
 use crate::domain::{Commit, Write};
 use crate::store::CommitError;
+use crate::store::failed::{Failed, Stop};
 use crate::store::records;
 use crate::store::records::commit::BatchBytes;
 use crate::store::records::state::{Batch, names};
 use crate::store::redb::apply::{apply, sweep_keys};
-use crate::store::redb::check::{Failed, OpenNow, Stop, check};
+use crate::store::redb::check::{OpenNow, check};
 use crate::store::redb::log::Appender;
 use crate::store::redb::open_orders::OpenOrders;
 use crate::store::redb::reads::{Kept, Snapshot};

@@ -12,6 +12,7 @@ use crate::domain::{
     Charge, Commit, Order, OrderId, Precondition, Remembered, Session, SessionId, Ticket, TicketId,
     TicketState, Timestamp, User, UserId, Version, Write,
 };
+use crate::store::failed::Stop;
 use crate::store::records::commit::Written;
 use crate::store::records::session::SessionRow;
 use crate::store::records::{self, Entry, Record, TicketRow, remembered, session};
@@ -21,7 +22,7 @@ use crate::store::redb::open_orders::{OpenOrders, Openings};
 use crate::store::redb::resources::{self, Deletion, Put};
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::rules;
-use crate::store::{CommitError, ReadError, Refusal};
+use crate::store::{CommitError, Refusal};
 
 /// A commit that may be written: each change with what is stored now, so that the indexes
 /// can follow.
@@ -98,63 +99,6 @@ impl Checked<'_> {
 impl OpenNow<'_> {
     fn holder(self, ticket: TicketId) -> Option<OrderId> {
         self.batch.holder(self.published, ticket)
-    }
-}
-
-/// The database failed, and nothing of the transaction may be kept.
-#[derive(Debug)]
-pub struct Failed(pub String);
-
-macro_rules! failures {
-    ($($error:ty),+) => {
-        $(impl From<$error> for Failed {
-            fn from(error: $error) -> Self {
-                Self(error.to_string())
-            }
-        })+
-    };
-}
-
-failures!(
-    redb::StorageError,
-    redb::TableError,
-    redb::TransactionError,
-    redb::SetDurabilityError,
-    redb::CommitError,
-    std::io::Error
-);
-
-/// Why a commit is not written.
-pub enum Stop {
-    /// This one is refused; the others of its transaction go on.
-    Refused(CommitError),
-    /// None of the transaction is written.
-    Failed(Failed),
-}
-
-impl<E: Into<Failed>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<ReadError> for Stop {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Storage(why) => Self::Failed(Failed(why)),
-            // The database works, but one row is damaged: that stops those who need the row,
-            // and nobody else.
-            ReadError::Corrupt(why) => {
-                tracing::error!(%why, "a commit met a damaged record");
-                Self::Refused(CommitError::Unavailable)
-            }
-        }
-    }
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal.into())
     }
 }
 

@@ -4,11 +4,11 @@ use redb::{Database, ReadableTable as _, WriteTransaction};
 
 use crate::domain::{Charge, Currency, Event, Order, Remembered, Session, Timestamp, User};
 use crate::store::ReadError;
+use crate::store::failed::Failed;
 use crate::store::records::session::SessionRow;
 use crate::store::records::state::{Batch, names};
 use crate::store::records::ticket::words;
 use crate::store::records::{self, Indexed, Record, TicketRow, remembered, session};
-use crate::store::redb::check::Failed;
 use crate::store::redb::indexes;
 use crate::store::redb::log::{Appender, EncodedEvents};
 use crate::store::redb::write_tables::WriteTables;

@@ -4,9 +4,9 @@ use redb::ReadableTable;
 
 use crate::bugs::{Bug, planted};
 use crate::domain::EmailKey;
+use crate::store::failed::Failed;
 use crate::store::records::state::{holding, holding_row};
 use crate::store::records::{Entry, Index};
-use crate::store::redb::check::Failed;
 use crate::store::redb::open_orders::Holding;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{

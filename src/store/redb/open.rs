@@ -22,7 +22,6 @@ use crate::store::redb::engine::overlay::{Lock, Overlay};
 use crate::store::redb::engine::pages::{Pages, Which};
 use crate::store::redb::engine::volume::{Volume, VolumeError};
 use crate::store::redb::log;
-use crate::store::redb::migrations;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::tables::{
@@ -111,27 +110,9 @@ impl From<ReadError> for OpenError {
     }
 }
 
-/// Opens the store in a file, creates it if there is none, and brings it up to date if it is of an
-/// earlier format.
-pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<Volume, OpenError> {
-    let folder = files::folder_of(path);
-    fs::create_dir_all(folder).map_err(io_error(folder))?;
-    if !path.try_exists().map_err(io_error(path))? {
-        create_file(path, journal_bytes)?;
-    }
-    let volume = open_existing(path, &mut builder(cache_bytes))?;
-    let found = settle_format(&volume.db, path)?;
-    if found == FORMAT {
-        return Ok(volume);
-    }
-    close(volume)?;
-    migrations::migrate_file(path, found, cache_bytes, journal_bytes)?;
-    open_existing(path, &mut builder(cache_bytes))
-}
-
 /// Creates an empty store. A power cut meanwhile can leave a file that does not open, so this
 /// is done under another name than the store's.
-fn create_file(path: &Path, journal_bytes: u64) -> Result<(), OpenError> {
+pub fn create_file(path: &Path, journal_bytes: u64) -> Result<(), OpenError> {
     let (draft, file) = Draft::create(path).map_err(io_error(path))?;
     let file = FileBackend::new(file).map_err(|error| database_error(draft.path(), error))?;
     let storage = FailStop::new(Arc::new(file));

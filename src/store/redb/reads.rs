@@ -15,7 +15,7 @@ use crate::domain::{
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
 use crate::store::records::order::{END_STATUSES, status_code};
-use crate::store::records::state::{Batch, holding, names};
+use crate::store::records::state::{Batch, Round, holding, names};
 use crate::store::records::{self, Entry, Indexed as _, Record, TicketRow, session};
 use crate::store::redb::absence::{must_be_absent, no_such_entry, no_such_row, sound};
 use crate::store::redb::log;
@@ -24,7 +24,7 @@ use crate::store::redb::read_tables::ReadTables;
 use crate::store::redb::row_cache::RowCache;
 use crate::store::redb::tables::TOMBSTONES;
 use crate::store::search::skip_ranges::{Rank, SkipRanges, Stretch};
-use crate::store::search::tombstones::{IdSet, Round, Tombstones, ids_of_note};
+use crate::store::search::tombstones::{IdSet, Tombstones, ids_of_note};
 use crate::store::{Deadline, PurchaseQuery, ReadError, TicketSort, storage_error};
 
 /// A table of resources that are kept alike, or of their entries.

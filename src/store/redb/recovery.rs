@@ -3,9 +3,9 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::store::failed::Failed;
 use crate::store::records::commit::read_batch;
 use crate::store::redb::batch::{Reach, commit, take_in};
-use crate::store::redb::check::Failed;
 use crate::store::redb::engine::volume::Volume;
 use crate::store::redb::open::{OpenError, read_state};
 use crate::store::redb::reads::Snapshot;

@@ -18,15 +18,18 @@ use crate::domain::{
     Charge, ChargeId, Commit, Currency, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
     Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
 };
+use crate::store::failed::panic_message;
 use crate::store::redb::engine::fail_stop::Storage;
 use crate::store::redb::engine::files::Home;
+use crate::store::redb::engine::journal::JOURNAL_BYTES;
 use crate::store::redb::engine::pages::Pages;
 use crate::store::redb::engine::volume::Volume;
+use crate::store::redb::migrations;
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::recovery::recover;
 use crate::store::redb::row_cache::RowCache;
 use crate::store::redb::verify::{VerifyReport, verify_snapshot};
-use crate::store::redb::writer::{Job, Shared, Writer, panic_message};
+use crate::store::redb::writer::{Job, Shared, Writer};
 use crate::store::redb::{backup, open};
 use crate::store::resources::{Answer, Question};
 use crate::store::search::lists;
@@ -36,10 +39,6 @@ use crate::store::{
     BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Store,
     StoreStats, TicketPage, TicketQuery,
 };
-
-/// Room for two times some two thousand locks, or five hundred batches of one. Of this half has to be
-/// taken in again after a crash at most, and more only if a checkpoint was on its way.
-pub(in crate::store) const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// One part of so many of the cache is for rows of tickets that pages have shown: see
 /// [`crate::store::redb::row_cache`].
@@ -135,7 +134,7 @@ impl RedbStore {
     /// Opens the store in a file, and creates it, and its folder, if there is none.
     pub fn open(path: &Path, settings: StoreSettings) -> Result<Self, OpenError> {
         let cache_bytes = settings.database_cache_bytes();
-        let volume = open::open_file(path, cache_bytes, settings.journal_bytes)?;
+        let volume = migrations::open_file(path, cache_bytes, settings.journal_bytes)?;
         let home = Home::of(path).map_err(open::io_error(path))?;
         Self::start(volume, settings, path, Some(home))
     }

@@ -7,8 +7,8 @@ use redb::{AccessGuard, ReadableTable};
 
 use crate::domain::{AnyId, AnyList, AnyResource, Version};
 use crate::store::contract::{self, Index, Key, Run, Table};
+use crate::store::failed::{Failed, Stop};
 use crate::store::redb::absence::{must_be_absent, sound};
-use crate::store::redb::check::{Failed, Stop};
 use crate::store::redb::reads::Snapshot;
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::resources::registry::{self, entries, new_entries};

@@ -28,9 +28,9 @@ use tokio::time::Instant;
 
 use crate::bugs::{Bug, planted};
 use crate::domain::Commit;
+use crate::store::failed::{Failed, panic_message};
 use crate::store::records::commit::BatchBytes;
 use crate::store::redb::batch::{Reach, commit, take_in};
-use crate::store::redb::check::Failed;
 use crate::store::redb::engine::files::Home;
 use crate::store::redb::engine::journal::{Journal, Place};
 use crate::store::redb::open_orders::OpenOrders;
@@ -281,10 +281,4 @@ impl Writer {
         }
         Ok(self.journal.append(self.state.batch, self.bytes.as_slice())?)
     }
-}
-
-/// What a panic said.
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

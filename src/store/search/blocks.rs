@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 
 use redb::{ReadableTable, Table};
 
+use crate::store::failed::Failed;
 use crate::store::records::envelope::ENVELOPE_BYTES;
 use crate::store::records::state::BLOCK;
 use crate::store::records::{open, seal};
-use crate::store::redb::check::Failed;
 use crate::store::{ReadError, storage_error};
 
 /// The most postings of a block. With its key it just fits a page of 4 KB.

@@ -36,17 +36,12 @@ use crate::store::records::ticket::is_on_market;
 use crate::store::redb::reads::Snapshot;
 use crate::store::search::postings::Postings;
 use crate::store::search::skip_ranges::{Rank, SKIP_RANGE_MAX, Stretch, rank};
-use crate::store::search::sources::{ByPrice, Newest, Source, Step};
+use crate::store::search::sources::{ByPrice, LOOKUP_COST, Newest, Source, Step};
 use crate::store::search::words::matches;
 
 use crate::domain::{Ticket, TicketId, TicketState};
 use crate::store::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
 
-/// What following an index by one entry costs, in units of which a turn has a limited number: see
-/// [`FIRST_TURN`].
-pub(in crate::store) const ENTRY_COST: usize = 1;
-/// What finding a key costs.
-pub(in crate::store) const LOOKUP_COST: usize = 6;
 /// What reading a ticket and splitting its title into words costs.
 const ROW_COST: usize = 20;
 /// What each plan may spend at first before it is the next one's turn, twice as much in the next

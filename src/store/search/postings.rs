@@ -16,8 +16,8 @@ use redb::{AccessGuard, Range, ReadOnlyTable};
 
 use crate::store::redb::reads::Snapshot;
 use crate::store::search::blocks::{self, Posting, id_of, signature_of};
-use crate::store::search::lists::{ENTRY_COST, LOOKUP_COST};
 use crate::store::search::signature::signature;
+use crate::store::search::sources::{ENTRY_COST, LOOKUP_COST};
 use crate::store::search::sources::{Source, Step, id_before};
 use crate::store::{ReadError, TicketPosition, TicketSort, storage_error};
 

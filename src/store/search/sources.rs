@@ -10,8 +10,13 @@ use crate::store::records::entries::MARKET;
 use crate::store::records::ticket::is_on_market;
 use crate::store::redb::absence::sound;
 use crate::store::redb::reads::Snapshot;
-use crate::store::search::lists::{ENTRY_COST, LOOKUP_COST};
 use crate::store::{ReadError, TicketPosition, TicketSort, storage_error};
+
+/// What following an index by one entry costs, in units of which a turn has a limited number: see
+/// [`crate::store::search::lists`].
+pub(in crate::store) const ENTRY_COST: usize = 1;
+/// What finding a key costs.
+pub(in crate::store) const LOOKUP_COST: usize = 6;
 
 /// A way through an index.
 pub trait Source: Send {

@@ -19,10 +19,10 @@ use redb::ReadableTable;
 use crate::bugs::{Bug, planted};
 use crate::domain::TicketId;
 use crate::store::ReadError;
+use crate::store::failed::Failed;
 use crate::store::records;
 use crate::store::records::open;
-use crate::store::records::state::{NOTE, ids_row, names};
-use crate::store::redb::check::Failed;
+use crate::store::records::state::{NOTE, Round, ids_row, names};
 use crate::store::redb::write_tables::WriteTables;
 use crate::store::search::blocks::{self, Swept};
 
@@ -78,17 +78,6 @@ pub fn ids_of_note(batch: u64, note: &[u8]) -> Result<Vec<u128>, ReadError> {
         (ids, []) if !ids.is_empty() => Ok(ids.iter().map(|id| u128::from_be_bytes(*id)).collect()),
         _ => Err(ReadError::Corrupt(format!("lingering {batch}: it has {} bytes", ids.len()))),
     }
-}
-
-/// How far a round has come. The file has it too, so that a round goes on after a restart.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Round {
-    /// The last batch whose tickets it takes out.
-    pub through: u64,
-    /// The block that is swept next; the empty word comes before all.
-    pub next: (String, u128),
-    /// Whether all blocks are swept, and what was taken out is being forgotten.
-    pub has_swept: bool,
 }
 
 /// Takes out what lingers. It belongs to the writer.

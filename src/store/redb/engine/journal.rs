@@ -40,9 +40,14 @@ use std::sync::Arc;
 
 use crate::bugs::{Bug, planted};
 use crate::store::redb::engine::fail_stop::FailStop;
-use crate::store::redb::engine::volume::PAGE;
 use crate::store::redb::engine::write_behind::WriteBehind;
 
+/// The size of the file's header, and what the journal's is a multiple of.
+pub const PAGE: u64 = 4096;
+/// How large a journal is by default: room for two times some two thousand locks, or five hundred
+/// batches of one. Of this half has to be taken in again after a crash at most, and more only if a
+/// checkpoint was on its way.
+pub const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 /// What a disk writes whole or not at all. Many do so with more.
 const SECTOR: usize = 512;
 /// The checksum, the number and the place.

@@ -16,14 +16,12 @@ use std::sync::Arc;
 use redb::{BackendError, Database, DatabaseError, StorageBackend};
 
 use crate::store::redb::engine::fail_stop::FailStop;
-use crate::store::redb::engine::journal::Journal;
+use crate::store::redb::engine::journal::{Journal, PAGE};
 use crate::store::redb::engine::pages::Pages;
 use crate::store::redb::engine::write_behind::WriteBehind;
 
 /// What a store starts with; the last byte tells a layout from later ones.
 const MAGIC: [u8; 16] = *b"gittix store\r\n\x1a\x01";
-/// The size of the header, and what the journal's is a multiple of.
-pub const PAGE: u64 = 4096;
 
 /// A store's database and its journal.
 pub struct Volume {

@@ -19,8 +19,8 @@ use std::thread::{self, JoinHandle};
 
 use redb::StorageBackend;
 
+use crate::store::failed::panic_message;
 use crate::store::redb::engine::fail_stop::FailStop;
-use crate::store::redb::writer::panic_message;
 
 /// How much may be on its way to the disk, in bytes: whoever writes more waits. A checkpoint is
 /// about 10 MB.

@@ -28,8 +28,26 @@ use crate::store::redb::fill::FillError;
 use crate::store::redb::open::{self, OpenError, io_error};
 use crate::store::redb::tables::FORMAT;
 
+/// Opens the store in a file, creates it if there is none, and brings it up to date if it is of an
+/// earlier format.
+pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<Volume, OpenError> {
+    let folder = files::folder_of(path);
+    std::fs::create_dir_all(folder).map_err(io_error(folder))?;
+    if !path.try_exists().map_err(io_error(path))? {
+        open::create_file(path, journal_bytes)?;
+    }
+    let volume = open::open_existing(path, &mut open::builder(cache_bytes))?;
+    let found = open::settle_format(&volume.db, path)?;
+    if found == FORMAT {
+        return Ok(volume);
+    }
+    open::close(volume)?;
+    migrate_file(path, found, cache_bytes, journal_bytes)?;
+    open::open_existing(path, &mut open::builder(cache_bytes))
+}
+
 /// Brings the store in a file to the format of this release. It is of an earlier one.
-pub fn migrate_file(
+fn migrate_file(
     path: &Path,
     found: u64,
     cache_bytes: usize,

@@ -8,6 +8,7 @@ use crate::domain::{
     Charge, ChargePhase, Order, OrderId, OrderState, Ticket, TicketId, TicketState, User,
 };
 use crate::store::records::entries::MARKET;
+use crate::store::records::state::Round;
 use crate::store::records::state::{BLOCK, holding, holding_row, ids_row, names};
 use crate::store::records::{self, Record, TicketRow};
 use crate::store::redb::tables::{
@@ -17,7 +18,6 @@ use crate::store::redb::tables::{
 };
 use crate::store::redb::verify::{VerifyReport, verify};
 use crate::store::search::blocks::{self, BLOCK_MAX, Posting, id_of, posting, signature_of};
-use crate::store::search::tombstones::Round;
 use crate::store::testing::{World, database};
 use crate::store::{RedbStore, StoreSettings};
 
