@@ -26,6 +26,11 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A small mark with the state of something, in words. */
+export function badge(status, text) {
+  return h("span.badge", { dataset: { status } }, text);
+}
+
 /** Tells those who cannot see it: politely, or at once. */
 export function announce(text, { urgent = false } = {}) {
   const region = document.getElementById(urgent ? "alarm" : "news");

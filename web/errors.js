@@ -33,6 +33,7 @@ const BY_CODE = {
   seat_listed: "error-seat-listed",
   show_over: "error-show-over",
   show_cancelled: "error-show-cancelled",
+  not_operator: "error-not-operator",
   show_postponed: "error-show-postponed",
   precondition_failed: "error-precondition-failed",
   payment_in_progress: "error-payment-in-progress",
@@ -68,6 +69,7 @@ const BY_RULE = [
   [/^(section|row|seats)/, "error-place"],
   [/^split "pairs"/, "error-split-pairs"],
   [/^split leaves nothing/, "error-split-nothing"],
+  [/^startsAt must be in the future/, "error-starts-past"],
   [/^notes/, "error-notes"],
   [/^faceValue/, "amount-unreadable"],
 ];

@@ -49,7 +49,8 @@ export function priceField({ config, ...options }) {
     const values = { price: price(total, config.currency), proceeds: price(proceeds, config.currency) };
     return total === proceeds ? t("price-understood", values) : t("price-shares", values);
   };
-  return moneyField({ currency: config.currency, empty: t("price-hint"), tell, ...options });
+  const isFree = Object.values(config.fees).every((it) => it === 0);
+  return moneyField({ currency: config.currency, empty: t(isFree ? "price-hint" : "price-hint-asked"), tell, ...options });
 }
 
 /**
@@ -137,7 +138,7 @@ export function form({ fields, label, submit, content, extra = [], className = "
 }
 
 /** Shows each fault beside its field and goes to the first. Says whether there is one. */
-function showFaults(faults) {
+export function showFaults(faults) {
   for (const [it, text] of faults) it.setError(text);
   const [first] = faults.find(([, text]) => text) ?? [];
   first?.input.focus();
@@ -145,7 +146,7 @@ function showFaults(faults) {
 }
 
 /** Shows each fault beside its field, or what is wrong as a whole above the button. */
-function showProblem(error, fields, message) {
+export function showProblem(error, fields, message) {
   if (error.name === "AbortError") return;
   if (showFaults(fields.map((it) => [it, fieldFault(error, it.name)]))) return;
   fill(message, sentence(error));

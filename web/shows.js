@@ -1,9 +1,8 @@
 // How shows look: their cards, their dates in two zones, their states.
 
-import { fill, h, say } from "./dom.js";
+import { badge, fill, h, say } from "./dom.js";
 import { price } from "./format.js";
 import { locale, parts, t } from "./i18n.js";
-import { badge } from "./tickets.js";
 
 /** The kinds of show, as the server names them, with their texts. */
 export const CATEGORIES = {
@@ -82,6 +81,11 @@ export function countryName(code) {
 /** Where a show takes place, in a line. */
 export function placeLine(venue) {
   return [venue.name, venue.city].join(" · ");
+}
+
+/** When and where a show is, in a line. */
+export function showLine({ startsAt, status, venue }) {
+  return [status === "Postponed" ? t("show-no-date") : momentIn(venue.timeZone, startsAt), placeLine(venue)].join(" · ");
 }
 
 /** The picture of a show; without one, its day stands for it. */

@@ -1,10 +1,11 @@
 // How tickets look in lists.
 
-import { fill, h, say } from "./dom.js";
+import { badge, fill, h, say } from "./dom.js";
 import { times } from "./fees.js";
 import { price } from "./format.js";
 import { t } from "./i18n.js";
 import { seatNames, seatsLine } from "./seats.js";
+import { showLine } from "./shows.js";
 
 const STATUS = { Available: "status-available", Locked: "status-locked", Sold: "status-sold", Withdrawn: "status-withdrawn", Closed: "status-closed" };
 
@@ -13,19 +14,15 @@ export function statusText(status) {
   return t(STATUS[status] ?? "status-unknown");
 }
 
-/** A small mark with a ticket's or an order's state. */
-export function badge(status, text) {
-  return h("span.badge", { dataset: { status } }, text);
-}
-
 /** A ticket in a list. It changes in place when the ticket does. */
 export function card(ticket) {
   const title = h("span.card-title");
   const amount = h("span.card-price");
+  const admits = h("span.card-place");
   const place = h("span.card-place");
   const state = h("span.card-state");
   const link = h("a.card", { href: `/tickets/${ticket.id}` },
-    h("span.card-body", {}, title, place, state),
+    h("span.card-body", {}, title, admits, place, state),
     h("span.hidden-text", {}, " - "),
     h("span.card-stub", {}, amount));
   const node = h("li", { dataset: { ticket: ticket.id } }, link);
@@ -34,6 +31,7 @@ export function card(ticket) {
     if (shown && next.version < shown.version) return;
     shown = next;
     say(title, next.title);
+    say(admits, next.show ? showLine(next.show) : "");
     say(place, seatsLine(next));
     showPrice(amount, next);
     link.dataset.status = next.status;

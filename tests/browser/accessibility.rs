@@ -27,8 +27,16 @@ async fn a_purchase_by_keyboard_alone() {
     ana.sees("Sign Out").await;
     ana.visits("/tickets/new").await;
     ana.sees("Create a Ticket").await;
-    ana.tabs_to("Title").await;
-    ana.types("Rock Concert").await;
+    ana.tabs_to("Something else").await;
+    ana.types(ENTER).await;
+    ana.sees("Continue").await;
+    // The field that comes up has the focus.
+    assert_eq!(ana.focus().await, "Title");
+    ana.types(&format!("Rock Concert{ENTER}")).await;
+    ana.sees("Leave it empty").await;
+    assert_eq!(ana.focus().await, "Where and how many?");
+    ana.tabs_to("Continue").await;
+    ana.types(ENTER).await;
     ana.tabs_to("Price").await;
     ana.types(&format!("40{ENTER}")).await;
     ana.sees("Status - Available").await;
@@ -130,7 +138,7 @@ async fn no_page_has_an_accessibility_violation() {
             ("account", "/account", "Change password"),
             ("own", tickets[5].as_str(), "Withdraw"),
             ("own-locked", tickets[0].as_str(), "can't be changed"),
-            ("no-orders", "/orders", "No orders yet"),
+            ("no-orders", "/orders", "No tickets yet"),
             ("none-found", "/?q=zzz", "Nothing matches"),
         ] {
             ana.visits(path).await;

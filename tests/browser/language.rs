@@ -95,9 +95,8 @@ async fn no_page_says_anything_that_is_not_in_the_catalogue() {
         ("/tickets?q=zzz", "⟦Nothing matches⟧"),
         ("/shows/show_1", "⟦We can't find that show⟧"),
         ("/account", "⟦Your account⟧"),
-        ("/orders", "⟦No orders yet⟧"),
+        ("/orders", "⟦No tickets yet⟧"),
         ("/tickets/mine", "⟦You aren't selling anything⟧"),
-        ("/tickets/new", "⟦List ticket⟧"),
         ("/nowhere", "⟦We can't find that page⟧"),
         ("/tickets/ticket_1", "⟦We can't find that ticket⟧"),
         (&ticket, "⟦Purchase⟧"),
@@ -106,6 +105,29 @@ async fn no_page_says_anything_that_is_not_in_the_catalogue() {
         ben.sees(text).await;
         found.extend(left_out(&ben).await);
     }
+    ana.visits("/tickets/new").await;
+    ana.presses("⟦Something else⟧").await;
+    ana.presses("⟦Continue⟧").await;
+    ana.sees("⟦Title is required⟧").await;
+    found.extend(left_out(&ana).await);
+    ana.enters("⟦Title⟧", "Opera").await;
+    ana.presses("⟦Continue⟧").await;
+    ana.enters("⟦How many tickets⟧", "4").await;
+    ana.sees("⟦Leave nobody alone⟧").await;
+    found.extend(left_out(&ana).await);
+    ana.presses("⟦Continue⟧").await;
+    ana.enters("⟦Price⟧", "20").await;
+    ana.sees("⟦If all 4 sell").await;
+    found.extend(left_out(&ana).await);
+    ana.presses("⟦Change⟧").await;
+    ana.presses("⟦Add the show⟧").await;
+    ana.presses("⟦Add the venue⟧").await;
+    ana.presses("⟦Save the venue⟧").await;
+    ana.sees("⟦This is needed.⟧").await;
+    let selects = "document.querySelectorAll('select').forEach((it) => it.name === 'country' || it.name === 'timeZone' ? it.remove() : 0)";
+    ana.runs(selects).await;
+    found.extend(left_out(&ana).await);
+    ben.visits(&ticket).await;
     ben.presses("⟦Purchase⟧").await;
     ben.sees("left to order⟧").await;
     ben.presses("⟦Pay⟧").await;

@@ -15,6 +15,7 @@ mod language;
 mod money;
 mod places;
 mod seats;
+mod selling;
 mod shows;
 mod support;
 mod trade;

@@ -11,10 +11,11 @@ const FEES: [(&str, &str); 3] = [
 /// Lists four seats in a row at 50 each, and stays on their page, whose path is returned.
 async fn sells_four(seller: &Person<'_>) -> String {
     seller.presses("Sell Tickets").await;
-    seller.enters("Title", "Cup Final").await;
+    seller.names_something_else("Cup Final").await;
     seller.enters("Section", "Block C").await;
     seller.enters("Row", "4").await;
     seller.enters("Seats", "12-15").await;
+    seller.presses("Continue").await;
     seller.enters("Price", "50").await;
     seller.enters("Face value", "45").await;
     seller.enters("Notes", "Behind the goal").await;
@@ -60,7 +61,7 @@ async fn some_seats_of_a_listing_are_bought_and_the_whole_price_is_told_first() 
     ben.presses("Pay").await;
     ben.presses("Pay $112").await;
     ben.sees("Order Complete").await;
-    ben.presses("My Orders").await;
+    ben.presses("My Tickets").await;
     ben.sees("2 tickets · Section Block C · Row 4 · Seats 12, 13").await;
     ben.visits(&ticket).await;
     // Two are left, and who takes one would leave the other alone.
@@ -89,8 +90,9 @@ async fn who_asks_for_seats_that_are_not_to_be_had_is_told_what_is() {
     let (ana, ben) = tokio::join!(Person::at(&server), Person::at(&server));
     ana.signs_up("ana").await;
     ana.visits("/tickets/new").await;
-    ana.enters("Title", "Cup Final").await;
+    ana.names_something_else("Cup Final").await;
     ana.enters("How many tickets", "6").await;
+    ana.presses("Continue").await;
     ana.enters("Price", "50").await;
     ana.presses("List ticket").await;
     ana.sees("6 of 6 still to be had").await;
@@ -121,6 +123,7 @@ async fn seats_are_read_as_people_write_them() {
     let server = Server::start();
     let ana = Person::signed_up(&server, "ana").await;
     ana.visits("/tickets/new").await;
+    ana.names_something_else("Opera").await;
     for (written, count) in [
         ("12-15", "4"),
         ("12–15, 18", "5"),
@@ -133,8 +136,6 @@ async fn seats_are_read_as_people_write_them() {
         let counted = "return document.querySelector('[name=quantity]').value";
         assert_eq!(ana.runs(counted).await, count, "{written}");
     }
-    ana.enters("Title", "Opera").await;
-    ana.enters("Price", "30").await;
     for (written, fault) in [
         ("15-12", "The first seat of a row comes first"),
         ("A1-B4", "Write a row of seats like 12-15"),
@@ -142,16 +143,21 @@ async fn seats_are_read_as_people_write_them() {
         ("1-51", "At most 50 seats"),
     ] {
         ana.enters("Seats", written).await;
-        ana.presses("List ticket").await;
+        ana.presses("Continue").await;
         ana.sees(fault).await;
     }
     ana.enters("Seats", "1-3").await;
     ana.presses("In pairsTwo, four, six…").await;
+    ana.presses("Continue").await;
+    ana.enters("Price", "30").await;
     ana.presses("List ticket").await;
+    // It is told in the step that it belongs to.
     ana.sees("Pairs need an even number of tickets.").await;
     assert_eq!(ana.violations().await, Vec::<String>::new());
     ana.is_pictured("sell-seats").await;
     ana.presses("All togetherOne buyer takes all of them.").await;
+    ana.presses("Continue").await;
+    ana.sees("If all 3 sell, you get $90.").await;
     ana.presses("List ticket").await;
     ana.sees("Status - Available").await;
     ana.sees("3 of 3 still to be had").await;

@@ -45,7 +45,7 @@ async fn two_people_trade_a_ticket_from_sign_up_to_sold() {
     ana.sees("Status - Sold").await;
     ben.reloads().await;
     ben.sees("Order Complete").await;
-    ben.presses("My Orders").await;
+    ben.presses("My Tickets").await;
     ben.sees("Paid").await;
     ana.visits("/tickets/mine").await;
     ana.sees("Sold").await;
@@ -240,10 +240,10 @@ async fn whoever_signs_out_is_out_everywhere() {
     ana.enters("Password", "a fine pass phrase").await;
     ana.presses("Create account").await;
     // On to where they wanted to go.
-    ana.sees("No orders yet").await;
+    ana.sees("No tickets yet").await;
     ana.presses("Sign Out").await;
     ana.sees("Sign Up").await;
-    ana.sees_no_more("My Orders").await;
+    ana.sees_no_more("My Tickets").await;
     ana.visits("/tickets/mine").await;
     ana.enters("Email", "ana@example.com").await;
     ana.enters("Password", "a wrong pass phrase").await;

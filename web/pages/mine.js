@@ -1,11 +1,12 @@
 // What I sell, with states.
 
-import { fill, h, say } from "../dom.js";
+import { badge, fill, h, say } from "../dom.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
 import { seatsLine } from "../seats.js";
 import { currentUser } from "../session.js";
-import { badge, empty, showPrice, statusText } from "../tickets.js";
+import { showLine } from "../shows.js";
+import { empty, showPrice, statusText } from "../tickets.js";
 import { liveRow, pagedList } from "./paged.js";
 
 export async function mine({ signal, place }) {
@@ -37,12 +38,14 @@ export async function mine({ signal, place }) {
 
 function row(ticket) {
   const title = h("span.row-name");
+  const admits = h("span.row-place");
   const place = h("span.row-place");
   const amount = h("span.row-price");
   const state = h("span.row-state");
-  const node = h("li", {}, h("a.row", { href: `/tickets/${ticket.id}` }, h("span.row-title", {}, title, place), state, amount));
+  const node = h("li", {}, h("a.row", { href: `/tickets/${ticket.id}` }, h("span.row-title", {}, title, admits, place), state, amount));
   return liveRow(node, ticket, (next) => {
     say(title, next.title);
+    say(admits, next.show ? showLine(next.show) : "");
     say(place, seatsLine(next));
     showPrice(amount, next);
     fill(state, badge(next.status, statusText(next.status)));

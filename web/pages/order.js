@@ -2,14 +2,14 @@
 
 import * as api from "../api.js";
 import * as clock from "../clock.js";
-import { announce, fill, h, say } from "../dom.js";
+import { announce, badge, fill, h, say } from "../dom.js";
 import { sentence } from "../errors.js";
 import { duration, left, moment, price } from "../format.js";
 import { action, confirm } from "../forms.js";
 import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
 import { showFacts } from "../shows.js";
-import { badge, placeTable, sum } from "../tickets.js";
+import { placeTable, sum } from "../tickets.js";
 import { bank } from "../bank.js";
 import { cardForm, declineText } from "../pay.js";
 import { missing } from "./missing.js";

@@ -1,11 +1,12 @@
-// My Orders, newest first, with states.
+// What I bought, and what I am buying: newest first, with states.
 
-import { fill, h, say } from "../dom.js";
+import { badge, fill, h, say } from "../dom.js";
 import { moment } from "../format.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
 import { seatsLine } from "../seats.js";
-import { badge, empty, showPrice } from "../tickets.js";
+import { showLine } from "../shows.js";
+import { empty, showPrice } from "../tickets.js";
 import { tabs } from "./mine.js";
 import { liveRow, pagedList } from "./paged.js";
 
@@ -56,13 +57,15 @@ export function orderState(order) {
 
 function row(order) {
   const title = h("span.row-name");
+  const admits = h("span.row-place");
   const place = h("span.row-place");
   const amount = h("span.row-price");
   const state = h("span.row-state");
   const when = h("span.row-when", {}, moment(order.createdAt));
-  const node = h("li", {}, h("a.row", { href: `/orders/${order.id}` }, h("span.row-title", {}, title, place), when, state, amount));
+  const node = h("li", {}, h("a.row", { href: `/orders/${order.id}` }, h("span.row-title", {}, title, admits, place), when, state, amount));
   return liveRow(node, order, (next) => {
     say(title, next.ticket.title);
+    say(admits, next.ticket.show ? showLine(next.ticket.show) : "");
     say(place, seatsLine({ ...next.ticket, quantity: next.quantity, seats: next.seats }));
     showPrice(amount, next);
     fill(state, badge(next.status, orderState(next)));

@@ -1,7 +1,7 @@
 // One ticket: for its buyer-to-be, and for its seller.
 
 import * as api from "../api.js";
-import { announce, fill, h, say, uniqueId } from "../dom.js";
+import { announce, badge, fill, h, say, uniqueId } from "../dom.js";
 import { Offline, sentence } from "../errors.js";
 import { times } from "../fees.js";
 import { numbers, price } from "../format.js";
@@ -10,7 +10,7 @@ import { parts, t } from "../i18n.js";
 import { listen } from "../live.js";
 import { currentUser } from "../session.js";
 import { showFacts } from "../shows.js";
-import { badge, placeTable, statusText, sum } from "../tickets.js";
+import { placeTable, statusText, sum } from "../tickets.js";
 import { missing } from "./missing.js";
 
 export async function ticket({ params, query, config, signal, go }) {
