@@ -95,7 +95,8 @@ export function cover(show, { className = "cover" } = {}) {
     h("span.cover-day", {}, dayParts(show).map(({ type, value }) => h("span", { dataset: { part: type } }, value))));
 }
 
-function dayParts({ startsAt, venue }) {
+function dayParts({ startsAt, status, venue }) {
+  if (status === "Postponed") return [];
   const all = format(venue.timeZone, { day: "numeric", month: "short" }).formatToParts(new Date(startsAt));
   return all.filter(({ type }) => type === "day" || type === "month");
 }

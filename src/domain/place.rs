@@ -79,6 +79,13 @@ impl ZoneName {
         &self.0
     }
 
+    /// The day that the clock shows there at a moment. A zone that the database has no more counts as UTC.
+    pub fn day_at(&self, moment: Timestamp) -> Date {
+        let zone = TimeZone::get(&self.0).unwrap_or(TimeZone::UTC);
+        let at = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
+        zone.to_datetime(at).date()
+    }
+
     /// The moment at which a day begins there. A zone that the database has no more counts as UTC.
     pub fn start_of(&self, day: Date) -> Timestamp {
         let zone = TimeZone::get(&self.0).unwrap_or(TimeZone::UTC);

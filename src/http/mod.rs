@@ -54,6 +54,8 @@ pub fn router(state: ApiState) -> Router {
     if state.gateway.is_sandbox() {
         by_provider = by_provider.merge(sandbox::router());
     }
+    let market = state.market.clone();
+    let now = Box::new(move || market.now());
     let (api, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(public_config::router())
         .merge(events::router())
@@ -71,7 +73,9 @@ pub fn router(state: ApiState) -> Router {
         .merge(service::router())
         .with_state(state.clone())
         .split_for_parts();
-    api.merge(docs_page::routes(description))
-        .merge(error_pages::routes())
-        .merge(pages::router(&state.storefront, state.store.clone()))
+    api.merge(docs_page::routes(description)).merge(error_pages::routes()).merge(pages::router(
+        &state.storefront,
+        state.store.clone(),
+        now,
+    ))
 }

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use self::document::Page;
-use self::shared::Pages;
+use self::shared::{Clock, Pages};
 pub use self::site::Asset;
 use self::site::{SITE, Site, send_document};
 use super::edge::problem::Problem;
@@ -38,9 +38,10 @@ const FRAMES: [(&str, &str); 8] = [
 ];
 
 /// The pages and their files.
-pub fn router(storefront: &Storefront, store: SharedStore) -> Router {
+pub fn router(storefront: &Storefront, store: SharedStore, now: Clock) -> Router {
     let pages = Arc::new(Pages {
         store,
+        now,
         policy: policy(&storefront.card_form),
         hold: storefront.hold,
         terms: storefront.terms,

@@ -366,7 +366,7 @@ async fn calendar_file(
 ) -> Result<Response, Problem> {
     let view = state.store.show(id.known()?).await?.ok_or_else(Problem::not_found)?;
     let origin = state.storefront.public_origin.as_deref();
-    let page = origin.map(|origin| format!("{origin}{PATH}/{}", view.show.id));
+    let page = origin.map(|origin| format!("{origin}/shows/{}", view.show.id));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=show.ics")),

@@ -156,6 +156,26 @@ async fn every_broken_rule_of_a_show_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_front_page_leads_to_what_is_on_soon_before_any_script_runs() {
+    let world = Setup::default().start().await;
+    let ana = world.person("ana").await;
+    let venue = adds_venue(&ana, json!({})).await;
+    // It is the 25th there, and still the 24th elsewhere.
+    let late = json!({"startsAt": "2026-12-25T00:30:00+01:00", "name": "Rigo & <Letto>"});
+    let show = adds_show(&ana, &venue, late).await;
+    let page = world.anyone().get("/").await;
+    let html = page.text();
+    for expected in [
+        &format!("href=\"/shows/{show}\""),
+        "Rigo &amp; &lt;Letto&gt;",
+        "2026-12-25",
+        "Waldbühne · Berlin",
+    ] {
+        assert!(html.contains(expected), "{expected} is not in {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_the_market_says_so_only_operators_add_shows() {
     let market = MarketSettings { shows_open: false, ..MarketSettings::default() };
     let world = Setup { market, ..Setup::default() }.start().await;

@@ -29,6 +29,7 @@ export async function show({ params, config, query, signal, replaceQuery, place 
   const picture = h("div.show-cover");
   const told = h("p.notice", { role: "status" });
   const isOnSale = () => show.status === "Scheduled";
+  const market = h("section.block");
 
   function tell() {
     say(heading, show.name);
@@ -42,6 +43,7 @@ export async function show({ params, config, query, signal, replaceQuery, place 
       h("div.actions", {},
         show.status !== "Postponed" && h("a.button", { href: calendarPath(show), download: true }, t("show-calendar")),
         isOnSale() && h("a.button", { href: `/tickets/new?show=${show.id}` }, t("show-sell"))));
+    market.hidden = !isOnSale();
     say(told, STATE_TEXTS[show.status] ? t(STATE_TEXTS[show.status]) : "");
   }
 
@@ -53,7 +55,7 @@ export async function show({ params, config, query, signal, replaceQuery, place 
     follow,
     empty: () => empty(filters.quantity || filters.section ? t("nothing-matches") : t("show-nothing"),
       filters.quantity || filters.section ? t("listings-no-match") : t("show-nothing-text"),
-      isOnSale() && h("a.button.primary", { href: `/tickets/new?show=${show.id}` }, t("sell-a-ticket"))),
+      h("a.button.primary", { href: `/tickets/new?show=${show.id}` }, t("sell-a-ticket"))),
   });
   const parameters = () => {
     const asked = new URLSearchParams({ sort: "price" });
@@ -104,7 +106,7 @@ export async function show({ params, config, query, signal, replaceQuery, place 
     node: h("article", {},
       h("div.show-head", {}, picture, facts),
       told,
-      h("section.block", {},
+      fill(market,
         h("div.page-head", {}, h("h2", {}, t("show-listings"), h("span.live", {}, h("span.live-dot", { "aria-hidden": "true" }), t("live")))),
         bar, shown.node)),
   };

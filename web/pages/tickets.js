@@ -255,8 +255,9 @@ function parameters(filters, { size } = {}) {
 function matches(ticket, filters) {
   if (filters.minPrice && ticket.total < Number(filters.minPrice)) return false;
   if (filters.maxPrice && ticket.total > Number(filters.maxPrice)) return false;
-  const inTitle = words(ticket.title);
-  return words(filters.q).every((word) => inTitle.some((it) => it.startsWith(word)));
+  const { show } = ticket;
+  const said = words([ticket.title, show?.name, show?.venue.name, show?.venue.city].join(" "));
+  return words(filters.q).every((word) => said.some((it) => it.startsWith(word)));
 }
 
 function words(text) {

@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use super::document::{Html, Page, Preview};
 use super::shared::Pages;
 use super::texts::Language;
-use crate::domain::{Price, Ticket, TicketId, TicketStatus};
-use crate::store::{ReadError, TicketQuery, TicketSort};
+use crate::domain::{Price, ShowState, ShowView, Ticket, TicketId, TicketStatus, Timestamp};
+use crate::store::{Moment, ReadError, ShowQuery, ShowSort, TicketQuery, TicketSort};
 
 /// As many as the scripts show at first: of all tickets, and of those that were just listed.
 const TICKETS: usize = 24;
 const JUST_LISTED: usize = 6;
+/// As many shows as the scripts show at first.
+const SHOWS: usize = 24;
 
 /// The front page. `is_filtered` leaves the lists to the scripts, which know the filters.
 pub async fn front(
@@ -29,11 +31,11 @@ pub async fn front(
     let head = Html::new("div", &[("class", "page-head")], &heading);
     let lead_of_list = language.text_with("tickets-lead", &args([("time", hold(pages, language))]));
     let block = head.and(&Html::classed("p", "lead", &lead_of_list)).and(&list);
-    let main = hero(&name, &lead).and(&awaited("filters for-shows awaited")).and(&Html::new(
-        "section",
-        &[("class", "block")],
-        &block,
-    ));
+    let shows = shows(pages, language, is_filtered).await?;
+    let main = hero(&name, &lead)
+        .and(&awaited("filters for-shows awaited"))
+        .and(&shows)
+        .and(&Html::new("section", &[("class", "block")], &block));
     let title = language.text_with("page-title-home", &args([("title", name.clone())]));
     Ok(overview(pages, language, "/", title, format!("GitTix – {name}"), &main))
 }
@@ -80,6 +82,52 @@ async fn cards(
     });
     let label = language.text(label);
     Ok(Html::new("ul", &[("class", "cards"), ("aria-label", &label)], &cards))
+}
+
+/// What is on soon, as cards.
+async fn shows(pages: &Pages, language: Language, is_filtered: bool) -> Result<Html, ReadError> {
+    let shows = match is_filtered {
+        true => Vec::new(),
+        false => pages.store.shows(&soon((pages.now)())).await?.shows,
+    };
+    let cards = shows.iter().fold(Html::default(), |cards, view| cards.and(&show_card(view)));
+    let label = language.text("shows");
+    Ok(Html::new("ul", &[("class", "shows"), ("aria-label", &label)], &cards))
+}
+
+/// A show in the list, as `shows.js` draws it, with its day by the venue's clock.
+fn show_card(view: &ShowView) -> Html {
+    let (show, venue) = (&view.show, &view.venue.facts);
+    let day = match show.state {
+        ShowState::Postponed => String::new(),
+        _ => venue.time_zone.day_at(show.facts.starts_at).to_string(),
+    };
+    let place = format!("{} · {}", venue.name.as_str(), venue.city.as_str());
+    let body = Html::classed("span", "show-date", &day)
+        .and(&Html::classed("span", "show-name", show.facts.name.as_str()))
+        .and(&Html::classed("span", "show-place", &place));
+    // The room that the picture will take.
+    let picture = Html::new("span", &[("class", "cover drawn")], &Html::default());
+    let content = Html::new("span", &[("class", "show-picture")], &picture)
+        .and(&Html::new("span", &[("class", "show-body")], &body))
+        .and(&Html::classed("span", "show-sale", "\u{A0}"));
+    let path = format!("/shows/{}", show.id);
+    Html::new("li", &[], &Html::new("a", &[("class", "show"), ("href", &path)], &content))
+}
+
+fn soon(now: Timestamp) -> ShowQuery {
+    ShowQuery {
+        words: Vec::new(),
+        city: None,
+        country: None,
+        category: None,
+        venue: None,
+        from: Some(Moment::At(now)),
+        to: None,
+        sort: ShowSort::Date,
+        after: None,
+        limit: SHOWS,
+    }
 }
 
 /// A page with a list, for search engines too.

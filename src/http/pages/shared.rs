@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 
-use crate::domain::{Price, Terms, Ticket};
+use crate::domain::{Price, Terms, Ticket, Timestamp};
 use crate::store::SharedStore;
+
+/// Tells the time.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the pages' routes share.
 pub struct Pages {
     /// What is for sale.
     pub store: SharedStore,
+    /// The time.
+    pub now: Clock,
     /// The policy that goes with every document.
     pub policy: HeaderValue,
     /// How long an order holds its ticket.

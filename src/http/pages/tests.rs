@@ -8,7 +8,7 @@ use tower::ServiceExt;
 
 use super::site::{Encoding, FILES, FOREVER, HTML, LATER};
 use super::*;
-use crate::domain::Terms;
+use crate::domain::{Terms, Timestamp};
 use crate::store::testing::{World, in_memory};
 
 fn storefront() -> Storefront {
@@ -30,7 +30,8 @@ struct Shop {
 impl Shop {
     fn open() -> Self {
         let store = in_memory();
-        Self { router: router(&storefront(), store.clone()), world: World::new(store) }
+        let now = Box::new(|| Timestamp::from_millis(0));
+        Self { router: router(&storefront(), store.clone(), now), world: World::new(store) }
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
