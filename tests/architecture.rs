@@ -220,8 +220,9 @@ fn the_domain_uses_small_value_crates_alone() {
 #[test]
 fn each_library_stays_in_its_room() {
     // Only the store knows redb, only the actors know ractor, only the edge knows axum.
-    let rooms: [(&str, &[&str]); 4] = [
+    let rooms: [(&str, &[&str]); 5] = [
         ("redb::", &["store"]),
+        ("tokio_postgres::", &["store"]),
         ("ractor::", &["actors"]),
         ("lettre::", &["mail"]),
         ("axum::", &["http", "app", "auth", "server", "commands", "config"]),

@@ -71,7 +71,10 @@ impl From<AskError> for MarketError {
 
 impl From<ReadError> for MarketError {
     fn from(error: ReadError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            ReadError::Unavailable(_) => Self::Unavailable,
+            ReadError::Storage(_) | ReadError::Corrupt(_) => Self::Internal(error.to_string()),
+        }
     }
 }
 

@@ -225,6 +225,12 @@ pub trait Rows: Send + Sync + 'static {
     /// How many entries an index holds, as of lately: for operators, not for decisions.
     fn count(&self, index: Index) -> u64;
 
+    /// Why the store can neither be read nor written just now, if it can't but will again by
+    /// itself.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Why the store can no longer write, if it can't and never will again.
     fn failure(&self) -> Option<String>;
 

@@ -42,7 +42,7 @@ impl<E: Into<Failed>> From<E> for Stop {
 impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Storage(why) => Self::Failed(Failed(why)),
+            ReadError::Storage(why) | ReadError::Unavailable(why) => Self::Failed(Failed(why)),
             // The database works, but one row is damaged: that stops those who need the row,
             // and nobody else.
             ReadError::Corrupt(why) => {

@@ -11,6 +11,8 @@ mod conformance;
 pub mod contract;
 mod failed;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod records;
 mod redb;
 pub mod resources;
@@ -36,6 +38,8 @@ pub use self::catalog::{
     Moment, ShowPage, ShowPosition, ShowQuery, ShowSort, VenuePage, VenueQuery,
 };
 pub use self::memory::MemoryRows;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresError, PostgresRows, PostgresSettings};
 pub use self::redb::backup::{RestoreError, backup_file, restore};
 pub use self::redb::engine::fail_stop::Storage;
 pub use self::redb::open::OpenError;
@@ -109,6 +113,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What operators want to know.
     fn stats(&self) -> StoreStats;
+    /// Why the store can neither be read nor written just now, if it can't but will again by
+    /// itself.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
     /// Why the store can no longer write, if it can't. It never recovers by itself: the process
     /// must stop and start again.
     fn failure(&self) -> Option<String>;
@@ -177,6 +186,9 @@ pub enum ReadError {
     /// The database failed.
     #[error("reading from the store failed: {0}")]
     Storage(String),
+    /// The database can't be asked just now; trying again later is safe.
+    #[error("the store can't be read just now: {0}")]
+    Unavailable(String),
     /// A stored record is not what it should be.
     #[error("the store holds a damaged record: {0}")]
     Corrupt(String),

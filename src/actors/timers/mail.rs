@@ -181,7 +181,7 @@ fn gone(what: &str) -> SendError {
 impl From<ReadError> for SendError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Storage(why) => Self::NotTaken(why),
+            ReadError::Storage(why) | ReadError::Unavailable(why) => Self::NotTaken(why),
             ReadError::Corrupt(why) => Self::Refused(why),
         }
     }

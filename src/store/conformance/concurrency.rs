@@ -11,7 +11,7 @@ use crate::store::{CommitError, Refusal};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_buyer_wins_and_the_log_has_no_gaps() {
-    for store in stores() {
+    for store in stores().await {
         let world = Arc::new(World::new(store.clone()));
         let ana = world.user("ana").await;
         let ticket = world.lists(ana, "Rock", 100).await;
@@ -48,7 +48,7 @@ async fn one_buyer_wins_and_the_log_has_no_gaps() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_limit_of_open_orders_holds_when_all_come_at_once() {
-    for store in stores() {
+    for store in stores().await {
         let world = Arc::new(World::new(store.clone()));
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let mut tasks = JoinSet::new();

@@ -201,9 +201,9 @@ proptest! {
             OrderStatus::Created, OrderStatus::Completed, OrderStatus::Cancelled,
         ])),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            for store in stores() {
+            for store in stores().await {
                 let mut model = Model::new(World::new(store.clone())).await;
                 // Every list is looked at while it changes, too: a store may keep what it showed.
                 for (step, query) in steps.iter().zip(queries.iter().cycle()) {
@@ -241,7 +241,7 @@ async fn orders_are_listed(model: &Model, buyer: UserId, status: Option<OrderSta
 
 #[tokio::test]
 async fn a_page_goes_on_from_a_ticket_that_is_gone() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let mut ids = Vec::new();
@@ -266,7 +266,7 @@ async fn a_page_goes_on_from_a_ticket_that_is_gone() {
 
 #[tokio::test]
 async fn a_beginning_of_very_many_words_is_found_too() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let mut ids = Vec::new();

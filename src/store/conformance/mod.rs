@@ -13,15 +13,23 @@ use crate::store::testing::{World, in_memory, market, read};
 use crate::store::typed::TypedStore;
 use crate::store::{MemoryRows, Store};
 
-/// A new store of every kind there is.
-fn stores() -> impl Iterator<Item = Arc<dyn Store>> {
+/// A new store of every kind there is; in PostgreSQL only where there is one
+/// (`scripts/test-nodes`).
+async fn stores() -> Vec<Arc<dyn Store>> {
     let memory = TypedStore::new(Arc::new(MemoryRows::default()));
-    [in_memory() as Arc<dyn Store>, Arc::new(memory)].into_iter()
+    #[cfg_attr(not(feature = "postgres"), expect(unused_mut, reason = "there are but two"))]
+    let mut stores = vec![in_memory() as Arc<dyn Store>, Arc::new(memory)];
+    #[cfg(feature = "postgres")]
+    if let Some(database) = crate::store::postgres::testing::new_database().await {
+        let rows = Arc::new(database.open().await);
+        stores.push(Arc::new(TypedStore::new(rows)));
+    }
+    stores
 }
 
 #[tokio::test]
 async fn a_purchase_can_be_followed_through_all_reads() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("Ana").await, world.user("bob").await);
         let ticket = world.lists(ana, "Rock Concert", 4000).await;
@@ -72,7 +80,7 @@ async fn a_purchase_can_be_followed_through_all_reads() {
 
 #[tokio::test]
 async fn the_log_is_read_from_anywhere() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         for number in 0..50 {
@@ -96,7 +104,7 @@ async fn the_log_is_read_from_anywhere() {
 
 #[tokio::test]
 async fn deadlines_are_read_page_by_page() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let mut orders = Vec::new();

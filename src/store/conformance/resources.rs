@@ -29,7 +29,7 @@ async fn named(store: &dyn Store, name: &str) -> Option<Sample> {
 
 #[tokio::test]
 async fn a_resource_follows_the_version_that_is_stored() {
-    for store in stores() {
+    for store in stores().await {
         let v0 = Sample::new(1, 7, "one");
         let (v1, v2) = (v0.changed(7, "uno"), v0.changed(7, "due").changed(7, "due"));
         let put = |sample: &Sample| store.commit(now().put(sample.clone()));
@@ -52,7 +52,7 @@ async fn a_resource_follows_the_version_that_is_stored() {
 
 #[tokio::test]
 async fn a_place_for_one_is_taken_once() {
-    for store in stores() {
+    for store in stores().await {
         let one = Sample::new(1, 7, "one");
         assert_eq!(store.commit(now().put(one.clone())).await, Ok(()));
         assert_eq!(store.commit(now().put(Sample::new(2, 8, "one"))).await, TAKEN);
@@ -74,7 +74,7 @@ async fn a_place_for_one_is_taken_once() {
 
 #[tokio::test]
 async fn conditions_hold_when_a_commit_is_written_or_nothing_of_it_is() {
-    for store in stores() {
+    for store in stores().await {
         let (one, two) = (Sample::new(1, 7, "one"), Sample::new(2, 7, "two"));
         let id = |sample: &Sample| Sample::any_id(sample.id);
         let at = |sample: &Sample, version| Precondition::ResourceAt { id: id(sample), version };
@@ -99,7 +99,7 @@ async fn conditions_hold_when_a_commit_is_written_or_nothing_of_it_is() {
 
 #[tokio::test]
 async fn lists_are_read_page_by_page_in_both_directions() {
-    for store in stores() {
+    for store in stores().await {
         for id in [5, 1, 4, 2, 3, 255, 256] {
             let sample = Sample::new(id, 0xff, &format!("s{id}"));
             assert_eq!(store.commit(now().put(sample)).await, Ok(()));
@@ -135,7 +135,7 @@ async fn lists_are_read_page_by_page_in_both_directions() {
 
 #[tokio::test]
 async fn several_questions_are_answered_in_their_order() {
-    for store in stores() {
+    for store in stores().await {
         let (one, two) = (Sample::new(1, 7, "one"), Sample::new(2, 7, "two"));
         let commit = now().put(one.clone()).put(two.clone());
         assert_eq!(store.commit(commit).await, Ok(()));
@@ -162,7 +162,7 @@ async fn several_questions_are_answered_in_their_order() {
 
 #[tokio::test]
 async fn resources_are_written_with_everything_else_or_not_at_all() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let (sample, cursor) = (Sample::new(1, 7, "one"), Cursor::after(Follower::Mail, 3));
@@ -193,7 +193,7 @@ async fn resources_are_written_with_everything_else_or_not_at_all() {
 #[tokio::test]
 async fn random_changes_lead_to_what_a_map_of_them_does() {
     for seed in 1..=20_u64 {
-        for store in stores() {
+        for store in stores().await {
             let mut chance = seed;
             let mut draw = |below: u64| {
                 chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);

@@ -19,7 +19,7 @@ const CONFLICT: Result<(), CommitError> = Err(CommitError::Conflict);
 
 #[tokio::test]
 async fn a_row_follows_the_version_that_is_stored() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let v0 = world.new_ticket(ana, "Rock", 100);
@@ -40,7 +40,7 @@ async fn a_row_follows_the_version_that_is_stored() {
 
 #[tokio::test]
 async fn the_id_of_a_withdrawn_ticket_never_comes_back() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let ticket = world.new_ticket(ana, "Rock", 100);
@@ -63,7 +63,7 @@ async fn the_id_of_a_withdrawn_ticket_never_comes_back() {
 
 #[tokio::test]
 async fn an_address_belongs_to_one_account() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("Ana").await, world.user("bob").await);
         let in_use = Err(CommitError::Refused(Refusal::EmailInUse));
@@ -86,7 +86,7 @@ async fn an_address_belongs_to_one_account() {
 /// A commit that writes one of everything, and fails only by the last of it.
 #[tokio::test]
 async fn a_refused_commit_leaves_no_trace() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let (held, other) = (world.lists(ana, "Rock", 100).await, world.new_ticket(ana, "Pop", 5));
@@ -125,7 +125,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn two_changes_of_one_row_in_one_commit_are_refused() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let v0 = world.new_ticket(ana, "Rock", 100);
@@ -149,7 +149,7 @@ fn taking(ticket: &Ticket, order: Order, seats: SeatSet, at: Timestamp) -> Commi
 
 #[tokio::test]
 async fn each_of_several_seats_is_one_orders_and_changes_with_it() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let listing = Listing { quantity: 3, split: Split::Any, ..Listing::default() };
@@ -217,7 +217,7 @@ async fn each_of_several_seats_is_one_orders_and_changes_with_it() {
 
 #[tokio::test]
 async fn an_order_and_the_ticket_it_holds_change_together_or_not_at_all() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let cyd = world.user("cyd").await;
@@ -264,7 +264,7 @@ async fn an_order_and_the_ticket_it_holds_change_together_or_not_at_all() {
 
 #[tokio::test]
 async fn a_user_has_only_so_many_open_orders() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let mut orders = Vec::new();
@@ -289,7 +289,7 @@ async fn a_user_has_only_so_many_open_orders() {
 
 #[tokio::test]
 async fn an_idempotency_key_is_free_again_when_it_expires() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let at = world.now();
@@ -308,7 +308,7 @@ async fn an_idempotency_key_is_free_again_when_it_expires() {
 
 #[tokio::test]
 async fn only_the_answer_replaces_the_note_that_something_was_begun() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (bob, at) = (world.user("bob").await, world.now());
         let answer = world.remembered(bob, "key", at.plus(SECOND * 2));
@@ -335,7 +335,7 @@ async fn only_the_answer_replaces_the_note_that_something_was_begun() {
 
 #[tokio::test]
 async fn an_account_must_be_at_the_version_a_commit_requires() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let bob = world.user("bob").await;
         let at = world.now();
@@ -352,7 +352,7 @@ async fn an_account_must_be_at_the_version_a_commit_requires() {
 
 #[tokio::test]
 async fn a_key_that_was_used_is_told_before_anything_else() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let ticket = world.lists(ana, "Rock", 100).await;
@@ -367,7 +367,7 @@ async fn a_key_that_was_used_is_told_before_anything_else() {
 
 #[tokio::test]
 async fn sessions_begin_and_end() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let hour = Duration::from_secs(3600);
@@ -396,7 +396,7 @@ async fn sessions_begin_and_end() {
 
 #[tokio::test]
 async fn a_session_is_seen_while_it_is_open_and_no_sign_out_is_undone_by_it() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let ana = world.user("ana").await;
         let session = world.session(ana, Duration::from_secs(3600)).await;
@@ -419,7 +419,7 @@ async fn a_session_is_seen_while_it_is_open_and_no_sign_out_is_undone_by_it() {
 
 #[tokio::test]
 async fn an_intent_belongs_to_one_charge() {
-    for store in stores() {
+    for store in stores().await {
         let world = World::new(store.clone());
         let (ana, bob) = (world.user("ana").await, world.user("bob").await);
         let intent = IntentId("pi_1".to_owned());

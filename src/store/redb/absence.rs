@@ -71,6 +71,6 @@ pub fn sound<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(ReadError::Corrupt(_)) => Ok(None),
-        Err(error @ ReadError::Storage(_)) => Err(error),
+        Err(error @ (ReadError::Storage(_) | ReadError::Unavailable(_))) => Err(error),
     }
 }

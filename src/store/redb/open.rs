@@ -104,7 +104,7 @@ pub fn io_error(path: &Path) -> impl Fn(std::io::Error) -> OpenError + '_ {
 impl From<ReadError> for OpenError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Storage(why) => Self::Failed(why),
+            ReadError::Storage(why) | ReadError::Unavailable(why) => Self::Failed(why),
             ReadError::Corrupt(why) => Self::Damaged(why),
         }
     }

@@ -132,7 +132,7 @@ impl Snapshot {
                 tracing::error!(%error, "how far sold tickets are swept is damaged");
                 Ok(Round::default())
             }
-            ReadError::Storage(_) => Err(error),
+            ReadError::Storage(_) | ReadError::Unavailable(_) => Err(error),
         })
     }
 
@@ -482,7 +482,9 @@ impl Snapshot {
                 Err(error @ ReadError::Corrupt(_)) => {
                     tracing::error!(%error, "an unsettled charge can't be read");
                 }
-                Err(error @ ReadError::Storage(_)) => return Err(error),
+                Err(error @ (ReadError::Storage(_) | ReadError::Unavailable(_))) => {
+                    return Err(error);
+                }
             }
         }
         Ok(found)

@@ -114,7 +114,7 @@ fn past_damage<T>(read: Result<T, ReadError>) -> Result<Option<T>, Failed> {
             tracing::error!(%why, "a block of postings is damaged and stays as it is");
             Ok(None)
         }
-        Err(ReadError::Storage(why)) => Err(Failed(why)),
+        Err(ReadError::Storage(why) | ReadError::Unavailable(why)) => Err(Failed(why)),
     }
 }
 

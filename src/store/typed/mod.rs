@@ -167,6 +167,10 @@ impl<R: Rows> Store for TypedStore<R> {
         }
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.rows.trouble()
+    }
+
     fn failure(&self) -> Option<String> {
         self.rows.failure()
     }

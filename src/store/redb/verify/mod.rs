@@ -279,7 +279,7 @@ impl Inspection<'_> {
                 self.wrong(why);
                 Ok(None)
             }
-            Err(error @ ReadError::Storage(_)) => Err(error),
+            Err(error @ (ReadError::Storage(_) | ReadError::Unavailable(_))) => Err(error),
         }
     }
 
