@@ -30,6 +30,16 @@ const BACKUP_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// How long a running server may take to list charges.
 const LIST_WITHIN: Duration = Duration::from_secs(30);
 
+/// The data file, where there is one.
+fn data_file(settings: &Settings) -> anyhow::Result<&Path> {
+    anyhow::ensure!(
+        settings.store.url.is_none(),
+        "store.url names a database, which has no file: PostgreSQL's own tools check it, back it \
+         up and restore it"
+    );
+    Ok(&settings.store.path)
+}
+
 /// Checks every invariant of the data file, or of another such as a backup, which is only read. Fails
 /// if one is broken.
 ///
@@ -37,7 +47,10 @@ const LIST_WITHIN: Duration = Duration::from_secs(30);
 ///
 /// If the file can't be checked at all.
 pub fn verify(settings: &Settings, file: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let path = file.unwrap_or(&settings.store.path);
+    let path = match file {
+        Some(file) => file,
+        None => data_file(settings)?,
+    };
     let report =
         store::verify(path).with_context(|| format!("cannot verify {}", path.display()))?;
     let mut out = std::io::stdout().lock();
@@ -53,7 +66,7 @@ pub fn verify(settings: &Settings, file: Option<&Path>) -> anyhow::Result<ExitCo
 pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
     let file = std::path::absolute(file)
         .with_context(|| format!("cannot write a backup to {}", file.display()))?;
-    match store::backup_file(&settings.store.path, &file) {
+    match store::backup_file(data_file(settings)?, &file) {
         Ok(()) => {}
         Err(BackupError::InUse(_)) => {
             ask_server(settings.http.admin_listen, &file).await.with_context(|| {
@@ -79,7 +92,7 @@ pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCod
 ///
 /// If there is a data file already, or the backup is damaged.
 pub fn restore(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
-    let to = &settings.store.path;
+    let to = data_file(settings)?;
     let new_folders = NewFolders::of(&[to]);
     let report = store::restore(file, to).with_context(|| {
         new_folders.remove();

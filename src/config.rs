@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use keys::{number, path, seconds};
 use layers::Reader;
+use secrecy::SecretString;
 
 pub use auth::{AuthSettings, LimitSettings, OperatorSettings};
 pub use http::HttpSettings;
@@ -31,7 +32,7 @@ pub use values::PublicUrl;
 pub struct Settings {
     /// The HTTP edge.
     pub http: HttpSettings,
-    /// The data file.
+    /// Where everything is kept.
     pub store: StoreSettings,
     /// Sessions, passwords and the throttle of sign-ins.
     pub auth: AuthSettings,
@@ -55,11 +56,15 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-/// The data file.
+/// Where everything is kept.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
-    /// The file that holds everything.
+    /// The file that holds everything, unless a database does.
     pub path: PathBuf,
+    /// The URL of the database that holds everything in place of the file. It may hold a password.
+    pub url: Option<SecretString>,
+    /// How many connections to that database may read at once.
+    pub connections: usize,
     /// How much memory the store may use as its cache, in bytes; without a number it is what
     /// [`cache_bytes`](crate::memory::cache_bytes) says.
     pub cache_bytes: Option<usize>,
@@ -214,8 +219,20 @@ impl Settings {
 impl StoreSettings {
     fn read(from: &mut Reader) -> Self {
         const MIB: u64 = 1024 * 1024;
+        let has_path = from.is_set("store.path");
+        let path = path(from, "store.path", "data/gittix.redb");
+        let expected = "postgres://user:password@host:port/database";
+        let url = from.read_secret("store.url", None, expected, values::database);
+        if has_path && url.is_some() {
+            from.refuse(Problem::Conflict {
+                key: "store.url",
+                conflict: "takes the place of store.path; only one of them may be given".to_owned(),
+            });
+        }
         Self {
-            path: path(from, "store.path", "data/gittix.redb"),
+            path,
+            url,
+            connections: number(from, "store.connections", 16, 1..=1000),
             cache_bytes: from.read(
                 "store.cache_bytes",
                 None,

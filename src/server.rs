@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -19,6 +20,8 @@ use crate::auth::{
 use crate::banner::Banner;
 use crate::config::{MailProvider, Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
+#[cfg(feature = "postgres")]
+use crate::domain::Currency;
 use crate::domain::{FeeRate, FeeRates, Price, PriceError, SessionRules, Terms};
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
@@ -30,7 +33,11 @@ use crate::mail::{FileTransport, SharedTransport, SmtpTransport};
 use crate::memory;
 use crate::new_folders::NewFolders;
 use crate::payments::{Sandbox, SharedGateway};
-use crate::seams::{SystemClock, SystemEntropy};
+use crate::seams::{Entropy, SystemClock, SystemEntropy};
+#[cfg(feature = "postgres")]
+use crate::store::typed::{TypedStore, keys};
+#[cfg(feature = "postgres")]
+use crate::store::{PostgresRows, PostgresSettings};
 use crate::store::{RedbStore, SharedStore, Store, StoreSettings, WriterMode};
 
 /// How long one step at the gateway may take. It can be three calls, each with its own limit.
@@ -111,7 +118,7 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let had_key = key_file.exists() && load_or_create_keys(key_file, &*entropy).map(|_| true)?;
     let metrics = Metrics::default();
     let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
-    let store = open_store(settings, cache_bytes, &metrics)?;
+    let (store, data) = open_store(settings, cache_bytes, &metrics, &*entropy).await?;
     let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
     let mail = transport(settings)?;
     info!(to = mail.describe(), "messages to people");
@@ -121,12 +128,11 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     if with_demo {
         demo::fill(&app.state, settings.log.format).await?;
     }
-    let data = std::path::absolute(&settings.store.path);
     let banner = Banner {
         storefront: storefront(settings, &public),
         api: address(&public),
         admin: address(&admin),
-        data: data.as_ref().unwrap_or(&settings.store.path).display().to_string(),
+        data,
         cache_mib: cache_bytes >> 20,
         payments: provider,
         currency: settings.payments.currency.clone(),
@@ -172,11 +178,16 @@ fn address(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
 }
 
-fn open_store(
+/// The store, and where it is.
+async fn open_store(
     settings: &Settings,
     cache_bytes: usize,
     metrics: &Metrics,
-) -> anyhow::Result<SharedStore> {
+    entropy: &dyn Entropy,
+) -> anyhow::Result<(SharedStore, String)> {
+    if let Some(url) = &settings.store.url {
+        return Box::pin(open_database(settings, url.expose_secret(), entropy)).await;
+    }
     let metrics = metrics.clone();
     let store = RedbStore::open(
         &settings.store.path,
@@ -189,7 +200,42 @@ fn open_store(
             ..StoreSettings::default()
         },
     )?;
-    Ok(Arc::new(store))
+    let path = std::path::absolute(&settings.store.path);
+    let path = path.as_ref().unwrap_or(&settings.store.path).display().to_string();
+    Ok((Arc::new(store), path))
+}
+
+#[cfg(feature = "postgres")]
+async fn open_database(
+    settings: &Settings,
+    url: &str,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<(SharedStore, String)> {
+    let mut node = [0; 16];
+    entropy.fill(&mut node);
+    let currency: Currency = settings.payments.currency.parse()?;
+    let rows = PostgresRows::open(PostgresSettings {
+        url: url.to_owned(),
+        node: u128::from_be_bytes(node),
+        alone: true,
+        currency: currency.to_string(),
+        queue: settings.store.queue,
+        lanes: 2,
+        readers: settings.store.connections,
+        counted: vec![keys::OPEN, keys::UNSETTLED],
+    });
+    let rows = rows.await.context("store.url")?;
+    let address = rows.address();
+    Ok((Arc::new(TypedStore::new(Arc::new(rows))), address))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn open_database(
+    _: &Settings,
+    _: &str,
+    _: &dyn Entropy,
+) -> anyhow::Result<(SharedStore, String)> {
+    anyhow::bail!("this build has no PostgreSQL: build it with the feature \"postgres\"")
 }
 
 /// Letters lie beside the store, unless a mail server takes them.

@@ -107,8 +107,12 @@ fn told(error: MarketError, email: &str) -> anyhow::Error {
     }
 }
 
-/// The data file, or `None` if a server has it open.
+/// The data file, or `None` if a server has it open, or if a database takes its place, which is the
+/// server's to work on.
 fn open(settings: &Settings) -> anyhow::Result<Option<RedbStore>> {
+    if settings.store.url.is_some() {
+        return Ok(None);
+    }
     let path = &settings.store.path;
     if !path.exists() {
         bail!("there is no data file {}", path.display());

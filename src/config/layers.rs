@@ -241,6 +241,13 @@ impl Reader {
         default
     }
 
+    /// Whether a file or the environment has a value for `key`. A flag that moves all files at once
+    /// doesn't mean one of them in particular.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let source = self.given.get(key).map(|(_, source)| source);
+        matches!(source, Some(Source::File(_) | Source::Environment(_)))
+    }
+
     /// Adds a problem that a single value does not show.
     pub(super) fn refuse(&mut self, problem: Problem) {
         self.problems.push(problem);

@@ -224,6 +224,9 @@ fn bad_values_are_refused_and_the_key_is_named() {
         ("[http]\nclient_address_header = \"a b\"", "http.client_address_header"),
         ("[http]\nadmin_listen = \"127.0.0.1:3000\"", "http.admin_listen"),
         ("[store]\npath = \"\"", "store.path"),
+        ("[store]\nurl = \"mysql://host/db\"", "store.url"),
+        ("[store]\nurl = \"postgres://host/db\"\npath = \"data/x\"", "store.url"),
+        ("[store]\nconnections = 0", "store.connections"),
         ("[store]\nqueue = 1.5", "store.queue"),
         ("[auth]\nthrottle = 1", "auth.throttle"),
         ("[auth]\nthrottle_account_per_minute = 0", "auth.throttle_account_per_minute"),
@@ -289,6 +292,21 @@ fn secrets_are_read_and_never_shown() {
     let bad = "[payments.stripe]\nsecret_key = \"sk hidden\"\nwebhook_secret = [\"hidden\", \"\"]";
     assert!(!complaint(bad, &[]).contains("hidden"));
     assert!(!complaint(bad, &[]).contains("sk "));
+}
+
+#[test]
+fn the_url_of_a_database_is_told_to_nobody() {
+    let settings = load("[store]\nurl = \"postgres://ann:hunter2@host/db\"", &[]).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert_eq!(settings.store.url.unwrap().expose_secret(), "postgres://ann:hunter2@host/db");
+    assert!(!complaint("[store]\nurl = \"mysql://ann:hunter2@host/db\"", &[]).contains("hunter2"));
+}
+
+#[test]
+fn a_folder_for_all_files_goes_together_with_a_database() {
+    let environment = [("GITTIX_STORE__URL".to_owned(), "postgres://host/db".to_owned())];
+    let flags = Overrides::none().set("store.path", "d/gittix.redb", "--data-dir");
+    Settings::load(Some(file("").path()), environment.into_iter(), flags).unwrap();
 }
 
 #[test]

@@ -187,6 +187,17 @@ pub(super) fn base_url(given: &Given) -> Option<String> {
     (is_http && has_host && url.query().is_none()).then(|| text.to_owned())
 }
 
+/// The URL of a database, of which more is known when it is opened; an empty text is none.
+pub(super) fn database(given: &Given) -> Option<Option<SecretString>> {
+    match text(given)? {
+        "" => Some(None),
+        url => {
+            let is_url = ["postgres://", "postgresql://"].iter().any(|head| url.starts_with(head));
+            is_url.then(|| Some(SecretString::from(url)))
+        }
+    }
+}
+
 /// One visible-ASCII secret; an empty text is none.
 pub(super) fn secret(given: &Given) -> Option<Option<SecretString>> {
     match text(given)? {

@@ -40,7 +40,9 @@ async fn health() -> Json<Status> {
     responses((status = 200, body = Status, description = "The server takes work."), Refusals),
 )]
 async fn readiness(State(state): State<ApiState>) -> Response {
-    if state.readiness.is_stopping() || state.store.failure().is_some() {
+    let store = &state.store;
+    let can_write = store.failure().or_else(|| store.trouble()).is_none();
+    if state.readiness.is_stopping() || !can_write {
         return Problem::unavailable(NOT_READY_RETRY_SECONDS).into_response();
     }
     Json(Status { status: "ok" }).into_response()

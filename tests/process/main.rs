@@ -14,6 +14,8 @@ mod support;
 mod command_line;
 mod commands;
 mod crashes;
+#[cfg(feature = "postgres")]
+mod database;
 mod holds;
 mod kept;
 mod lifecycle;

@@ -1,6 +1,6 @@
 //! From what the marketplace refuses to what clients read.
 
-use tracing::error;
+use tracing::{error, warn};
 
 use super::codes::Code;
 use super::problem::Problem;
@@ -172,6 +172,10 @@ fn whole_seconds_until(until: Timestamp, now: Timestamp) -> u64 {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
+        if let ReadError::Unavailable(_) = error {
+            warn!(%error, "a request came while the store can't be read");
+            return Self::unavailable(OVERLOAD_RETRY_SECONDS);
+        }
         error!(%error, "the store could not be read");
         Self::internal()
     }
