@@ -46,6 +46,8 @@ pub struct Settings {
     pub fees: FeeSettings,
     /// Who may add shows.
     pub shows: ShowSettings,
+    /// What tickets must have.
+    pub tickets: TicketSettings,
     /// The memory that live actors may take.
     pub actors: ActorSettings,
     /// How money is taken.
@@ -83,6 +85,13 @@ pub struct OrderSettings {
     pub relock_free: u32,
     /// How many seats one buyer may have.
     pub max_seats_per_show: u32,
+}
+
+/// What tickets must have.
+#[derive(Debug, Clone)]
+pub struct TicketSettings {
+    /// Whether a ticket needs a show.
+    pub require_show: bool,
 }
 
 /// Who may add shows.
@@ -179,6 +188,7 @@ impl Settings {
             orders: OrderSettings::read(from),
             fees: FeeSettings::read(from),
             shows: ShowSettings::read(from),
+            tickets: TicketSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),
             mail: MailSettings::read(from),
@@ -253,6 +263,14 @@ impl OrderSettings {
             relock_free: number(from, "orders.relock_free", 2, 0..=1_000_000_000),
             max_seats_per_show: number(from, "orders.max_seats_per_show", 12, 1..=1_000_000_000),
         }
+    }
+}
+
+impl TicketSettings {
+    fn read(from: &mut Reader) -> Self {
+        let require_show =
+            from.read("tickets.require_show", false, "true or false", values::switch);
+        Self { require_show }
     }
 }
 

@@ -337,6 +337,7 @@ fn app_settings(settings: &Settings, origin: String) -> anyhow::Result<AppSettin
             sessions: session_rules(settings),
             terms: terms(settings)?,
             shows_open: settings.shows.open,
+            require_show: settings.tickets.require_show,
             max_attempts: settings.payments.max_attempts,
             answer_within: settings.payments.answer,
             request_timeout: settings.http.request_timeout,

@@ -28,7 +28,7 @@ use crate::domain::{
     Account, Charge, ChargeId, ChargePhase, ChargeStatus, Commit, ExpectedVersion, FailureCode,
     Finding, GatewayStep, IntentFact, IntentId, IntentReport, Order, OrderId, OrderState,
     PaymentToken, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision, RefundStatus,
-    TicketDemand, TicketId, Timestamp, UserId, Write,
+    ShowOrder, TicketDemand, TicketId, Timestamp, UserId, Write,
 };
 use crate::payments::GatewayError;
 
@@ -411,9 +411,11 @@ fn changed(before: &Purchase, change: PurchaseChange, now: Timestamp) -> Decisio
     let order = (after.order != before.order).then(|| Write::Order(after.order.clone()));
     let charge = after.charge.clone().filter(|_| after.charge != before.charge);
     let commit = Commit::at(now).write_if(order).write_if(charge.map(Write::Charge)).events(events);
+    let is_let_go = before.order.is_open() && matches!(after.order.state, OrderState::Cancelled(_));
+    let place = if is_let_go { ShowOrder::ended(&after.order) } else { None };
+    let commit = place.into_iter().fold(commit, Commit::put);
     let carrier =
         ticket.map(|demand| Carrier { order: after.order.id, ticket: after.order.ticket, demand });
-    let is_let_go = before.order.is_open() && matches!(after.order.state, OrderState::Cancelled(_));
     let ended = is_let_go.then(|| {
         let Order { buyer, ticket, .. } = after.order;
         OrderEffect::HoldEnded(HoldEnded { buyer, ticket, at: now })

@@ -18,6 +18,8 @@ pub struct MarketSettings {
     pub sessions: SessionRules,
     /// Whether anyone who is signed in may add venues and shows; otherwise only operators.
     pub shows_open: bool,
+    /// Whether a ticket can be listed only for a show.
+    pub require_show: bool,
     /// What the market adds to what sellers ask, and how much one buyer may have.
     pub terms: Terms,
     /// How many charges one order may try.
@@ -45,6 +47,7 @@ impl Default for MarketSettings {
             relock_free: 2,
             sessions: SessionRules::default(),
             shows_open: true,
+            require_show: false,
             terms: Terms::default(),
             max_attempts: 1,
             answer_within: Duration::from_secs(10),

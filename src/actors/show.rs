@@ -9,7 +9,8 @@ use super::error::MarketError;
 use super::timers::{Due, Timer};
 use crate::domain::{
     Caller, Commit, Event, ExpectedVersion, Kept, Precondition, Show, ShowChange, ShowCommand,
-    ShowDecision, ShowId, ShowView, Timestamp, Venue, VenueId,
+    ShowDecision, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowTickets, ShowView, Timestamp,
+    Venue, VenueId,
 };
 
 /// What a show can be asked.
@@ -86,6 +87,7 @@ impl Aggregate for ShowActors {
                     let id = Venue::any_id(after.facts.site.venue);
                     commit.require(Precondition::ResourceExists(id))
                 };
+                let commit = if has_power(*by) { commit } else { alone(commit, show.id) };
                 let timers = timer(&after).into_iter().collect();
                 let (answer, venue) = (view(&after), venue.clone());
                 let change = Change::new(commit, Some(Known { show: after, venue }));
@@ -96,6 +98,7 @@ impl Aggregate for ShowActors {
                 let commit = Commit::at(now)
                     .delete(show.clone())
                     .event(Event::ShowDeleted(Box::new(after.clone())));
+                let commit = unused(commit, show.id);
                 Change::new(commit, None).answered(after)
             }
         })
@@ -104,6 +107,27 @@ impl Aggregate for ShowActors {
     fn act(&self, effect: Infallible) {
         match effect {}
     }
+}
+
+/// Whether whoever asks may change what others build on. Time asks for itself.
+fn has_power(by: Option<Caller>) -> bool {
+    by.is_none_or(|by| by.roles.operator)
+}
+
+/// Nobody else lists for the show, and nothing of it was ever ordered.
+fn alone(commit: Commit, show: ShowId) -> Commit {
+    let guests = ShowTicket::any_list(ShowTickets::Guests(show));
+    let orders = ShowOrder::any_list(ShowOrders::Ever(show));
+    let none = |list| Precondition::Fewer { list, than: 1 };
+    commit.require(none(guests)).require(none(orders))
+}
+
+/// Neither tickets nor orders hang on the show.
+fn unused(commit: Commit, show: ShowId) -> Commit {
+    let tickets = ShowTicket::any_list(ShowTickets::Of(show));
+    let orders = ShowOrder::any_list(ShowOrders::Of(show));
+    let none = |list| Precondition::Fewer { list, than: 1 };
+    commit.require(none(tickets)).require(none(orders))
 }
 
 /// The venue that a request moves a show to.

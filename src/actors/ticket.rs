@@ -11,8 +11,9 @@ use super::settings::MarketSettings;
 use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Commit, Event, Order, OrderId, OrderView, Precondition, Purchase, Ticket, TicketCommand,
-    TicketDecision, TicketDemand, TicketId, Timestamp, UserId, Wanted, Write,
+    Commit, Event, Kept, ListingFault, Order, OrderId, OrderView, Precondition, Purchase, Show,
+    ShowId, ShowOrder, ShowOrders, ShowTicket, ShowView, Ticket, TicketCommand, TicketDecision,
+    TicketDemand, TicketId, TicketRejection, Timestamp, UserId, Wanted, Write,
 };
 
 /// What a ticket can be asked.
@@ -94,6 +95,35 @@ fn misplaced() -> MarketError {
     MarketError::Internal("a ticket answered another question".to_owned())
 }
 
+/// A ticket with what a request needs to know beside it.
+pub struct Known {
+    ticket: Ticket,
+    /// The show that it admits to, or is to.
+    show: Option<ShowView>,
+    /// Its place among the tickets of its show.
+    place: Option<ShowTicket>,
+}
+
+impl Known {
+    fn alone(ticket: Ticket) -> Self {
+        Self { ticket, show: None, place: None }
+    }
+}
+
+/// The show that a request needs to know, and whether it needs the ticket's place there.
+fn shows_asked_about(ticket: &Ticket, request: &TicketRequest) -> (Option<ShowId>, bool) {
+    let now = ticket.show().map(|show| show.id);
+    match request {
+        TicketRequest::Change(TicketCommand::Edit { listing, .. }) => {
+            let then = listing.show.as_ref().map(|show| show.as_ref().map(|show| show.id));
+            (then.unwrap_or(now), now.is_some())
+        }
+        TicketRequest::Change(_) => (None, now.is_some()),
+        TicketRequest::Reserve(_) => (now, false),
+        TicketRequest::Carry(_) => (None, false),
+    }
+}
+
 /// The tickets.
 pub struct Tickets {
     /// Where they are.
@@ -102,7 +132,7 @@ pub struct Tickets {
 
 impl Aggregate for Tickets {
     type Id = TicketId;
-    type State = Ticket;
+    type State = Known;
     type Command = TicketRequest;
     type Answer = TicketAnswer;
     type Effect = Infallible;
@@ -111,27 +141,37 @@ impl Aggregate for Tickets {
     async fn load(
         &self,
         id: TicketId,
-        known: Option<Ticket>,
-        _request: &TicketRequest,
-    ) -> Result<Ticket, MarketError> {
-        match known {
-            Some(ticket) => Ok(ticket),
-            None => self.context.store.ticket(id).await?.ok_or(MarketError::NotFound),
-        }
+        known: Option<Known>,
+        request: &TicketRequest,
+    ) -> Result<Known, MarketError> {
+        let store = &self.context.store;
+        let ticket = match known {
+            Some(known) => known.ticket,
+            None => store.ticket(id).await?.ok_or(MarketError::NotFound)?,
+        };
+        // A show changes without its tickets being told, so it is read for each request that it
+        // matters to.
+        let (show, has_place) = shows_asked_about(&ticket, request);
+        let show = match show {
+            Some(show) => Some(store.show(show).await?.ok_or(MarketError::NotFound)?),
+            None => None,
+        };
+        let place = if has_place { store.get::<ShowTicket>(id).await? } else { None };
+        Ok(Known { ticket, show, place })
     }
 
     fn decide(
         &self,
-        ticket: &Ticket,
+        known: &Known,
         request: &TicketRequest,
         now: Timestamp,
     ) -> Result<Decision<Self>, MarketError> {
         match request {
-            TicketRequest::Change(command) => change(ticket, command, now),
+            TicketRequest::Change(command) => change(known, command, now),
             TicketRequest::Reserve(reservation) => {
-                reserve(ticket, reservation, &self.context.settings, now)
+                reserve(known, reservation, &self.context.settings, now)
             }
-            TicketRequest::Carry(carried) => carry(ticket, carried),
+            TicketRequest::Carry(carried) => carry(&known.ticket, carried),
         }
     }
 
@@ -150,7 +190,8 @@ impl Aggregate for Tickets {
 type Decided = Result<Decision<Tickets>, MarketError>;
 
 /// Edits or withdraws.
-fn change(ticket: &Ticket, command: &TicketCommand, now: Timestamp) -> Decided {
+fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
+    let Known { ticket, show, place } = known;
     Ok(match ticket.decide(command, now)? {
         TicketDecision::Unchanged => Decision::unchanged(TicketAnswer::Ticket(ticket.clone())),
         TicketDecision::Changed(after) => {
@@ -158,34 +199,82 @@ fn change(ticket: &Ticket, command: &TicketCommand, now: Timestamp) -> Decided {
             let told = if is_closed { Event::TicketClosed } else { Event::TicketUpdated };
             let commit =
                 Commit::at(now).write(Write::Ticket(after.clone())).event(told(after.clone()));
-            Change::new(commit, Some(after.clone())).answered(TicketAnswer::Ticket(after))
+            let commit = if is_closed {
+                let sold = after.listing().names(after.sold()).unwrap_or_default();
+                place
+                    .iter()
+                    .fold(commit, |commit, place| commit.put(place.with_seats(sold.clone())))
+            } else {
+                placed(commit, ticket, &after, show.as_ref(), place.as_ref(), now)?
+            };
+            let known = Known::alone(after.clone());
+            Change::new(commit, Some(known)).answered(TicketAnswer::Ticket(after))
         }
         TicketDecision::Withdrawn(after) => {
             let commit = Commit::at(now)
                 .write(Write::WithdrawTicket { id: ticket.id, last: ticket.version })
                 .event(Event::TicketDeleted(after.clone()));
+            let commit = place.iter().cloned().fold(commit, Commit::delete);
             Change::new(commit, None).answered(TicketAnswer::Ticket(after))
         }
     })
 }
 
+/// Adds to a ticket's edit what it changes of its place among the tickets of its show.
+fn placed(
+    commit: Commit,
+    before: &Ticket,
+    after: &Ticket,
+    show: Option<&ShowView>,
+    place: Option<&ShowTicket>,
+    now: Timestamp,
+) -> Result<Commit, MarketError> {
+    let Some(view) = show else {
+        return Ok(place.cloned().into_iter().fold(commit, Commit::delete));
+    };
+    if !view.has_section(after.listing().section.as_ref()) {
+        return Err(TicketRejection::BadListing(ListingFault::Section).into());
+    }
+    let place = match place {
+        Some(place) => place.changed(after, &view.show),
+        None => Some(ShowTicket::add(after, &view.show)),
+    };
+    let commit = place.into_iter().fold(commit, Commit::put);
+    let is_same = before.show().is_some_and(|show| show.id == view.show.id);
+    if is_same {
+        return Ok(commit);
+    }
+    view.show.takes_tickets(now)?;
+    Ok(commit.require(as_decided_on(&view.show)))
+}
+
+/// The show is still what was decided on.
+pub fn as_decided_on(show: &Show) -> Precondition {
+    Precondition::ResourceAt { id: Show::any_id(show.id), version: Some(show.version) }
+}
+
 /// Locks the ticket for a new order.
 fn reserve(
-    ticket: &Ticket,
+    known: &Known,
     reservation: &Reservation,
     settings: &MarketSettings,
     now: Timestamp,
 ) -> Decided {
-    let until = now.plus(settings.hold);
+    let Known { ticket, show, .. } = known;
     let Reservation { order, buyer, wanted, not_before, ref key } = *reservation;
     let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
     let terms = settings.terms;
+    let until = deadline(ticket, show.as_ref(), buyer, settings, now)?;
     let command = TicketCommand::Reserve { by: buyer, order, until, wanted, terms };
     let after = changed(ticket.decide(&command, now)?)?;
     if let Some(not_before) = not_before.filter(|not_before| *not_before > now) {
         return Err(MarketError::RelockTooSoon { not_before });
     }
     let made = Order::new(order, buyer, &after, until, now).at_fees(ticket.fees(&terms));
+    let made = match show {
+        Some(view) => made.for_show(view.into()),
+        None => made,
+    };
     let purchase = Purchase { order: made, charge: None };
     let limit = settings.max_open_per_user;
     let remembered = key.map(|key| key.remember(&purchase.view()));
@@ -196,9 +285,35 @@ fn reserve(
         .require(Precondition::OpenOrdersBelow { user: buyer, limit })
         .event(Event::OrderCreated(purchase.view()))
         .event(Event::TicketUpdated(after.clone()));
+    let commit = match (show, ShowOrder::of(&purchase.order)) {
+        (Some(view), Some(place)) => {
+            let list = ShowOrder::any_list(ShowOrders::Seats { buyer, show: place.show });
+            let than = terms.most_seats.saturating_add(1).saturating_sub(place.seats);
+            let fewer = Precondition::Fewer { list, than };
+            commit.require(as_decided_on(&view.show)).require(fewer).put(place)
+        }
+        _ => commit,
+    };
     let timers = vec![Timer::OrderExpiry(Due { at: until, id: order })];
-    let change = Change { timers, ..Change::new(commit, Some(after)) };
+    let change = Change { timers, ..Change::new(commit, Some(Known::alone(after))) };
     Ok(change.answered(TicketAnswer::Reserved(Box::new(purchase))))
+}
+
+/// When a new order's time is up: no hold outlives the start of its show.
+fn deadline(
+    ticket: &Ticket,
+    show: Option<&ShowView>,
+    buyer: UserId,
+    settings: &MarketSettings,
+    now: Timestamp,
+) -> Result<Timestamp, MarketError> {
+    let until = now.plus(settings.hold);
+    let Some(view) = show else { return Ok(until) };
+    // Whose ticket it is comes before whether it can be bought.
+    if ticket.seller != buyer {
+        view.show.sells(now)?;
+    }
+    Ok(until.min(view.show.facts.starts_at))
 }
 
 /// Adds to an order's commit what the order asks of this ticket.
@@ -219,7 +334,7 @@ fn carry(ticket: &Ticket, carried: &Carried) -> Decided {
         commit = commit.event(Event::TicketUpdated(after.clone()));
     }
     let answer = TicketAnswer::Carried(Committed::Durable);
-    Ok(Change::new(commit, Some(after)).answered(answer))
+    Ok(Change::new(commit, Some(Known::alone(after))).answered(answer))
 }
 
 fn changed(decision: TicketDecision) -> Result<Ticket, MarketError> {

@@ -2,12 +2,13 @@
 //! and how they may be divided.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::seats::MAX_SEATS;
 use super::text::{Label, Notes};
-use super::{FreeSeats, Price, SeatSet, Split};
+use super::{FreeSeats, Price, SeatSet, ShowBrief, Split};
 
 /// What is said of a ticket beside its title and its price.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Listing {
     pub face_value: Option<Price>,
     /// What else the seller says.
     pub notes: Option<Notes>,
+    /// The show that it admits to, as it was when this was written.
+    pub show: Option<Arc<ShowBrief>>,
 }
 
 /// One seat of which nothing is said.
@@ -37,6 +40,7 @@ pub static PLAIN: Listing = Listing {
     split: Split::AvoidOne,
     face_value: None,
     notes: None,
+    show: None,
 };
 
 impl Default for Listing {
@@ -63,6 +67,8 @@ pub struct ListingDraft {
     pub face_value: Option<Option<Price>>,
     /// What else the seller says.
     pub notes: Option<Option<Notes>>,
+    /// The show that it admits to.
+    pub show: Option<Option<Arc<ShowBrief>>>,
 }
 
 /// A rule that a listing breaks. The messages are shown to clients as they stand.
@@ -71,6 +77,9 @@ pub enum ListingFault {
     /// There is none, or there are more than [`MAX_SEATS`].
     #[error("quantity must be a whole number from 1 to {MAX_SEATS}")]
     Quantity,
+    /// The venue has no such section.
+    #[error("section must be one of the venue's")]
+    Section,
     /// Two seats have the same name.
     #[error("seats must not repeat a name")]
     RepeatedSeat,
@@ -93,6 +102,7 @@ impl ListingFault {
     pub fn field(self) -> &'static str {
         match self {
             Self::Quantity => "quantity",
+            Self::Section => "section",
             Self::RepeatedSeat | Self::SeatCount => "seats",
             Self::OddPairs | Self::NothingToOrder { .. } => "split",
         }
@@ -103,7 +113,7 @@ impl Listing {
     /// The listing with what a draft says of it.
     #[must_use]
     pub fn with(&self, draft: &ListingDraft) -> Self {
-        let ListingDraft { section, row, seats, quantity, split, face_value, notes } =
+        let ListingDraft { section, row, seats, quantity, split, face_value, notes, show } =
             draft.clone();
         let seats = match (seats, quantity) {
             (Some(seats), _) => seats,
@@ -121,6 +131,7 @@ impl Listing {
             split: split.unwrap_or(self.split),
             face_value: face_value.unwrap_or(self.face_value),
             notes: notes.unwrap_or_else(|| self.notes.clone()),
+            show: show.unwrap_or_else(|| self.show.clone()),
         }
     }
 
@@ -168,7 +179,9 @@ impl Listing {
 
     /// Whether its seats are those of the other: which ones they are, and where.
     pub fn has_seats_of(&self, other: &Self) -> bool {
-        self.section == other.section
+        let show = |listing: &Self| listing.show.as_ref().map(|show| show.id);
+        show(self) == show(other)
+            && self.section == other.section
             && self.row == other.row
             && self.seats == other.seats
             && self.quantity == other.quantity

@@ -7,6 +7,7 @@
 //! Read [`event`] first: it tells the whole flow. Then [`ticket`] and [`purchase`], which hold
 //! every decision.
 
+pub mod admission;
 pub mod api_token;
 mod ascii;
 pub mod charge;
@@ -40,6 +41,7 @@ pub mod venue;
 mod version;
 pub mod visible;
 
+pub use admission::{ShowBrief, ShowOrder, ShowOrders, ShowTicket, ShowTickets, VenueBrief};
 pub use api_token::{ApiToken, ApiTokens, TokenEvent, TokenHash, TokenName, TokenNameError};
 pub use ascii::Ascii;
 pub use charge::{

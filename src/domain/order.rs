@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::ticket::{Part, PartState, TicketState};
 use super::{
-    ChargeId, ChargeView, Label, Notes, OrderId, Price, SeatFees, SeatSet, Ticket, TicketId,
-    Timestamp, Title, UserId, Version,
+    ChargeId, ChargeView, Label, Notes, OrderId, Price, SeatFees, SeatSet, ShowBrief, Ticket,
+    TicketId, Timestamp, Title, UserId, Version,
 };
 
 /// An order: it holds its ticket until it is paid, cancelled or out of time.
@@ -55,6 +55,8 @@ pub struct Lot {
     pub notes: Option<Notes>,
     /// The fees of one seat.
     pub fees: SeatFees,
+    /// The show that they admit to.
+    pub show: Option<Arc<ShowBrief>>,
 }
 
 /// How an order stands. `Completed` and `Cancelled` are final.
@@ -142,6 +144,18 @@ impl Order {
         Self { lot: Some(Arc::new(Lot { fees, ..lot })), ..self }
     }
 
+    /// The order of a ticket of a show, with that show as it is now.
+    #[must_use]
+    pub fn for_show(self, show: ShowBrief) -> Self {
+        let lot = self.lot.as_deref().cloned().unwrap_or(PLAIN_LOT);
+        Self { lot: Some(Arc::new(Lot { show: Some(Arc::new(show)), ..lot })), ..self }
+    }
+
+    /// The show that it is for, as it was when the order was made.
+    pub fn show(&self) -> Option<&ShowBrief> {
+        self.lot.as_deref()?.show.as_deref()
+    }
+
     /// Its seats among the ticket's.
     pub fn seats(&self) -> SeatSet {
         self.lot.as_ref().map_or(SeatSet::first(1), |lot| lot.seats)
@@ -203,6 +217,7 @@ const PLAIN_LOT: Lot = Lot {
     names: None,
     notes: None,
     fees: SeatFees { buyer_minor: 0, seller_minor: 0 },
+    show: None,
 };
 
 /// What an order is for beside price and title, if that is more than one seat.
@@ -224,6 +239,7 @@ fn lot_of(ticket: &Ticket, order: OrderId) -> Option<Arc<Lot>> {
         names: listing.names(seats),
         notes: listing.notes.clone(),
         fees: SeatFees::default(),
+        show: listing.show.clone(),
     };
     (lot != PLAIN_LOT).then(|| Arc::new(lot))
 }

@@ -51,6 +51,10 @@ macro_rules! kinds {
             Venue: crate::domain::Venue, crate::domain::VenueId, crate::domain::Venues;
             /// What tickets admit to.
             Show: crate::domain::Show, crate::domain::ShowId, crate::domain::Shows;
+            /// Tickets of shows.
+            ShowTicket: crate::domain::ShowTicket, crate::domain::TicketId, crate::domain::ShowTickets;
+            /// Orders of shows.
+            ShowOrder: crate::domain::ShowOrder, crate::domain::OrderId, crate::domain::ShowOrders;
             /// The second factor of an account.
             SecondFactor: crate::domain::SecondFactor, crate::domain::UserId, crate::domain::NoList;
             /// An API token.

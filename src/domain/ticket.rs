@@ -26,8 +26,8 @@ pub use self::several::{Allotment, ClosedReason, Part, PartState};
 
 use super::listing::{Listing, ListingDraft, ListingFault, PLAIN};
 use super::{
-    FeeRates, FreeSeats, Order, OrderId, Price, SeatFees, SeatSet, TicketId, Timestamp, Title,
-    UserId, Version,
+    FeeRates, FreeSeats, Order, OrderId, Price, SeatFees, SeatSet, ShowBrief, TicketId, Timestamp,
+    Title, UserId, Version,
 };
 
 /// A listing.
@@ -285,6 +285,27 @@ impl Ticket {
     /// What is said of it beside title and price.
     pub fn listing(&self) -> &Listing {
         self.listing.as_deref().unwrap_or(&PLAIN)
+    }
+
+    /// The show that it admits to, as it was when the ticket was written.
+    pub fn show(&self) -> Option<&ShowBrief> {
+        self.listing.as_deref()?.show.as_deref()
+    }
+
+    /// The ticket with its show as that is now.
+    #[must_use]
+    pub fn shown_with(&self, show: Arc<ShowBrief>) -> Self {
+        let listing = Listing { show: Some(show), ..self.listing().clone() };
+        Self { listing: Some(Arc::new(listing)), ..self.clone() }
+    }
+
+    /// The seats that are their buyers'.
+    pub fn sold(&self) -> SeatSet {
+        match &self.state {
+            TicketState::Available | TicketState::Locked { .. } => SeatSet::NONE,
+            TicketState::Sold { .. } => SeatSet::ONE,
+            TicketState::Several(allotment) => allotment.sold(),
+        }
     }
 
     /// How it stands as a whole.

@@ -1,17 +1,19 @@
 //! What sellers say of a ticket.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::edge::fields::{Faults, Field, FieldValue, Given, Numeral, Refused, Whole};
+use super::edge::fields::{Faults, Field, FieldValue, Given, Id, Numeral, Refused, Whole};
 use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
 use super::views::SplitJson;
-use crate::actors::TicketChanges;
 use crate::domain::listing::PLAIN;
 use crate::domain::seats::MAX_SEATS;
 use crate::domain::{
-    Currency, Label, Listing, ListingDraft, ListingFault, Notes, Price, Split, Title, TitleError,
+    Currency, Label, Listing, ListingDraft, ListingFault, Notes, Price, ShowId, Split, Title,
+    TitleError,
 };
 
 /// What a seller says of a ticket.
@@ -55,23 +57,68 @@ pub struct TicketDraft {
     #[serde(default)]
     #[schema(value_type = Option<String>, required = false)]
     notes: Field<Option<Notes>>,
+    /// The show that it admits to. Its name is the title if no title is given.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, required = false, pattern = "^show_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    show_id: Field<Option<Id<ShowId>>>,
+}
+
+/// What a seller said, in fields that break no rule of their own.
+pub struct Said {
+    /// The title, if there is one.
+    pub title: Option<Title>,
+    /// The price.
+    pub price: Option<Price>,
+    /// What else, but for the show.
+    pub listing: ListingDraft,
+    /// The show, if it was said; `Some(None)` is a ticket without one.
+    pub show: Option<Option<ShowId>>,
+}
+
+impl Said {
+    /// Looks the show up: the draft has it then, and its name is the title if nothing else is.
+    ///
+    /// # Errors
+    ///
+    /// 404 if there is no such show; 400 if its venue does not have the section.
+    pub async fn with_show(self, state: &ApiState) -> Result<Self, Problem> {
+        let Self { title, price, listing, show } = self;
+        let Some(Some(id)) = show else {
+            let listing = ListingDraft { show: show.map(|_| None), ..listing };
+            return Ok(Self { title, price, listing, show });
+        };
+        let view = state.store.show(id).await?.ok_or_else(Problem::not_found)?;
+        if !view.has_section(listing.section.as_ref().and_then(Option::as_ref)) {
+            let fault = ListingFault::Section;
+            return Err(FieldError::on(fault.field(), fault.to_string()).into());
+        }
+        let title = title.or_else(|| Some(Title::accepted_before(view.show.facts.name.as_str())));
+        let listing = ListingDraft { show: Some(Some(Arc::new((&view).into()))), ..listing };
+        Ok(Self { title, price, listing, show })
+    }
 }
 
 impl TicketDraft {
-    /// Title and price, where both are needed, and what else was said.
+    /// A price, and a title or a show, which are needed, and what else was said.
     ///
     /// # Errors
     ///
     /// 400 with every rule that a field breaks.
-    pub fn complete(self, state: &ApiState) -> Result<(Title, Price, ListingDraft), Problem> {
-        let (title, price, fields) = self.parts();
+    pub fn complete(self, state: &ApiState) -> Result<Said, Problem> {
+        let (title, price, show, fields) = self.parts();
         let mut faults = Faults::default();
-        let title = faults.note("title", title.required());
+        let show = faults.note("showId", named(show));
+        let is_for_show = matches!(show, Some(Some(Some(_))));
+        // The name of the show is title enough.
+        let title = if is_for_show { title.optional() } else { title.required().map(Some) };
+        let title = faults.note("title", title);
         let price = price.required().and_then(|price| chargeable(&price, state));
         let price = faults.note("price", price);
         let listing = fields.read(state.currency, &mut faults);
-        match (title, price, listing) {
-            (Some(title), Some(price), Some(listing)) => Ok((title, price, listing)),
+        match (title, price, show, listing) {
+            (Some(title), Some(price), Some(show), Some(listing)) => {
+                Ok(Said { title, price: Some(price), listing, show })
+            }
             _ => Err(faults.into_problem()),
         }
     }
@@ -81,28 +128,37 @@ impl TicketDraft {
     /// # Errors
     ///
     /// 400 with every rule that a field breaks.
-    pub fn changes(self, state: &ApiState) -> Result<TicketChanges, Problem> {
-        let (title, price, fields) = self.parts();
+    pub fn changes(self, state: &ApiState) -> Result<Said, Problem> {
+        let (title, price, show, fields) = self.parts();
         let mut faults = Faults::default();
+        let show = faults.note("showId", named(show));
         let title = faults.note("title", title.optional());
         let price = price.optional();
         let price =
             price.and_then(|price| price.map(|price| chargeable(&price, state)).transpose());
         let price = faults.note("price", price);
         let listing = fields.read(state.currency, &mut faults);
-        match (title, price, listing) {
-            (Some(title), Some(price), Some(listing)) => {
-                Ok(TicketChanges { title, price, listing })
+        match (title, price, show, listing) {
+            (Some(title), Some(price), Some(show), Some(listing)) => {
+                Ok(Said { title, price, listing, show })
             }
             _ => Err(faults.into_problem()),
         }
     }
 
-    fn parts(self) -> (Field<Title>, Field<Numeral>, ListingFields) {
-        let Self { title, price, section, row, seats, quantity, split, face_value, notes } = self;
+    fn parts(self) -> (Field<Title>, Field<Numeral>, GivenShow, ListingFields) {
+        let Self { title, price, section, row, seats, quantity, split, face_value, notes, show_id } =
+            self;
         let listing = ListingFields { section, row, seats, quantity, split, face_value, notes };
-        (title, price, listing)
+        (title, price, show_id, listing)
     }
+}
+
+/// The show as it is given; `null` is a ticket without one.
+type GivenShow = Field<Option<Id<ShowId>>>;
+
+fn named(show: GivenShow) -> Result<Option<Option<ShowId>>, Refused> {
+    Ok(show.optional()?.map(|show| show.map(|Id(show)| show)))
 }
 
 /// What is said beside title and price.
@@ -134,6 +190,7 @@ impl ListingFields {
             split: split?,
             face_value: face_value?,
             notes: notes?,
+            show: None,
         })
     }
 }

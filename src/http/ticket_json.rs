@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::views::shows::ShowBriefJson;
 use super::views::{ClosedReasonJson, MajorUnits, SplitJson, TicketStatusJson};
 use crate::domain::{Line, Terms, Ticket, TicketStatus};
 
@@ -66,6 +67,13 @@ fn append(json: &mut Vec<u8>, ticket: &Ticket, terms: &Terms) -> serde_json::Res
     serde_json::to_writer(&mut *json, &MajorUnits::from(ticket.price.total(fee, 1)))?;
     put(json, &[r#","closedReason":"#]);
     serde_json::to_writer(&mut *json, &ticket.closed().map(ClosedReasonJson::from))?;
+    match ticket.show() {
+        Some(show) => {
+            put(json, &[r#","showId":""#, show.id.text().as_str(), r#"","show":"#]);
+            serde_json::to_writer(&mut *json, &ShowBriefJson::from(show))?;
+        }
+        None => put(json, &[r#","showId":null,"show":null"#]),
+    }
     json.push(b'}');
     Ok(())
 }
@@ -110,7 +118,8 @@ mod tests {
     use super::*;
     use crate::domain::{
         Allotment, ClosedReason, Currency, FeeRate, FeeRates, Label, Listing, Notes, OrderId, Part,
-        PartState, Price, SeatSet, Split, TicketId, TicketState, Timestamp, Title, UserId, Version,
+        PartState, Price, SeatSet, ShowBrief, ShowId, ShowState, Split, TicketId, TicketState,
+        Timestamp, Title, UserId, VenueBrief, VenueId, Version, ZoneName,
     };
 
     fn a_state() -> impl Strategy<Value = TicketState> {
@@ -142,6 +151,29 @@ mod tests {
     }
 
     prop_compose! {
+        fn a_show()(
+            (id, venue) in any::<(u128, u128)>(),
+            (name, city) in (a_text(), a_text()),
+            starts_at in any::<i64>(),
+            state in prop::sample::select(vec![ShowState::Scheduled, ShowState::Over]),
+        ) -> ShowBrief {
+            ShowBrief {
+                id: ShowId::from_u128(id),
+                name: Line::accepted_before(&name),
+                starts_at: Timestamp::from_millis(starts_at),
+                state,
+                venue: VenueBrief {
+                    id: VenueId::from_u128(venue),
+                    name: Line::accepted_before(&name),
+                    city: Line::accepted_before(&city),
+                    country: "DE".parse().expect("a country"),
+                    time_zone: ZoneName::accepted_before("Europe/Berlin"),
+                },
+            }
+        }
+    }
+
+    prop_compose! {
         fn a_listing(currency: Currency)(
             section in prop::option::of(a_label()),
             row in prop::option::of(a_label()),
@@ -150,6 +182,7 @@ mod tests {
             split in prop::sample::select(vec![Split::Any, Split::AvoidOne, Split::Pairs, Split::None]),
             face_value in prop::option::of(1_u64..1_000_000),
             notes in prop::option::of(a_text()),
+            show in prop::option::of(a_show()),
         ) -> Listing {
             Listing {
                 section,
@@ -159,6 +192,7 @@ mod tests {
                 split,
                 face_value: face_value.map(|minor| Price::from_minor(minor, currency).expect("a price")),
                 notes: notes.and_then(|text| Notes::parse(&text).ok()),
+                show: show.map(Arc::new),
             }
         }
     }

@@ -1,5 +1,8 @@
 //! `/api/tickets`: listing, browsing, editing and withdrawing.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,7 +14,9 @@ use utoipa_axum::routes;
 
 use super::edge::answer::Answer;
 use super::edge::body::Written;
-use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
+use super::edge::conditional::{
+    etag, expected_version, is_fresh, is_fresh_as_shown, not_modified, shown_etag,
+};
 use super::edge::docs::{Changes, IdempotencyKeyHeader, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::idempotency::{Remembered, Repeatable, answered_by};
@@ -20,14 +25,16 @@ use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
 use super::edge::path::PathId;
 use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
-use super::ticket_draft::{TicketDraft, listing};
+use super::ticket_draft::{Said, TicketDraft, listing};
 use super::ticket_json;
 use super::views::TicketJson;
 use crate::actors::{IdempotencyKey, TicketChanges as TicketEdits};
 use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
-use crate::domain::{Currency, Price, PriceError, Terms, Ticket, TicketId};
-use crate::store::{TicketPage, TicketPosition, TicketQuery, TicketSort, search_words};
+use crate::domain::{Currency, Price, PriceError, ShowBrief, ShowId, Terms, Ticket, TicketId};
+use crate::store::{
+    ReadError, SharedStore, TicketPage, TicketPosition, TicketQuery, TicketSort, search_words,
+};
 
 const PATH: &str = "/api/tickets";
 
@@ -58,9 +65,17 @@ async fn create(
 ) -> Result<Response, Problem> {
     let idempotency = state.idempotency.clone();
     let work = async move |body: JsonObject, key: Option<IdempotencyKey>| {
-        let (title, price, draft) = body.read::<TicketDraft>()?.complete(&state)?;
+        let said = body.read::<TicketDraft>()?.complete(&state)?;
         let terms = state.market.settings().terms;
-        let listing = listing(&draft, terms.most_seats)?;
+        if state.market.settings().require_show && said.show.flatten().is_none() {
+            return Err(FieldError::on("showId", "showId is needed").into());
+        }
+        listing(&said.listing, terms.most_seats)?;
+        let said = said.with_show(&state).await?;
+        let (Some(title), Some(price)) = (said.title, said.price) else {
+            return Err(Problem::internal());
+        };
+        let listing = listing(&said.listing, terms.most_seats)?;
         state.limits.count(Limit::Listings, who.user, state.market.now())?;
         let created = move |ticket: &Ticket| created(ticket, &terms);
         let key = key.map(|key| answered_by(key, created));
@@ -76,11 +91,52 @@ fn created(ticket: &Ticket, terms: &Terms) -> Answer {
     one(StatusCode::CREATED, ticket, terms).located(format!("{PATH}/{}", ticket.id))
 }
 
+/// The etag of a ticket that looks like this: what is shown of a show changes without the ticket.
+fn tag(ticket: &Ticket, body: &[u8]) -> HeaderValue {
+    let version = ticket.version.number();
+    if ticket.show().is_some() { shown_etag(version, body) } else { etag(version) }
+}
+
 fn one(status: StatusCode, ticket: &Ticket, terms: &Terms) -> Answer {
-    Answer::written(status, ticket_json::ticket(ticket, terms))
-        .header(header::ETAG, etag(ticket.version.number()))
+    let body = ticket_json::ticket(ticket, terms);
+    let tag = tag(ticket, body.as_deref().unwrap_or_default());
+    Answer::written(status, body)
+        .header(header::ETAG, tag)
         // Anyone may see a ticket, but it changes at any moment.
         .header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+}
+
+/// A ticket with its show as that is now, which its own row does not follow.
+pub(super) async fn with_show_of_now(
+    store: &SharedStore,
+    ticket: Ticket,
+) -> Result<Ticket, ReadError> {
+    let Some(id) = ticket.show().map(|show| show.id) else { return Ok(ticket) };
+    let view = store.show(id).await?;
+    Ok(view.map_or_else(|| ticket.clone(), |view| ticket.shown_with(Arc::new((&view).into()))))
+}
+
+/// The same for a page. Each show is read once.
+async fn with_shows_of_now(
+    store: &SharedStore,
+    tickets: &[Arc<Ticket>],
+) -> Result<Vec<Arc<Ticket>>, ReadError> {
+    let mut known: BTreeMap<ShowId, Arc<ShowBrief>> = BTreeMap::new();
+    let mut shown = Vec::with_capacity(tickets.len());
+    for ticket in tickets {
+        let Some(brief) = ticket.show() else {
+            shown.push(ticket.clone());
+            continue;
+        };
+        if !known.contains_key(&brief.id)
+            && let Some(view) = store.show(brief.id).await?
+        {
+            known.insert(brief.id, Arc::new((&view).into()));
+        }
+        let now = known.get(&brief.id).filter(|now| ***now != *brief);
+        shown.push(now.map_or_else(|| ticket.clone(), |now| ticket.shown_with(now.clone()).into()));
+    }
+    Ok(shown)
 }
 
 /// How a list of tickets may be narrowed and sorted.
@@ -145,7 +201,8 @@ async fn list(
     } else {
         state.store.tickets(&filters).await?
     };
-    let tickets = Written(ticket_json::tickets(&found.tickets, terms));
+    let shown = with_shows_of_now(&state.store, &found.tickets).await?;
+    let tickets = Written(ticket_json::tickets(&shown, terms));
     let next = found.tickets.last().filter(|_| found.more).map(|last| cursor(filters.sort, last));
     let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
     Ok(page(PATH, &query, tickets, next, HeaderValue::from_static(caching)))
@@ -284,10 +341,17 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ticket = state.store.ticket(id.known()?).await?.ok_or_else(Problem::not_found)?;
-    if is_fresh(&headers, ticket.version.number()) {
+    let ticket = with_show_of_now(&state.store, ticket).await?;
+    let terms = &state.market.settings().terms;
+    if ticket.show().is_some() {
+        let tag = tag(&ticket, &ticket_json::ticket(&ticket, terms).unwrap_or_default());
+        if is_fresh_as_shown(&headers, &tag) {
+            return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+        }
+    } else if is_fresh(&headers, ticket.version.number()) {
         return Ok(not_modified(ticket.version.number()));
     }
-    Ok(one(StatusCode::OK, &ticket, &state.market.settings().terms).into_response())
+    Ok(one(StatusCode::OK, &ticket, terms).into_response())
 }
 
 /// Changes a listing: title and price, and whatever else is given.
@@ -304,9 +368,7 @@ async fn replace(
     headers: HeaderMap,
     JsonBody(draft): JsonBody<TicketDraft>,
 ) -> Result<Response, Problem> {
-    let (title, price, listing) = draft.complete(&state)?;
-    let edits = TicketEdits { title: Some(title), price: Some(price), listing };
-    edit(&state, who, id, &headers, edits).await
+    edit(&state, who, id, &headers, draft.complete(&state)?).await
 }
 
 /// Changes a listing: whatever is given.
@@ -331,13 +393,17 @@ async fn edit(
     who: SignedIn,
     id: PathId<TicketId>,
     headers: &HeaderMap,
-    edits: TicketEdits,
+    said: Said,
 ) -> Result<Response, Problem> {
     let expected = expected_version(headers);
     let id = id.known()?;
     state.limits.count(Limit::Edits, who.user, state.market.now())?;
+    let had_title = said.title.is_some();
+    let Said { title, price, listing, .. } = said.with_show(state).await?;
+    let edits = TicketEdits { title: title.filter(|_| had_title), price, listing };
     let edited = state.market.edit_ticket(id, who.user, edits, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
+    let ticket = with_show_of_now(&state.store, ticket).await?;
     Ok(one(StatusCode::OK, &ticket, &state.market.settings().terms).into_response())
 }
 

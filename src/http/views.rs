@@ -10,10 +10,11 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use self::shows::ShowBriefJson;
 use crate::domain::{
     CancelReason, Charge, ChargeId, ChargeStatus, ChargeView, ClosedReason, Currency,
-    DisputeStatus, Line, OrderId, OrderState, OrderStatus, OrderView, Price, RefundStatus, Split,
-    Terms, Ticket, TicketId, TicketStatus, Timestamp, User, UserId, UserView,
+    DisputeStatus, Line, OrderId, OrderState, OrderStatus, OrderView, Price, RefundStatus, ShowId,
+    Split, Terms, Ticket, TicketId, TicketStatus, Timestamp, User, UserId, UserView,
 };
 
 /// An id, a time or a currency, which is written as text when it is needed and not before: a page
@@ -287,6 +288,12 @@ pub struct TicketJson<'t> {
     /// Why it sells no more; null while it does.
     #[schema(required)]
     pub closed_reason: Option<ClosedReasonJson>,
+    /// The show that it admits to; null for one that only has a title.
+    #[schema(value_type = Option<String>, required)]
+    pub show_id: Option<Text<ShowId>>,
+    /// The same in brief; in an event as it was when the ticket was written.
+    #[schema(required)]
+    pub show: Option<ShowBriefJson<'t>>,
 }
 
 impl<'t> TicketJson<'t> {
@@ -317,6 +324,8 @@ impl<'t> TicketJson<'t> {
             fee: MajorUnits::of(fee, currency),
             total: ticket.price.total(fee, 1).into(),
             closed_reason: ticket.closed().map(Into::into),
+            show_id: ticket.show().map(|show| Text(show.id)),
+            show: ticket.show().map(Into::into),
         }
     }
 }
@@ -382,6 +391,9 @@ pub struct OrderedTicketJson<'o> {
     /// What else the seller said; null if nothing.
     #[schema(required)]
     pub notes: Option<&'o str>,
+    /// The show that it admits to; null for one that only has a title.
+    #[schema(required)]
+    pub show: Option<ShowBriefJson<'o>>,
 }
 
 /// A buyer's hold on a ticket.
@@ -468,6 +480,7 @@ impl<'o> From<&'o OrderView> for OrderJson<'o> {
                 section: lot.and_then(|lot| lot.section.as_ref()).map(Line::as_str),
                 row: lot.and_then(|lot| lot.row.as_ref()).map(Line::as_str),
                 notes: lot.and_then(|lot| lot.notes.as_ref()).map(Line::as_str),
+                show: order.show().map(Into::into),
             },
             price,
             quantity: order.quantity(),

@@ -175,6 +175,12 @@ pub enum Refusal {
     /// Others build on it, so its creator may not change it alone any more.
     #[error("others build on it")]
     OthersDepend,
+    /// The seller has listed one of the seats already.
+    #[error("the seat is listed")]
+    SeatListed,
+    /// The buyer would have more seats for the show than allowed.
+    #[error("too many seats")]
+    TooManySeats,
     /// The user has as many API tokens as allowed.
     #[error("too many API tokens")]
     TooManyTokens,

@@ -1,13 +1,17 @@
 //! Listings, by their sellers.
 
 use super::Marketplace;
+use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
-use crate::actors::ticket::TicketRequest;
+use crate::actors::ticket::{TicketRequest, as_decided_on};
 use crate::domain::{
-    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, Ticket, TicketCommand, TicketId,
-    Title, UserId, Write,
+    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, ShowId, ShowTicket, Ticket,
+    TicketCommand, TicketId, Title, UserId, Write,
 };
+
+/// How often a listing is tried whose show changes at the same time.
+const TRIES: u32 = 8;
 
 /// What a seller changes of a ticket; `None` leaves a field as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +26,11 @@ pub struct TicketChanges {
 
 impl Marketplace {
     /// Lists a ticket for sale. What is said of it breaks no rule.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::domain::CatalogRejection`] if its show is over or cancelled,
+    /// [`crate::store::Refusal::SeatListed`] if its seller has listed one of its seats already.
     pub async fn list_ticket(
         &self,
         seller: UserId,
@@ -30,8 +39,12 @@ impl Marketplace {
         listing: Listing,
         key: Option<KeyFor<Ticket>>,
     ) -> Result<Ticket, MarketError> {
-        let now = self.now();
         let id = TicketId::from_u128(self.parts.context.ids.mint());
+        if let Some(show) = listing.show.as_ref().map(|show| show.id) {
+            let ticket = Ticket::list(id, seller, title, price, self.now()).described(listing);
+            return self.list_for_show(ticket, show, key).await;
+        }
+        let now = self.now();
         let ticket = Ticket::list(id, seller, title, price, now).described(listing);
         let remembered = key.map(|key| key.remember(&ticket));
         let commit = Commit::at(now)
@@ -40,6 +53,31 @@ impl Marketplace {
             .event(Event::TicketCreated(ticket.clone()));
         self.commit_new(commit).await?;
         Ok(ticket)
+    }
+
+    /// The show may change meanwhile, so it is looked at again then.
+    async fn list_for_show(
+        &self,
+        ticket: Ticket,
+        show: ShowId,
+        key: Option<KeyFor<Ticket>>,
+    ) -> Result<Ticket, MarketError> {
+        for _ in 0..TRIES {
+            let view = self.parts.context.store.show(show).await?;
+            let show = view.ok_or(MarketError::NotFound)?.show;
+            show.takes_tickets(self.now())?;
+            let remembered = key.as_ref().map(|key| key.remember(&ticket));
+            let commit = Commit::at(ticket.created_at)
+                .write(Write::Ticket(ticket.clone()))
+                .put(ShowTicket::add(&ticket, &show))
+                .require(as_decided_on(&show))
+                .write_if(remembered)
+                .event(Event::TicketCreated(ticket.clone()));
+            if self.parts.context.commit(commit).await? == Committed::Durable {
+                return Ok(ticket);
+            }
+        }
+        Err(MarketError::Overloaded)
     }
 
     /// Edits a listing. `None` leaves a field as it is.

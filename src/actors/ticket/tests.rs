@@ -15,6 +15,10 @@ fn listed() -> Ticket {
     Ticket::list(TicketId::from_u128(4), SELLER, Title::parse("Rock").unwrap(), price, NOW)
 }
 
+fn known() -> Known {
+    Known::alone(listed())
+}
+
 fn settings() -> MarketSettings {
     MarketSettings { hold: Duration::from_secs(60), ..MarketSettings::default() }
 }
@@ -31,20 +35,20 @@ fn reservation(buyer: UserId) -> Reservation {
 }
 
 fn locked() -> Ticket {
-    let Ok(decision) = reserve(&listed(), &reservation(BUYER), &settings(), NOW) else {
+    let Ok(decision) = reserve(&known(), &reservation(BUYER), &settings(), NOW) else {
         panic!("a lock")
     };
-    decision.change.unwrap().after.unwrap()
+    decision.change.unwrap().after.unwrap().ticket
 }
 
 #[test]
 fn a_lock_is_one_commit_with_its_order_and_sets_the_orders_timer() {
-    let Ok(decision) = reserve(&listed(), &reservation(BUYER), &settings(), NOW) else {
+    let Ok(decision) = reserve(&known(), &reservation(BUYER), &settings(), NOW) else {
         panic!("a lock")
     };
     let When::Now(TicketAnswer::Reserved(purchase)) = decision.answer else { panic!("an order") };
     let change = decision.change.unwrap();
-    let ticket = change.after.unwrap();
+    let ticket = change.after.unwrap().ticket;
     let until = NOW.plus(Duration::from_secs(60));
     assert_eq!(ticket.state, TicketState::Locked { order: ORDER, until });
     assert_eq!(change.timers, [Timer::OrderExpiry(Due { at: until, id: ORDER })]);
@@ -62,7 +66,7 @@ fn a_lock_is_one_commit_with_its_order_and_sets_the_orders_timer() {
 
 #[test]
 fn a_refused_lock_writes_nothing() {
-    let refused = reserve(&listed(), &reservation(SELLER), &settings(), NOW).err();
+    let refused = reserve(&known(), &reservation(SELLER), &settings(), NOW).err();
     assert_eq!(refused, Some(TicketRejection::OwnTicket.into()));
 }
 
@@ -75,16 +79,16 @@ fn who_was_shown_another_price_is_told_what_it_costs_now() {
     {
         let wanted = Wanted { price: Some(expected), ..Wanted::default() };
         let reservation = Reservation { wanted, ..reservation(BUYER) };
-        assert_eq!(reserve(&listed(), &reservation, &settings(), NOW).err(), refused);
+        assert_eq!(reserve(&known(), &reservation, &settings(), NOW).err(), refused);
     }
 }
 
 #[test]
 fn who_let_go_of_it_too_often_waits_while_it_is_there_for_others() {
     let reservation = Reservation { not_before: Some(LATER), ..reservation(BUYER) };
-    let refused = reserve(&listed(), &reservation, &settings(), NOW).err();
+    let refused = reserve(&known(), &reservation, &settings(), NOW).err();
     assert_eq!(refused, Some(MarketError::RelockTooSoon { not_before: LATER }));
-    assert!(reserve(&listed(), &reservation, &settings(), LATER).is_ok());
+    assert!(reserve(&known(), &reservation, &settings(), LATER).is_ok());
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn a_carried_commit_gets_the_ticket_and_is_decided_as_of_its_own_time() {
         let carried = Carried { order: ORDER, demand, commit };
         let Ok(decision) = carry(&locked(), &carried) else { panic!("{demand:?}") };
         let change = decision.change.unwrap();
-        let ticket = change.after.unwrap();
+        let ticket = change.after.unwrap().ticket;
         assert_eq!((&ticket.state, ticket.updated_at), (&state, LATER));
         assert_eq!(change.commit.writes, [Write::Ticket(ticket.clone()), theirs.clone()]);
         assert_eq!(change.commit.events, [Event::TicketUpdated(ticket)]);
@@ -124,7 +128,7 @@ fn an_edit_that_changes_nothing_is_answered_without_a_commit() {
         most_seats: 12,
         expected: ExpectedVersion::Any,
     };
-    let Ok(decision) = change(&listed(), &command, LATER) else { panic!("an edit") };
+    let Ok(decision) = change(&known(), &command, LATER) else { panic!("an edit") };
     assert!(decision.change.is_none());
     assert_eq!(decision.answer, When::Now(TicketAnswer::Ticket(listed())));
 }
@@ -132,9 +136,9 @@ fn an_edit_that_changes_nothing_is_answered_without_a_commit() {
 #[test]
 fn a_withdrawn_ticket_is_not_known_any_more() {
     let command = TicketCommand::Withdraw { by: SELLER, expected: ExpectedVersion::Any };
-    let Ok(decision) = change(&listed(), &command, LATER) else { panic!("a withdrawal") };
+    let Ok(decision) = change(&known(), &command, LATER) else { panic!("a withdrawal") };
     let change = decision.change.unwrap();
     let Ticket { id, version, .. } = listed();
     assert_eq!(change.commit.writes, [Write::WithdrawTicket { id, last: version }]);
-    assert_eq!(change.after, None);
+    assert!(change.after.is_none());
 }

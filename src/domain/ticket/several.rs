@@ -89,7 +89,8 @@ impl Allotment {
         }
     }
 
-    fn sold(&self) -> SeatSet {
+    /// The seats that are their buyers'.
+    pub fn sold(&self) -> SeatSet {
         let sold = self.parts.iter().filter(|part| part.state == PartState::Sold);
         sold.fold(SeatSet::NONE, |sold, part| sold.with(part.seats))
     }

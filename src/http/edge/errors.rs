@@ -41,6 +41,13 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         MarketError::Refused(Refusal::OthersDepend) => {
             Problem::new(Code::NotOperator, "Others build on it, so only operators may change it.")
         }
+        MarketError::Refused(Refusal::SeatListed) => {
+            Problem::new(Code::SeatListed, "You have listed one of these seats already.")
+        }
+        MarketError::Refused(Refusal::TooManySeats) => Problem::new(
+            Code::TooManySeats,
+            "You would have more seats for this show than one buyer may have.",
+        ),
         MarketError::Refused(Refusal::TooManyTokens) => Problem::new(
             Code::TooManyTokens,
             "This account has as many tokens as it may; revoke one first.",
@@ -122,7 +129,7 @@ fn catalog_problem(rejection: CatalogRejection) -> Problem {
         }
         CatalogRejection::Over => Problem::new(Code::ShowOver, "This show is over."),
         CatalogRejection::Postponed => {
-            Problem::new(Code::ShowPostponed, "This show was postponed; its date can't be edited.")
+            Problem::new(Code::ShowPostponed, "This show was postponed, and has no new date yet.")
         }
         CatalogRejection::VersionMismatch => Problem::precondition_failed(),
         CatalogRejection::BadTimes => super::problem::FieldError::on(

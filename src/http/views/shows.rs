@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::{MajorUnits, Text};
 use crate::domain::{
-    Category, Country, Line, ShowId, ShowState, ShowView, Timestamp, UserId, Venue, VenueId,
+    Category, Country, Line, ShowBrief, ShowId, ShowState, ShowView, Timestamp, UserId, Venue,
+    VenueId,
 };
 
 /// A place where shows take place.
@@ -205,6 +206,68 @@ impl<'s> From<&'s ShowView> for ShowJson<'s> {
             version: show.version.number(),
             created_at: Text(show.created_at),
             updated_at: Text(show.updated_at),
+        }
+    }
+}
+
+/// A show as its tickets and orders tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TicketShow)]
+pub struct ShowBriefJson<'s> {
+    /// Names the show.
+    #[schema(value_type = String)]
+    pub id: Text<ShowId>,
+    /// What it is called.
+    pub name: &'s str,
+    /// When it starts.
+    #[schema(value_type = String, format = DateTime)]
+    pub starts_at: Text<Timestamp>,
+    /// How it stands.
+    pub status: ShowStatusJson,
+    /// Where its picture is; null if there is none.
+    #[schema(required)]
+    pub cover_url: Option<&'s str>,
+    /// Where it takes place.
+    pub venue: VenueBriefJson<'s>,
+}
+
+/// A venue as the tickets and orders of its shows tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TicketVenue)]
+pub struct VenueBriefJson<'s> {
+    /// Names the venue.
+    #[schema(value_type = String)]
+    pub id: Text<VenueId>,
+    /// What it is called.
+    pub name: &'s str,
+    /// The city it is in or near.
+    pub city: &'s str,
+    /// The country, by its ISO 3166-1 code of two letters.
+    #[schema(value_type = String, example = "DE")]
+    pub country: Text<Country>,
+    /// The time zone whose clock the show follows.
+    #[schema(example = "Europe/Berlin")]
+    pub time_zone: &'s str,
+}
+
+impl<'s> From<&'s ShowBrief> for ShowBriefJson<'s> {
+    fn from(show: &'s ShowBrief) -> Self {
+        let venue = &show.venue;
+        Self {
+            id: Text(show.id),
+            name: show.name.as_str(),
+            starts_at: Text(show.starts_at),
+            status: show.state.into(),
+            cover_url: None,
+            venue: VenueBriefJson {
+                id: Text(venue.id),
+                name: venue.name.as_str(),
+                city: venue.city.as_str(),
+                country: Text(venue.country),
+                time_zone: venue.time_zone.as_str(),
+            },
         }
     }
 }

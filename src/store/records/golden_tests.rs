@@ -14,9 +14,9 @@ use crate::domain::{
     FailureCode, Follower, IntentId, Kept as _, Label, Line, Listing, Mail, MailId, Notes, Notice,
     Operator, Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken, RecoveryHash,
     Refund, RefundId, RefundStatus, Remembered, SealedSecret, SeatFees, SeatSet, SecondFactor,
-    Session, SessionId, Show, ShowFacts, ShowId, ShowState, ShowView, Site, Split, Ticket,
-    TicketId, TicketState, Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId, Venue,
-    VenueFacts, VenueId, Version, Write, ZoneName,
+    Session, SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket,
+    ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, TokenHash, TokenId, TokenName,
+    TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -167,6 +167,7 @@ fn several() -> Listing {
         split: Split::Any,
         face_value: Some(usd(2_000)),
         notes: Some(Notes::accepted_before("Aisle")),
+        show: None,
     }
 }
 
@@ -192,6 +193,49 @@ fn tickets_of_which_more_is_said_keep_their_bytes() {
     let one = Listing { seats: None, quantity: 1, split: Split::None, ..several() };
     let described = ticket(TicketState::Available).described(one);
     hold("ticket-described", 2_u128, &TicketRow::Listed(described));
+}
+
+fn ticket_of_show() -> Ticket {
+    let venue = VenueBrief {
+        id: VenueId::from_u128(11),
+        name: Line::accepted_before("Waldbühne"),
+        city: Line::accepted_before("Berlin"),
+        country: "DE".parse().expect("a country"),
+        time_zone: ZoneName::accepted_before("Europe/Berlin"),
+    };
+    let show = ShowBrief {
+        id: ShowId::from_u128(12),
+        name: Line::accepted_before("Rigoletto"),
+        starts_at: AT.plus(HOLD),
+        state: ShowState::Scheduled,
+        venue,
+    };
+    let listing = Listing { show: Some(std::sync::Arc::new(show)), ..several() };
+    ticket(TicketState::Available).described(listing)
+}
+
+#[test]
+fn tickets_and_orders_of_shows_keep_their_bytes() {
+    let listed = ticket_of_show();
+    hold("ticket-of-show", 2_u128, &TicketRow::Listed(listed.clone()));
+    let (id, buyer) = (OrderId::from_u128(3), UserId::from_u128(4));
+    let order = Order::new(id, buyer, &listed, AT.plus(HOLD), AT);
+    hold("order-of-show", 3_u128, &order);
+    let place = ShowTicket {
+        ticket: listed.id,
+        show: ShowId::from_u128(12),
+        seller: listed.seller,
+        is_guest: true,
+        section: several().section,
+        row: several().row,
+        seats: several().seats.expect("names"),
+        version: Version::FIRST,
+    };
+    let key = registry::key(&ShowTicket::any_id(place.ticket)).id;
+    hold("show-ticket", key.as_slice(), &place);
+    let place = ShowOrder { order: id, show: place.show, buyer, seats: 3, version: Version::FIRST };
+    let key = registry::key(&ShowOrder::any_id(id)).id;
+    hold("show-order", key.as_slice(), &place);
 }
 
 #[test]

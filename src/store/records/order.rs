@@ -6,13 +6,14 @@ use minicbor::{Decode, Encode};
 
 use crate::domain::{
     CancelReason, ChargeId, Line, Lot, Order, OrderId, OrderState, OrderStatus, OrderView,
-    SeatFees, TicketId, UserId, Version,
+    SeatFees, ShowBrief, TicketId, UserId, Version,
 };
 use crate::store::records::charge::StoredChargeView;
 use crate::store::records::entries::{Entry, Indexed, NO_TICKET};
 use crate::store::records::envelope::{Fault, Kind, Record, body};
 use crate::store::records::parts::{Id, StoredPrice, millis, time, title};
 use crate::store::records::ticket::seats;
+use crate::store::resources::admission::StoredShowBrief;
 
 /// An order as it is stored.
 #[derive(Debug, Encode, Decode)]
@@ -64,11 +65,14 @@ struct StoredLot<'a> {
     buyer_fee: u64,
     #[n(7)]
     seller_fee: u64,
+    /// The show; rows of orders without one end before this.
+    #[b(8)]
+    show: Option<StoredShowBrief<'a>>,
 }
 
 impl<'a> From<&'a Lot> for StoredLot<'a> {
     fn from(lot: &'a Lot) -> Self {
-        let Lot { seats, is_of_several, section, row, names, notes, fees } = lot;
+        let Lot { seats, is_of_several, section, row, names, notes, fees, show } = lot;
         Self {
             seats: seats.bits(),
             is_of_several: *is_of_several,
@@ -78,6 +82,7 @@ impl<'a> From<&'a Lot> for StoredLot<'a> {
             notes: notes.as_ref().map(Line::as_str),
             buyer_fee: fees.buyer_minor,
             seller_fee: fees.seller_minor,
+            show: show.as_deref().map(Into::into),
         }
     }
 }
@@ -95,6 +100,7 @@ impl TryFrom<StoredLot<'_>> for Lot {
             names: stored.names.map(names),
             notes: stored.notes.map(Line::accepted_before),
             fees: SeatFees { buyer_minor: stored.buyer_fee, seller_minor: stored.seller_fee },
+            show: stored.show.map(ShowBrief::try_from).transpose()?.map(Arc::new),
         })
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use crate::domain::{
-    Allotment, ClosedReason, Line, Listing, OrderId, Part, PartState, SeatSet, Split, Ticket,
-    TicketId, TicketState, TicketStatus, UserId, Version,
+    Allotment, ClosedReason, Line, Listing, OrderId, Part, PartState, SeatSet, ShowBrief, Split,
+    Ticket, TicketId, TicketState, TicketStatus, UserId, Version,
 };
 use crate::store::records::entries::{Entry, Indexed, MARKET};
 use crate::store::records::envelope::{Fault, Kind, Record, body};
 use crate::store::records::parts::{Id, StoredPrice, millis, time, title};
+use crate::store::resources::admission::StoredShowBrief;
 use crate::store::search::words::title_words;
 
 /// A ticket as it is stored.
@@ -55,6 +56,9 @@ struct StoredListing<'a> {
     face_value: Option<StoredPrice<'a>>,
     #[b(6)]
     notes: Option<&'a str>,
+    /// The show; rows of tickets that only have a title end before this.
+    #[b(7)]
+    show: Option<StoredShowBrief<'a>>,
 }
 
 /// How a ticket may be divided.
@@ -210,7 +214,7 @@ impl From<StoredSplit> for Split {
 
 impl<'a> From<&'a Listing> for StoredListing<'a> {
     fn from(listing: &'a Listing) -> Self {
-        let Listing { section, row, seats, quantity, split, face_value, notes } = listing;
+        let Listing { section, row, seats, quantity, split, face_value, notes, show } = listing;
         Self {
             section: section.as_ref().map(Line::as_str),
             row: row.as_ref().map(Line::as_str),
@@ -219,6 +223,7 @@ impl<'a> From<&'a Listing> for StoredListing<'a> {
             split: (*split).into(),
             face_value: face_value.as_ref().map(Into::into),
             notes: notes.as_ref().map(Line::as_str),
+            show: show.as_deref().map(Into::into),
         }
     }
 }
@@ -236,6 +241,7 @@ impl TryFrom<StoredListing<'_>> for Listing {
             split: stored.split.into(),
             face_value: stored.face_value.map(StoredPrice::price).transpose()?,
             notes: stored.notes.map(Line::accepted_before),
+            show: stored.show.map(ShowBrief::try_from).transpose()?.map(Arc::new),
         })
     }
 }

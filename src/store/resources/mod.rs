@@ -13,6 +13,7 @@
 //!                                                  the indexes follow
 //! ```
 
+pub(in crate::store) mod admission;
 mod api_token;
 mod cursor;
 mod mail;

@@ -86,7 +86,7 @@ enum StoredCategory {
 /// How a show stands.
 #[derive(Debug, Clone, Copy, Encode, Decode)]
 #[cbor(index_only)]
-enum StoredState {
+pub enum StoredState {
     #[n(0)]
     Scheduled,
     #[n(1)]

@@ -136,9 +136,14 @@ impl From<MarketError> for Answered {
             MarketError::Purchase(
                 PurchaseRejection::Decided | PurchaseRejection::NothingToSettle,
             ) => Reason::Internal,
-            // Nobody here adds venues or shows.
+            // Nobody here adds venues or shows, or lists tickets for one.
             MarketError::Catalog(_)
-            | MarketError::Refused(Refusal::InUse | Refusal::OthersDepend) => Reason::Internal,
+            | MarketError::Refused(
+                Refusal::InUse
+                | Refusal::OthersDepend
+                | Refusal::SeatListed
+                | Refusal::TooManySeats,
+            ) => Reason::Internal,
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
             MarketError::Refused(Refusal::TooManyOpenOrders)
             | MarketError::RelockTooSoon { .. } => Reason::TooManyHolds,
