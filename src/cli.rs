@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::actors::operators::Role;
 use crate::auth::OldKey;
+use crate::commands::HowToImport;
 use crate::config::Overrides;
 
 /// What the command line asks for.
@@ -57,6 +58,13 @@ pub enum Command {
     },
     /// List the operators.
     Operators,
+    /// Bring shows in from a file.
+    ImportShows {
+        /// The file.
+        file: PathBuf,
+        /// Whose they are, and where they are if a line does not say.
+        how: HowToImport,
+    },
     /// Sign sessions with a new key from now on.
     RotateKey {
         /// What becomes of the sessions that the old one signed.
@@ -106,6 +114,9 @@ impl Invocation {
                 Command::SetRole { email, role: Role::None }
             }
             Some(Verb::Operator { verb: OperatorVerb::List }) => Command::Operators,
+            Some(Verb::Import { verb: ImportVerb::Shows { file, by, time_zone } }) => {
+                Command::ImportShows { file, how: HowToImport { by, time_zone } }
+            }
             Some(Verb::Restore { file }) => Command::Restore { file },
             Some(Verb::Config) => Command::Config,
             Some(Verb::RotateKey { end_sessions }) => {
@@ -201,8 +212,31 @@ enum Verb {
         #[command(subcommand)]
         verb: OperatorVerb,
     },
+    /// Bring in what others list, through the running server or else into the data file
+    Import {
+        #[command(subcommand)]
+        verb: ImportVerb,
+    },
     /// Print config.toml, with every setting commented out at its default
     Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportVerb {
+    /// Add shows and their venues, or change them to what the file says. The same file again
+    /// changes nothing
+    Shows {
+        /// A CSV file with a header, or a JSON object in each line
+        file: PathBuf,
+
+        /// The operator whose shows they are, by address; the first one if none is named
+        #[arg(long = "as", value_name = "EMAIL")]
+        by: Option<String>,
+
+        /// The time zone of venues whose line names none, such as Europe/Berlin
+        #[arg(long, value_name = "ZONE")]
+        time_zone: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! The commands besides `serve`: looking after the data file, the settings and the charges.
 
+mod import;
 mod operators;
 
 use std::io::Write as _;
@@ -16,6 +17,7 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+pub use self::import::{HowToImport, import_shows};
 pub use self::operators::{operators, set_role};
 use crate::auth::{OldKey, rotate_keys};
 use crate::cli::SettledAs;

@@ -57,6 +57,9 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::SetRole { email, role } => {
             runtime()?.block_on(commands::set_role(&settings, &email, role))
         }
+        Command::ImportShows { file, how } => {
+            runtime()?.block_on(commands::import_shows(&settings, &file, &how))
+        }
         Command::Operators => runtime()?.block_on(commands::operators(&settings)),
         Command::Restore { file } => commands::restore(&settings, &file),
         Command::Config => commands::print_config(),

@@ -4,6 +4,7 @@
 //! store directly. What can be asked is in a file per resource.
 
 mod accounts;
+pub mod imports;
 pub mod operators;
 mod orders;
 pub mod payments;

@@ -35,11 +35,11 @@ pub mod venue;
 
 pub use error::MarketError;
 pub use idempotency::{IdempotencyKey, KeyFor};
-pub use marketplace::operators;
 pub use marketplace::payments::PendingCharge;
 pub use marketplace::shows::NewShow;
 pub use marketplace::tickets::TicketChanges;
 pub use marketplace::{MarketStats, Marketplace, Outgoing, StartError};
+pub use marketplace::{imports, operators};
 pub use settings::MarketSettings;
 
 #[cfg(test)]

@@ -54,15 +54,13 @@ impl Aggregate for ShowActors {
     async fn load(
         &self,
         id: ShowId,
-        known: Option<Known>,
+        _known: Option<Known>,
         request: &ShowRequest,
     ) -> Result<Known, MarketError> {
         let store = &self.context.store;
-        let show = match known {
-            Some(known) => known.show,
-            None => store.get::<Show>(id).await?.ok_or(MarketError::NotFound)?,
-        };
-        // A venue changes without its shows being told, so it is read for each request.
+        // A venue changes without its shows being told, and imports change shows without their actors,
+        // so both are read for each request.
+        let show = store.get::<Show>(id).await?.ok_or(MarketError::NotFound)?;
         let venue = asked_for(&request.command).unwrap_or(show.facts.site.venue);
         let venue = store.get::<Venue>(venue).await?.ok_or(MarketError::NotFound)?;
         Ok(Known { show, venue })
@@ -80,13 +78,7 @@ impl Aggregate for ShowActors {
         Ok(match show.decide(command, *by, expected, now)? {
             ShowDecision::Unchanged => Decision::unchanged(view(show)),
             ShowDecision::Changed(after, why) => {
-                let commit = Commit::at(now).put(after.clone()).event(told(why, view(&after)));
-                let commit = if after.facts.site == show.facts.site {
-                    commit
-                } else {
-                    let id = Venue::any_id(after.facts.site.venue);
-                    commit.require(Precondition::ResourceExists(id))
-                };
+                let commit = changed(show, &view(&after), why, now);
                 let commit = if has_power(*by) { commit } else { alone(commit, show.id) };
                 let timers = timer(&after).into_iter().collect();
                 let (answer, venue) = (view(&after), venue.clone());
@@ -139,6 +131,15 @@ fn asked_for(command: &ShowCommand) -> Option<VenueId> {
         | ShowCommand::Cancel
         | ShowCommand::End => None,
     }
+}
+
+/// The commit that makes a show another.
+pub fn changed(before: &Show, after: &ShowView, why: ShowChange, now: Timestamp) -> Commit {
+    let commit = Commit::at(now).put(after.show.clone()).event(told(why, after.clone()));
+    if after.show.facts.site == before.facts.site {
+        return commit;
+    }
+    commit.require(Precondition::ResourceExists(Venue::any_id(after.show.facts.site.venue)))
 }
 
 /// The timer of a show that ends by itself.

@@ -39,13 +39,11 @@ impl Aggregate for VenueActors {
     async fn load(
         &self,
         id: VenueId,
-        known: Option<Venue>,
+        _known: Option<Venue>,
         _request: &VenueRequest,
     ) -> Result<Venue, MarketError> {
-        match known {
-            Some(venue) => Ok(venue),
-            None => self.context.store.get::<Venue>(id).await?.ok_or(MarketError::NotFound),
-        }
+        // Imports change venues without their actors, so each is read for each request.
+        self.context.store.get::<Venue>(id).await?.ok_or(MarketError::NotFound)
     }
 
     fn decide(

@@ -109,7 +109,7 @@ fn told(error: MarketError, email: &str) -> anyhow::Error {
 
 /// The data file, or `None` if a server has it open, or if a database takes its place, which is the
 /// server's to work on.
-fn open(settings: &Settings) -> anyhow::Result<Option<RedbStore>> {
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Option<RedbStore>> {
     if settings.store.url.is_some() {
         return Ok(None);
     }
@@ -124,7 +124,8 @@ fn open(settings: &Settings) -> anyhow::Result<Option<RedbStore>> {
     }
 }
 
-async fn ask<T: for<'d> Deserialize<'d>>(
+/// Asks the running server.
+pub(super) async fn ask<T: for<'d> Deserialize<'d>>(
     settings: &Settings,
     request: Request<Full<Bytes>>,
 ) -> anyhow::Result<T> {

@@ -18,6 +18,7 @@ pub mod email;
 pub mod event;
 pub mod fees;
 pub mod ids;
+pub mod imported;
 pub mod listing;
 pub mod mail;
 pub mod money;
@@ -26,6 +27,7 @@ pub mod order;
 pub mod place;
 pub mod purchase;
 pub mod resource;
+pub mod rfc3339;
 pub mod roles;
 #[cfg(test)]
 pub mod sample;
@@ -58,6 +60,7 @@ pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{
     ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,
 };
+pub use imported::{ImportKey, Imported};
 pub use listing::{Listing, ListingDraft, ListingFault};
 pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};

@@ -16,6 +16,7 @@
 
 use std::time::Duration;
 
+use super::imported::{ImportKey, Imported};
 use super::resource::Resource;
 use super::roles::Caller;
 use super::text::Name;
@@ -67,6 +68,8 @@ pub struct ShowFacts {
     pub ends_at: Timestamp,
     /// What it is called elsewhere.
     pub external_id: Option<Name>,
+    /// The line that an import made it of, if one did.
+    pub imported: Option<Imported>,
 }
 
 /// The venue of a show.
@@ -172,6 +175,8 @@ pub enum Shows {
     Ending,
     /// Those at a venue that somebody else added.
     Guests(VenueId),
+    /// The one that an import knows by that, if there is one.
+    Imported(ImportKey),
 }
 
 /// A show with its venue, as clients see it.
@@ -200,6 +205,8 @@ pub struct ShowChanges {
     pub ends_at: Option<Timestamp>,
     /// What it is called elsewhere; `Some(None)` forgets that.
     pub external_id: Option<Option<Name>>,
+    /// The line that an import makes it of.
+    pub imported: Option<Imported>,
 }
 
 /// What a show becomes.
@@ -380,8 +387,16 @@ impl Show {
 
 impl ShowFacts {
     fn changed(&self, changes: &ShowChanges) -> Self {
-        let ShowChanges { name, category, performers, site, starts_at, ends_at, external_id } =
-            changes.clone();
+        let ShowChanges {
+            name,
+            category,
+            performers,
+            site,
+            starts_at,
+            ends_at,
+            external_id,
+            imported,
+        } = changes.clone();
         let starts_at = starts_at.unwrap_or(self.starts_at);
         let lasts = self.ends_at.since(self.starts_at);
         let moved_end =
@@ -394,6 +409,7 @@ impl ShowFacts {
             starts_at,
             ends_at: ends_at.unwrap_or(moved_end),
             external_id: external_id.unwrap_or_else(|| self.external_id.clone()),
+            imported: imported.or_else(|| self.imported.clone()),
         }
     }
 }

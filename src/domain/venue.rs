@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use super::imported::{ImportKey, Imported};
 use super::resource::Resource;
 use super::roles::Caller;
 use super::text::{Address, Label, Locality, Name};
@@ -47,6 +48,8 @@ pub struct VenueFacts {
     pub address: Option<Address>,
     /// The sections that a ticket may be for; none if any text is accepted.
     pub sections: Vec<Label>,
+    /// The line that an import made it of, if one did.
+    pub imported: Option<Imported>,
 }
 
 /// A list of venues.
@@ -58,6 +61,8 @@ pub enum Venues {
     In(Country),
     /// Those with a word in their name or their city's that begins so.
     Named(String),
+    /// The one that an import knows by that, if there is one.
+    Imported(ImportKey),
 }
 
 /// What can be asked of a venue.
@@ -86,6 +91,8 @@ pub struct VenueChanges {
     pub address: Option<Option<Address>>,
     /// The sections that a ticket may be for.
     pub sections: Option<Vec<Label>>,
+    /// The line that an import makes it of.
+    pub imported: Option<Imported>,
 }
 
 /// What a venue becomes.
@@ -169,7 +176,7 @@ impl Venue {
 
 impl VenueFacts {
     fn changed(&self, changes: &VenueChanges) -> Self {
-        let VenueChanges { name, city, region, country, time_zone, address, sections } =
+        let VenueChanges { name, city, region, country, time_zone, address, sections, imported } =
             changes.clone();
         Self {
             name: name.unwrap_or_else(|| self.name.clone()),
@@ -179,6 +186,7 @@ impl VenueFacts {
             time_zone: time_zone.unwrap_or_else(|| self.time_zone.clone()),
             address: address.unwrap_or_else(|| self.address.clone()),
             sections: sections.unwrap_or_else(|| self.sections.clone()),
+            imported: imported.or_else(|| self.imported.clone()),
         }
     }
 }
@@ -223,6 +231,7 @@ mod tests {
             time_zone: "Europe/Berlin".parse().expect("a zone"),
             address: None,
             sections: vec![Label::parse("Block A").expect("a label")],
+            imported: None,
         }
     }
 

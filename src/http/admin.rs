@@ -25,9 +25,10 @@ use super::edge::problem::{FieldError, Problem};
 use super::state::ApiState;
 use super::views::RefundStatusJson;
 use crate::actors::MarketError;
+use crate::actors::imports::{ImportLine, importer};
 use crate::actors::operators::{self, Role};
 use crate::auth::load_keys;
-use crate::domain::{ChargeId, Email, Finding, Operator, User};
+use crate::domain::{CatalogRejection, ChargeId, Email, Finding, Operator, User};
 use crate::store::BackupError;
 
 const TEXT: HeaderValue =
@@ -52,6 +53,7 @@ pub fn router(api: ApiState, metrics: Metrics, hosts: Vec<String>) -> Router {
         .route("/admin/keys/reload", post(reload_keys))
         .route("/admin/charges/settle", post(settle_charge))
         .route("/admin/operators", get(list_operators).post(set_role))
+        .route("/admin/import/shows", post(import_shows).layer(DefaultBodyLimit::max(IMPORT_BYTES)))
         .with_state(Admin { api, metrics, backups })
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(from_fn(tell_of_commands))
@@ -246,6 +248,40 @@ async fn list_operators(State(admin): State<Admin>) -> Result<Response, Problem>
     };
     let shown: Vec<serde_json::Value> = all.iter().map(shown).collect();
     Ok(Json(json!({ "operators": shown })).into_response())
+}
+
+/// The most bytes of a request with shows.
+const IMPORT_BYTES: usize = 16 * 1024 * 1024;
+
+/// What lines of a file say.
+#[derive(Deserialize)]
+struct Imported {
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    shows: Vec<ImportLine>,
+}
+
+/// Adds shows and changes them to what lines of a file say.
+async fn import_shows(
+    State(admin): State<Admin>,
+    JsonBody(body): JsonBody<Imported>,
+) -> Result<Response, Problem> {
+    let email = body.by.as_deref().map(Email::parse).transpose();
+    let email = email.map_err(|_| FieldError::on("by", "by must be an e-mail address"))?;
+    let by = importer(&*admin.api.store, email.as_ref()).await.map_err(|error| match error {
+        MarketError::NotFound => {
+            Problem::new(Code::NotFound, "There is no account with that address.")
+        }
+        MarketError::Catalog(CatalogRejection::NotOperator) => Problem::new(
+            Code::NotOperator,
+            "Shows are imported for an operator: gittix operator grant EMAIL makes one.",
+        ),
+        error => problem(error, admin.api.market.now()),
+    })?;
+    let outcomes = admin.api.market.import(by, &body.shows).await;
+    let outcomes = outcomes.map_err(|error| problem(error, admin.api.market.now()))?;
+    Ok(Json(json!({ "outcomes": outcomes })).into_response())
 }
 
 /// Where to.

@@ -152,6 +152,7 @@ impl ShowDraft {
                     starts_at,
                     ends_at,
                     external_id,
+                    imported: None,
                 };
                 Ok((changes, venue.map(|Id(venue)| venue)))
             }

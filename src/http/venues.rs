@@ -101,6 +101,7 @@ impl VenueDraft {
                 time_zone,
                 address: address.flatten(),
                 sections: sections.unwrap_or_default(),
+                imported: None,
             }),
             _ => Err(faults.into_problem()),
         }
@@ -124,7 +125,16 @@ impl VenueDraft {
                 Some(time_zone),
                 Some(address),
                 Some(sections),
-            ) => Ok(VenueChanges { name, city, region, country, time_zone, address, sections }),
+            ) => Ok(VenueChanges {
+                name,
+                city,
+                region,
+                country,
+                time_zone,
+                address,
+                sections,
+                imported: None,
+            }),
             _ => Err(faults.into_problem()),
         }
     }

@@ -17,6 +17,7 @@ mod crashes;
 #[cfg(feature = "postgres")]
 mod database;
 mod holds;
+mod imports;
 mod kept;
 mod lifecycle;
 mod mail;

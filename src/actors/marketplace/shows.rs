@@ -90,7 +90,16 @@ impl Marketplace {
         let NewShow { name, category, performers, venue, starts_at, ends_at, external_id } = new;
         let venue = self.venue(venue).await?;
         let site = Site::from(&venue);
-        let facts = ShowFacts { name, category, performers, site, starts_at, ends_at, external_id };
+        let facts = ShowFacts {
+            name,
+            category,
+            performers,
+            site,
+            starts_at,
+            ends_at,
+            external_id,
+            imported: None,
+        };
         let now = self.now();
         let id = ShowId::from_u128(self.parts.context.ids.mint());
         let show = Show::add(id, by.user, facts, now);

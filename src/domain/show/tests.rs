@@ -28,6 +28,7 @@ fn show(state: ShowState) -> Show {
         starts_at: START,
         ends_at: END,
         external_id: None,
+        imported: None,
     };
     Show { state, ..Show::add(ShowId::from_u128(9), CREATOR, facts, ADDED) }
 }

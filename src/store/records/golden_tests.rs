@@ -11,12 +11,13 @@ use minicbor::Encoder;
 use crate::domain::{
     Account, Allotment, ApiToken, CancelReason, Category, Charge, ChargeId, ChargePhase,
     ClientName, ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event,
-    FailureCode, Follower, IntentId, Kept as _, Label, Line, Listing, Mail, MailId, Notes, Notice,
-    Operator, Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken, RecoveryHash,
-    Refund, RefundId, RefundStatus, Remembered, SealedSecret, SeatFees, SeatSet, SecondFactor,
-    Session, SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket,
-    ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, TokenHash, TokenId, TokenName,
-    TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
+    FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line, Listing, Mail, MailId,
+    Notes, Notice, Operator, Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken,
+    RecoveryHash, Refund, RefundId, RefundStatus, Remembered, SealedSecret, SeatFees, SeatSet,
+    SecondFactor, Session, SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState,
+    ShowTicket, ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, TokenHash,
+    TokenId, TokenName, TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version,
+    Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -460,6 +461,7 @@ fn venue() -> Venue {
         time_zone: ZoneName::accepted_before("Europe/Berlin"),
         address: Some(Line::accepted_before("Am Tor 1")),
         sections: vec![Label::accepted_before("A"), Label::accepted_before("B")],
+        imported: None,
     };
     Venue::add(VenueId::from_u128(8), UserId::from_u128(1), facts, AT)
 }
@@ -474,6 +476,7 @@ fn show() -> ShowView {
         starts_at: AT,
         ends_at: AT.plus(HOLD),
         external_id: Some(Line::accepted_before("abc")),
+        imported: None,
     };
     let show = Show::add(ShowId::from_u128(9), UserId::from_u128(2), facts, AT);
     ShowView { show: Show { moved_at: Some(AT), state: ShowState::Over, ..show }, venue }
@@ -483,6 +486,25 @@ fn show() -> ShowView {
 fn venues_keep_their_bytes() {
     hold("venue", 8_u128, &venue());
     assert_eq!(registry::key(&Venue::any_id(venue().id)).id, 8_u128.to_be_bytes());
+}
+
+/// What an import wrote beside it.
+fn imported(key: &str) -> Option<Imported> {
+    Some(Imported { key: Line::accepted_before(key), line: 0x0123_4567_89ab_cdef })
+}
+
+#[test]
+fn imported_venues_keep_their_bytes() {
+    let mut venue = venue();
+    venue.facts.imported = imported("at:1");
+    hold("venue-imported", 8_u128, &venue);
+}
+
+#[test]
+fn imported_shows_keep_their_bytes() {
+    let mut show = show().show;
+    show.facts.imported = imported("id:abc");
+    hold("show-imported", 9_u128, &show);
 }
 
 #[test]

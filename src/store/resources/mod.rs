@@ -16,6 +16,7 @@
 pub(in crate::store) mod admission;
 mod api_token;
 mod cursor;
+mod imported;
 mod mail;
 mod operator;
 pub(in crate::store) mod registry;

@@ -12,6 +12,7 @@ use crate::store::contract::{Index, Table};
 use crate::store::records::Record;
 use crate::store::records::envelope::{Fault, Kind, body};
 use crate::store::records::parts::{Id, millis, time};
+use crate::store::resources::imported::{StoredImport, place};
 use crate::store::search::words::words_of;
 use crate::store::{CommitError, Refusal};
 
@@ -29,6 +30,8 @@ const WORDS: Index = Index(47);
 const ENDS: Index = Index(48);
 /// Those at venues of others, by venue.
 const GUESTS: Index = Index(49);
+/// By what imports know them by.
+const IMPORTED: Index = Index(57);
 
 /// A show as it is stored.
 #[derive(Debug, Encode, Decode)]
@@ -63,6 +66,8 @@ pub struct StoredShow<'a> {
     created_at: i64,
     #[n(14)]
     updated_at: i64,
+    #[b(15)]
+    imported: Option<StoredImport<'a>>,
 }
 
 /// A kind of show.
@@ -147,8 +152,16 @@ impl From<StoredState> for ShowState {
 
 impl<'a> From<&'a Show> for StoredShow<'a> {
     fn from(show: &'a Show) -> Self {
-        let ShowFacts { name, category, performers, site, starts_at, ends_at, external_id } =
-            &show.facts;
+        let ShowFacts {
+            name,
+            category,
+            performers,
+            site,
+            starts_at,
+            ends_at,
+            external_id,
+            imported,
+        } = &show.facts;
         Self {
             id: Id(show.id.as_u128()),
             name: name.as_str(),
@@ -165,6 +178,7 @@ impl<'a> From<&'a Show> for StoredShow<'a> {
             version: show.version.number(),
             created_at: millis(show.created_at),
             updated_at: millis(show.updated_at),
+            imported: imported.as_ref().map(Into::into),
         }
     }
 }
@@ -185,6 +199,7 @@ impl From<StoredShow<'_>> for Show {
                 starts_at: time(stored.starts_at),
                 ends_at: time(stored.ends_at),
                 external_id: stored.external_id.map(Line::accepted_before),
+                imported: stored.imported.map(Into::into),
             },
             state: stored.state.into(),
             moved_at: stored.moved_at.map(time),
@@ -230,7 +245,8 @@ impl TryFrom<StoredShowView<'_>> for ShowView {
 
 impl KeptAs for Show {
     const TABLE: Table = Table(21);
-    const INDEXES: &'static [Index] = &[STARTS, ALL, VENUES, CATEGORIES, WORDS, ENDS, GUESTS];
+    const INDEXES: &'static [Index] =
+        &[STARTS, ALL, VENUES, CATEGORIES, WORDS, ENDS, GUESTS, IMPORTED];
 
     fn key(id: &ShowId) -> Vec<u8> {
         id.as_u128().to_be_bytes().to_vec()
@@ -252,6 +268,8 @@ impl KeptAs for Show {
         if self.is_guest() {
             places.push((GUESTS, [at(site.venue).as_slice(), &key].concat()));
         }
+        let imported = self.facts.imported.iter();
+        places.extend(imported.map(|imported| (IMPORTED, place(&imported.key))));
         let words = words(&self.facts).into_iter();
         places.extend(words.map(|word| (WORDS, [word.as_bytes(), &[0], &key].concat())));
         places
@@ -266,6 +284,7 @@ impl KeptAs for Show {
             Shows::Named(beginning) => (WORDS, beginning.as_bytes().to_vec()),
             Shows::Ending => (ENDS, Vec::new()),
             Shows::Guests(venue) => (GUESTS, at(*venue)),
+            Shows::Imported(key) => (IMPORTED, place(key)),
         }
     }
 
@@ -273,9 +292,12 @@ impl KeptAs for Show {
         match list {
             Shows::At(_) => Refusal::InUse.into(),
             Shows::Guests(_) => Refusal::OthersDepend.into(),
-            Shows::ByStart | Shows::ById | Shows::In(_) | Shows::Named(_) | Shows::Ending => {
-                CommitError::Conflict
-            }
+            Shows::ByStart
+            | Shows::ById
+            | Shows::In(_)
+            | Shows::Named(_)
+            | Shows::Ending
+            | Shows::Imported(_) => CommitError::Conflict,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::store::contract::{Index, Table};
 use crate::store::records::Record;
 use crate::store::records::envelope::{Fault, Kind, body};
 use crate::store::records::parts::{Id, millis, time};
+use crate::store::resources::imported::{StoredImport, place};
 use crate::store::search::words::words_of;
 
 /// By country.
@@ -19,6 +20,8 @@ const COUNTRIES: Index = Index(40);
 const WORDS: Index = Index(41);
 /// All of them.
 const ALL: Index = Index(42);
+/// By what imports know them by.
+const IMPORTED: Index = Index(56);
 
 /// A venue as it is stored.
 #[derive(Debug, Encode, Decode)]
@@ -47,11 +50,14 @@ pub struct StoredVenue<'a> {
     created_at: i64,
     #[n(11)]
     updated_at: i64,
+    #[b(12)]
+    imported: Option<StoredImport<'a>>,
 }
 
 impl<'a> From<&'a Venue> for StoredVenue<'a> {
     fn from(venue: &'a Venue) -> Self {
-        let VenueFacts { name, city, region, country, time_zone, address, sections } = &venue.facts;
+        let VenueFacts { name, city, region, country, time_zone, address, sections, imported } =
+            &venue.facts;
         Self {
             id: Id(venue.id.as_u128()),
             name: name.as_str(),
@@ -65,6 +71,7 @@ impl<'a> From<&'a Venue> for StoredVenue<'a> {
             version: venue.version.number(),
             created_at: millis(venue.created_at),
             updated_at: millis(venue.updated_at),
+            imported: imported.as_ref().map(Into::into),
         }
     }
 }
@@ -84,6 +91,7 @@ impl TryFrom<StoredVenue<'_>> for Venue {
                 time_zone: ZoneName::accepted_before(stored.time_zone),
                 address: stored.address.map(Line::accepted_before),
                 sections: stored.sections.into_iter().map(Line::accepted_before).collect(),
+                imported: stored.imported.map(Into::into),
             },
             created_by: UserId::from_u128(stored.created_by.0),
             version: Version::from_number(stored.version),
@@ -104,7 +112,7 @@ impl Record for Venue {
 
 impl KeptAs for Venue {
     const TABLE: Table = Table(20);
-    const INDEXES: &'static [Index] = &[COUNTRIES, WORDS, ALL];
+    const INDEXES: &'static [Index] = &[COUNTRIES, WORDS, ALL, IMPORTED];
 
     fn key(id: &VenueId) -> Vec<u8> {
         id.as_u128().to_be_bytes().to_vec()
@@ -115,7 +123,9 @@ impl KeptAs for Venue {
         let country = [self.facts.country.as_str().as_bytes(), &key].concat();
         let words = words(&self.facts).into_iter();
         let words = words.map(|word| (WORDS, [word.as_bytes(), &[0], &key].concat()));
-        [(COUNTRIES, country), (ALL, key.clone())].into_iter().chain(words).collect()
+        let imported = self.facts.imported.iter().map(|imported| (IMPORTED, place(&imported.key)));
+        let own = [(COUNTRIES, country), (ALL, key.clone())];
+        own.into_iter().chain(words).chain(imported).collect()
     }
 
     fn span(list: &Venues) -> (Index, Vec<u8>) {
@@ -123,6 +133,7 @@ impl KeptAs for Venue {
             Venues::ById => (ALL, Vec::new()),
             Venues::In(country) => (COUNTRIES, country.as_str().as_bytes().to_vec()),
             Venues::Named(beginning) => (WORDS, beginning.as_bytes().to_vec()),
+            Venues::Imported(key) => (IMPORTED, place(key)),
         }
     }
 }
