@@ -241,7 +241,7 @@ impl<'s> Target<'s> {
     }
 
     /// What became of each line.
-    async fn take_in<'l>(&self, batch: &'l [Numbered]) -> anyhow::Result<Vec<(u64, Outcome)>> {
+    async fn take_in(&self, batch: &[Numbered]) -> anyhow::Result<Vec<(u64, Outcome)>> {
         let sound = batch.iter().filter_map(|line| line.said.as_ref().ok());
         let sound: Vec<ImportLine> = sound.cloned().collect();
         let outcomes = match self {

@@ -69,7 +69,7 @@ pub struct ShowFacts {
     /// What it is called elsewhere.
     pub external_id: Option<Name>,
     /// The line that an import made it of, if one did.
-    pub imported: Option<Imported>,
+    pub imported: Option<Box<Imported>>,
 }
 
 /// The venue of a show.
@@ -206,7 +206,7 @@ pub struct ShowChanges {
     /// What it is called elsewhere; `Some(None)` forgets that.
     pub external_id: Option<Option<Name>>,
     /// The line that an import makes it of.
-    pub imported: Option<Imported>,
+    pub imported: Option<Box<Imported>>,
 }
 
 /// What a show becomes.

@@ -49,7 +49,7 @@ pub struct VenueFacts {
     /// The sections that a ticket may be for; none if any text is accepted.
     pub sections: Vec<Label>,
     /// The line that an import made it of, if one did.
-    pub imported: Option<Imported>,
+    pub imported: Option<Box<Imported>>,
 }
 
 /// A list of venues.
@@ -92,7 +92,7 @@ pub struct VenueChanges {
     /// The sections that a ticket may be for.
     pub sections: Option<Vec<Label>>,
     /// The line that an import makes it of.
-    pub imported: Option<Imported>,
+    pub imported: Option<Box<Imported>>,
 }
 
 /// What a venue becomes.

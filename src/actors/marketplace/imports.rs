@@ -224,7 +224,7 @@ impl Import<'_> {
                     let told = Event::VenueCreated(Box::new(venue.clone()));
                     (Commit::at(self.now).put(venue.clone()).event(told), venue)
                 }
-                Some((_, venue)) if is_made_of(venue.facts.imported.as_ref(), imported) => {
+                Some((_, venue)) if is_made_of(venue.facts.imported.as_deref(), imported) => {
                     return Ok(Ok(venue));
                 }
                 Some((_, venue)) => {
@@ -269,7 +269,7 @@ impl Import<'_> {
                         .event(Event::ShowCreated(Box::new(view)));
                     (commit, show, Outcome::Added)
                 }
-                Some((_, show)) if is_made_of(show.facts.imported.as_ref(), &draft.imported) => {
+                Some((_, show)) if is_made_of(show.facts.imported.as_deref(), &draft.imported) => {
                     return Ok(Outcome::Unchanged);
                 }
                 Some((_, show)) => match self.edit(&show, draft, venue) {
@@ -341,7 +341,7 @@ impl ShowDraft {
             starts_at: self.starts_at,
             ends_at: self.ends_at,
             external_id: Some(self.external_id.clone()),
-            imported: Some(self.imported.clone()),
+            imported: Some(Box::new(self.imported.clone())),
         }
     }
 }
@@ -494,7 +494,7 @@ fn read_venue(venue: &ImportVenue, faults: &mut Faults) -> Option<(Imported, Ven
         time_zone,
         address,
         sections,
-        imported: Some(imported.clone()),
+        imported: Some(Box::new(imported.clone())),
     };
     Some((imported, facts))
 }

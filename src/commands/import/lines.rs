@@ -40,7 +40,7 @@ pub enum Format {
 /// Reads a file line by line.
 pub enum Lines<R> {
     /// Comma-separated values, with the columns of the header.
-    Csv(Records<R>, Columns),
+    Csv(Box<Records<R>>, Columns),
     /// A JSON object in each line.
     Json {
         /// The file.
@@ -155,7 +155,7 @@ impl<R: BufRead> Lines<R> {
                     None => return Err(invalid("the file is empty")),
                 };
                 let columns = Columns::of(&header).map_err(invalid)?;
-                Ok(Self::Csv(records, columns))
+                Ok(Self::Csv(Box::new(records), columns))
             }
         }
     }

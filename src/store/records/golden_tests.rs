@@ -489,21 +489,21 @@ fn venues_keep_their_bytes() {
 }
 
 /// What an import wrote beside it.
-fn imported(key: &str) -> Option<Imported> {
-    Some(Imported { key: Line::accepted_before(key), line: 0x0123_4567_89ab_cdef })
+fn imported(key: &str) -> Box<Imported> {
+    Box::new(Imported { key: Line::accepted_before(key), line: 0x0123_4567_89ab_cdef })
 }
 
 #[test]
 fn imported_venues_keep_their_bytes() {
     let mut venue = venue();
-    venue.facts.imported = imported("at:1");
+    venue.facts.imported = Some(imported("at:1"));
     hold("venue-imported", 8_u128, &venue);
 }
 
 #[test]
 fn imported_shows_keep_their_bytes() {
     let mut show = show().show;
-    show.facts.imported = imported("id:abc");
+    show.facts.imported = Some(imported("id:abc"));
     hold("show-imported", 9_u128, &show);
 }
 

@@ -104,6 +104,10 @@ pub struct Place(pub Vec<u8>);
 
 /// The answer to a [`Question`], of the same kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an answer is taken apart at once, and boxing would cost every read of one"
+)]
 pub enum Answer {
     /// The resource, if there is one.
     One(Option<AnyResource>),

@@ -178,7 +178,7 @@ impl<'a> From<&'a Show> for StoredShow<'a> {
             version: show.version.number(),
             created_at: millis(show.created_at),
             updated_at: millis(show.updated_at),
-            imported: imported.as_ref().map(Into::into),
+            imported: imported.as_deref().map(Into::into),
         }
     }
 }
@@ -199,7 +199,7 @@ impl From<StoredShow<'_>> for Show {
                 starts_at: time(stored.starts_at),
                 ends_at: time(stored.ends_at),
                 external_id: stored.external_id.map(Line::accepted_before),
-                imported: stored.imported.map(Into::into),
+                imported: stored.imported.map(|imported| Box::new(imported.into())),
             },
             state: stored.state.into(),
             moved_at: stored.moved_at.map(time),

@@ -71,7 +71,7 @@ impl<'a> From<&'a Venue> for StoredVenue<'a> {
             version: venue.version.number(),
             created_at: millis(venue.created_at),
             updated_at: millis(venue.updated_at),
-            imported: imported.as_ref().map(Into::into),
+            imported: imported.as_deref().map(Into::into),
         }
     }
 }
@@ -91,7 +91,7 @@ impl TryFrom<StoredVenue<'_>> for Venue {
                 time_zone: ZoneName::accepted_before(stored.time_zone),
                 address: stored.address.map(Line::accepted_before),
                 sections: stored.sections.into_iter().map(Line::accepted_before).collect(),
-                imported: stored.imported.map(Into::into),
+                imported: stored.imported.map(|imported| Box::new(imported.into())),
             },
             created_by: UserId::from_u128(stored.created_by.0),
             version: Version::from_number(stored.version),
