@@ -23,7 +23,7 @@ async fn a_new_order_looks_like_the_contract_says() {
         "expiresAt": world.now().plus(seconds(900)).to_string(),
         "ticket": {
             "id": ticket, "title": "Rock", "price": 25.5, "section": null, "row": null,
-            "notes": null,
+            "notes": null, "show": null,
         },
         "price": 25.5, "quantity": 1, "seats": null, "fee": 0, "total": 25.5, "currency": "usd", "cancelReason": null, "charge": null, "version": 0,
         "createdAt": world.now().to_string(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MajorUnits, Text};
+use super::parts::{MajorUnits, Text};
 use crate::domain::{
     Category, Country, Line, ShowBrief, ShowId, ShowState, ShowView, Timestamp, UserId, Venue,
     VenueId,
