@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::pages::LANGUAGES;
 use super::state::ApiState;
 use super::storefront::CardForm;
 use super::views::MajorUnits;
@@ -84,6 +85,9 @@ struct ConfigJson {
     /// How many seats one buyer may have.
     #[schema(example = 12, minimum = 1)]
     max_seats_per_show: u32,
+    /// The languages that the storefront speaks.
+    #[schema(value_type = Vec<String>, example = json!(["en", "de"]))]
+    languages: [&'static str; LANGUAGES.len()],
     /// How many declined payments end an order.
     #[schema(example = 1, minimum = 1)]
     max_attempts: u32,
@@ -110,6 +114,7 @@ async fn show(State(state): State<ApiState>) -> Response {
         fees: FeesJson::of(state.market.settings().terms.fees, state.currency),
         shows_open: state.market.settings().shows_open,
         max_seats_per_show: state.market.settings().terms.most_seats,
+        languages: LANGUAGES,
         max_attempts: state.storefront.max_attempts,
         now: state.market.now().to_string(),
         last_event_id: state.feed.latest(),

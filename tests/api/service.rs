@@ -171,3 +171,10 @@ async fn the_metrics_tell_what_operators_ask() {
     let response = world.app.admin_router.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), 403);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_storefront_is_told_which_languages_there_are() {
+    let world = Setup::default().start().await;
+    let config = world.anyone().get("/api/config").await.ok();
+    assert_eq!(config["languages"], json!(["en", "de"]));
+}

@@ -19,6 +19,10 @@ pub enum Language {
     German,
 }
 
+/// All of them, as documents and cookies call them.
+pub const LANGUAGES: [&str; Language::ALL.len()] =
+    [Language::ALL[0].code(), Language::ALL[1].code()];
+
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| {
     const TEXTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/locales/en.ftl"));
     catalogue("en", TEXTS)
@@ -50,7 +54,7 @@ impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::German];
 
     /// As documents and cookies call it.
-    pub fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::German => "de",
