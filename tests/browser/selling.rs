@@ -65,6 +65,11 @@ async fn a_show_is_added_with_its_venue_and_tickets_are_listed_for_it() {
     ana.presses("List ticket").await;
     ana.sees("Status - Available").await;
     ana.sees("Rigoletto").await;
+    ana.sees("See the show").await;
+    ana.is_pictured("own-ticket-of-show").await;
+    ana.presses("See the show").await;
+    ana.sees("Verdi").await;
+    ana.sees("Section Rang · Seats 1–4").await;
     // Whoever comes from the show is past the first step.
     let show =
         "fetch('/api/shows').then((answer) => answer.json()).then(([show]) => done(show.id), done)";
