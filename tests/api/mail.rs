@@ -4,6 +4,7 @@ use gittix::domain::{ChargeId, Mail, MailState, Mails, OrderId, RefundStatus, Us
 use serde_json::json;
 
 use crate::support::client::id;
+use crate::support::faults::{Mishap, Target};
 use crate::support::postbox::Answer;
 use crate::support::world::{PASSWORD, seconds, wait};
 use crate::support::{Setup, World, live};
@@ -46,6 +47,18 @@ async fn buyer_and_seller_are_told_of_a_sale_and_of_its_refund() {
     let expected = ["Refunded: Rock", "Your refund is delayed: Rock"];
     assert_eq!(told, expected.map(|subject| letter("ben@example.com", subject)));
     assert_eq!((world.postbox.letters().len(), waiting(&world).await), (4, 0), "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_a_change_that_was_made_is_told_of_it() {
+    let world = World::new().await;
+    let ana = world.person("ana").await;
+    let body = json!({"currentPassword": PASSWORD, "email": "new@example.com"});
+    world.mishaps.next(Target::Account, Mishap::AnswersLate(seconds(60)));
+    let answer = ana.client.patch("/api/users/me", &body);
+    assert!(tokio::time::timeout(seconds(1), answer).await.is_err(), "it is given up");
+    wait(seconds(2)).await;
+    assert_eq!((world.postbox.letters().len(), waiting(&world).await), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]

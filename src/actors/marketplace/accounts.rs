@@ -166,9 +166,7 @@ impl Marketplace {
                 .event(Event::UserUpdated(after.told()));
             Ok((tell_of_change(commit, user, &after), after.view()))
         };
-        let view = self.decide_until_written(verified, change).await?;
-        self.parts.context.timers.mail.ring();
-        Ok(view)
+        self.decide_until_written(verified, change).await
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is

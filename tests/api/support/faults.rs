@@ -23,6 +23,8 @@ pub enum Mishap {
     IsFull,
     /// It takes that long.
     Stalls(Duration),
+    /// It is written at once, and the answer takes that long.
+    AnswersLate(Duration),
 }
 
 /// Which commits a mishap meets.
@@ -87,6 +89,11 @@ impl Store for FaultyStore {
             Some(Mishap::Panics) => panic!("as planned"),
             Some(Mishap::IsFull) => return Err(CommitError::Overloaded),
             Some(Mishap::Stalls(pause)) => tokio::time::sleep(pause).await,
+            Some(Mishap::AnswersLate(pause)) => {
+                let committed = self.inner.commit(commit).await;
+                tokio::time::sleep(pause).await;
+                return committed;
+            }
         }
         self.inner.commit(commit).await
     }

@@ -300,11 +300,7 @@ fn is_justified(model: &Model, asked: &Asked, reason: Reason, asking: &Asking) -
         Reason::KeyInProgress => true,
         Reason::EmailInUse => match asked {
             Asked::SignUp { address } | Asked::ChangeAddress { address, .. } => {
-                let past = model.emails.get(&address.to_lowercase());
-                past.is_some_and(|past| {
-                    past.during(span.from, span.to)
-                        .any(|holder| holder.copied().flatten().is_some())
-                })
+                model.may_be_in_use(address, span)
             }
             _ => false,
         },

@@ -240,6 +240,16 @@ impl Model {
         views.is_some_and(|views| views.iter().any(|view| view.email.as_str() == address))
     }
 
+    /// Whether some account may have had an address at some time in a span: of two changes that are
+    /// decided at the same moment, it is not known which of them was written.
+    pub fn may_be_in_use(&self, address: &str, span: Span) -> bool {
+        let address = address.to_lowercase();
+        let has_it = |views: &Vec<UserView>| {
+            views.iter().any(|view| view.email.as_str().to_lowercase() == address)
+        };
+        self.users.values().any(|past| past.during(span.from, span.to).flatten().any(has_it))
+    }
+
     fn ticket_changes(&mut self, seq: u64, after: &Ticket, logged: &LoggedEvent) -> Checked {
         use TicketState::{Available, Locked, Several, Sold};
         let Some(before) = self.ticket(after.id) else {
