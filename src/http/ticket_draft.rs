@@ -12,8 +12,8 @@ use super::views::SplitJson;
 use crate::domain::listing::PLAIN;
 use crate::domain::seats::MAX_SEATS;
 use crate::domain::{
-    Currency, Label, Listing, ListingDraft, ListingFault, Notes, Price, ShowId, Split, Title,
-    TitleError,
+    Currency, Label, Listing, ListingDraft, ListingFault, Notes, Price, ShowBrief, ShowId, Split,
+    Title, TitleError,
 };
 
 /// What a seller says of a ticket.
@@ -76,25 +76,19 @@ pub struct Said {
 }
 
 impl Said {
-    /// Looks the show up: the draft has it then, and its name is the title if nothing else is.
+    /// The show that is named, as it is now.
     ///
     /// # Errors
     ///
     /// 404 if there is no such show; 400 if its venue does not have the section.
-    pub async fn with_show(self, state: &ApiState) -> Result<Self, Problem> {
-        let Self { title, price, listing, show } = self;
-        let Some(Some(id)) = show else {
-            let listing = ListingDraft { show: show.map(|_| None), ..listing };
-            return Ok(Self { title, price, listing, show });
-        };
+    pub async fn show_now(&self, state: &ApiState) -> Result<Option<Arc<ShowBrief>>, Problem> {
+        let Some(id) = self.show.flatten() else { return Ok(None) };
         let view = state.store.show(id).await?.ok_or_else(Problem::not_found)?;
-        if !view.has_section(listing.section.as_ref().and_then(Option::as_ref)) {
+        if !view.has_section(self.listing.section.as_ref().and_then(Option::as_ref)) {
             let fault = ListingFault::Section;
             return Err(FieldError::on(fault.field(), fault.to_string()).into());
         }
-        let title = title.or_else(|| Some(Title::accepted_before(view.show.facts.name.as_str())));
-        let listing = ListingDraft { show: Some(Some(Arc::new((&view).into()))), ..listing };
-        Ok(Self { title, price, listing, show })
+        Ok(Some(Arc::new((&view).into())))
     }
 }
 
@@ -105,22 +99,7 @@ impl TicketDraft {
     ///
     /// 400 with every rule that a field breaks.
     pub fn complete(self, state: &ApiState) -> Result<Said, Problem> {
-        let (title, price, show, fields) = self.parts();
-        let mut faults = Faults::default();
-        let show = faults.note("showId", named(show));
-        let is_for_show = matches!(show, Some(Some(Some(_))));
-        // The name of the show is title enough.
-        let title = if is_for_show { title.optional() } else { title.required().map(Some) };
-        let title = faults.note("title", title);
-        let price = price.required().and_then(|price| chargeable(&price, state));
-        let price = faults.note("price", price);
-        let listing = fields.read(state.currency, &mut faults);
-        match (title, price, show, listing) {
-            (Some(title), Some(price), Some(show), Some(listing)) => {
-                Ok(Said { title, price: Some(price), listing, show })
-            }
-            _ => Err(faults.into_problem()),
-        }
+        self.read(state, true)
     }
 
     /// The fields that are to change.
@@ -129,11 +108,18 @@ impl TicketDraft {
     ///
     /// 400 with every rule that a field breaks.
     pub fn changes(self, state: &ApiState) -> Result<Said, Problem> {
+        self.read(state, false)
+    }
+
+    fn read(self, state: &ApiState, is_whole: bool) -> Result<Said, Problem> {
         let (title, price, show, fields) = self.parts();
         let mut faults = Faults::default();
         let show = faults.note("showId", named(show));
-        let title = faults.note("title", title.optional());
-        let price = price.optional();
+        // The name of the show is title enough.
+        let needs_title = is_whole && !matches!(show, Some(Some(Some(_))));
+        let title = if needs_title { title.required().map(Some) } else { title.optional() };
+        let title = faults.note("title", title);
+        let price = if is_whole { price.required().map(Some) } else { price.optional() };
         let price =
             price.and_then(|price| price.map(|price| chargeable(&price, state)).transpose());
         let price = faults.note("price", price);

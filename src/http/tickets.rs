@@ -31,7 +31,10 @@ use super::views::TicketJson;
 use crate::actors::{IdempotencyKey, TicketChanges as TicketEdits};
 use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
-use crate::domain::{Currency, Price, PriceError, ShowBrief, ShowId, Terms, Ticket, TicketId};
+use crate::domain::{
+    Currency, Listing, ListingDraft, Price, PriceError, ShowBrief, ShowId, Terms, Ticket, TicketId,
+    Title,
+};
 use crate::store::{
     ReadError, SharedStore, TicketPage, TicketPosition, TicketQuery, TicketSort, search_words,
 };
@@ -70,12 +73,14 @@ async fn create(
         if state.market.settings().require_show && said.show.flatten().is_none() {
             return Err(FieldError::on("showId", "showId is needed").into());
         }
-        listing(&said.listing, terms.most_seats)?;
-        let said = said.with_show(&state).await?;
-        let (Some(title), Some(price)) = (said.title, said.price) else {
+        let listing = listing(&said.listing, terms.most_seats)?;
+        let show = said.show_now(&state).await?;
+        let name = |show: &Arc<ShowBrief>| Title::accepted_before(show.name.as_str());
+        let title = said.title.or_else(|| show.as_ref().map(name));
+        let (Some(title), Some(price)) = (title, said.price) else {
             return Err(Problem::internal());
         };
-        let listing = listing(&said.listing, terms.most_seats)?;
+        let listing = Listing { show, ..listing };
         state.limits.count(Limit::Listings, who.user, state.market.now())?;
         let created = move |ticket: &Ticket| created(ticket, &terms);
         let key = key.map(|key| answered_by(key, created));
@@ -91,15 +96,22 @@ fn created(ticket: &Ticket, terms: &Terms) -> Answer {
     one(StatusCode::CREATED, ticket, terms).located(format!("{PATH}/{}", ticket.id))
 }
 
-/// The etag of a ticket that looks like this: what is shown of a show changes without the ticket.
-fn tag(ticket: &Ticket, body: &[u8]) -> HeaderValue {
-    let version = ticket.version.number();
-    if ticket.show().is_some() { shown_etag(version, body) } else { etag(version) }
+fn one(status: StatusCode, ticket: &Ticket, terms: &Terms) -> Answer {
+    let (body, tag) = shown(ticket, terms);
+    tagged(status, body, tag)
 }
 
-fn one(status: StatusCode, ticket: &Ticket, terms: &Terms) -> Answer {
-    let body = ticket_json::ticket(ticket, terms);
-    let tag = tag(ticket, body.as_deref().unwrap_or_default());
+/// How a ticket looks, and the etag of that: what is shown of a show changes without the ticket.
+fn shown(ticket: &Ticket, terms: &Terms) -> (serde_json::Result<Vec<u8>>, HeaderValue) {
+    let (body, version) = (ticket_json::ticket(ticket, terms), ticket.version.number());
+    let tag = match ticket.show() {
+        Some(_) => shown_etag(version, body.as_deref().unwrap_or_default()),
+        None => etag(version),
+    };
+    (body, tag)
+}
+
+fn tagged(status: StatusCode, body: serde_json::Result<Vec<u8>>, tag: HeaderValue) -> Answer {
     Answer::written(status, body)
         .header(header::ETAG, tag)
         // Anyone may see a ticket, but it changes at any moment.
@@ -107,10 +119,7 @@ fn one(status: StatusCode, ticket: &Ticket, terms: &Terms) -> Answer {
 }
 
 /// A ticket with its show as that is now, which its own row does not follow.
-pub(super) async fn with_show_of_now(
-    store: &SharedStore,
-    ticket: Ticket,
-) -> Result<Ticket, ReadError> {
+async fn with_show_of_now(store: &SharedStore, ticket: Ticket) -> Result<Ticket, ReadError> {
     let Some(id) = ticket.show().map(|show| show.id) else { return Ok(ticket) };
     let view = store.show(id).await?;
     Ok(view.map_or_else(|| ticket.clone(), |view| ticket.shown_with(Arc::new((&view).into()))))
@@ -341,17 +350,16 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ticket = state.store.ticket(id.known()?).await?.ok_or_else(Problem::not_found)?;
-    let ticket = with_show_of_now(&state.store, ticket).await?;
-    let terms = &state.market.settings().terms;
-    if ticket.show().is_some() {
-        let tag = tag(&ticket, &ticket_json::ticket(&ticket, terms).unwrap_or_default());
-        if is_fresh_as_shown(&headers, &tag) {
-            return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
-        }
-    } else if is_fresh(&headers, ticket.version.number()) {
+    // What has no show is known by its version, before anything is written.
+    if ticket.show().is_none() && is_fresh(&headers, ticket.version.number()) {
         return Ok(not_modified(ticket.version.number()));
     }
-    Ok(one(StatusCode::OK, &ticket, terms).into_response())
+    let ticket = with_show_of_now(&state.store, ticket).await?;
+    let (body, tag) = shown(&ticket, &state.market.settings().terms);
+    if ticket.show().is_some() && is_fresh_as_shown(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    Ok(tagged(StatusCode::OK, body, tag).into_response())
 }
 
 /// Changes a listing: title and price, and whatever else is given.
@@ -398,9 +406,10 @@ async fn edit(
     let expected = expected_version(headers);
     let id = id.known()?;
     state.limits.count(Limit::Edits, who.user, state.market.now())?;
-    let had_title = said.title.is_some();
-    let Said { title, price, listing, .. } = said.with_show(state).await?;
-    let edits = TicketEdits { title: title.filter(|_| had_title), price, listing };
+    let show = said.show_now(state).await?;
+    let Said { title, price, listing, .. } = said;
+    let listing = ListingDraft { show: said.show.map(|_| show), ..listing };
+    let edits = TicketEdits { title, price, listing };
     let edited = state.market.edit_ticket(id, who.user, edits, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
     let ticket = with_show_of_now(&state.store, ticket).await?;
