@@ -90,8 +90,7 @@ impl Show {
 impl ShowView {
     /// Whether the venue has that section, or names none.
     pub fn has_section(&self, section: Option<&Label>) -> bool {
-        let known = &self.venue.facts.sections;
-        known.is_empty() || section.is_none_or(|section| known.contains(section))
+        section.is_none_or(|section| self.venue.has_section(section))
     }
 }
 
