@@ -75,8 +75,8 @@ struct Live<K: Key, B: Send + 'static> {
 
 /// Actors that stand for nothing.
 struct Free<K: Key, B: Send + 'static> {
-    /// Taken in turn: an actor's mailbox costs the same wherever it lies, and one that wrongly still
-    /// knew its id of before would soon stand for it again, so that no test overlooks it for long.
+    /// Taken in turn: one that wrongly still knew what it knew would soon stand for the same id again,
+    /// so that no test overlooks it for long.
     actors: VecDeque<Live<K, B>>,
     /// How many there were at least since the last sweep: so many are not needed.
     least: usize,

@@ -43,7 +43,7 @@ use crate::mail::SharedTransport;
 use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
 use crate::seams::{Clock, Entropy, IdMint};
-use crate::store::SharedStore;
+use crate::store::{ReadError, SharedStore, Store};
 
 /// How often idle actors are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -124,7 +124,7 @@ impl Marketplace {
         let counter = Supervisor { failures: failures.clone() };
         let (supervisor, _) = Actor::spawn(None, counter, ()).await?;
         let parent = supervisor.get_cell();
-        let after = last_change(&store).await?;
+        let after = last_change(&*store).await.map_err(|error| StartError(error.to_string()))?;
         let context = Arc::new(Context {
             ids: IdMint::new(clock.clone(), entropy.clone()).after(after),
             timers: Timers::default(),
@@ -236,10 +236,9 @@ fn call_limits(settings: &MarketSettings) -> CallLimits {
 
 /// When anything was last written. Lists are sorted by id, so new ids must follow the old ones
 /// even if the clock was set back while the server was down.
-async fn last_change(store: &SharedStore) -> Result<Timestamp, StartError> {
+pub async fn last_change(store: &dyn Store) -> Result<Timestamp, ReadError> {
     let before_last = store.stats().last_seq.saturating_sub(1);
-    let last = store.events(before_last, 1).await;
-    let last = last.map_err(|error| StartError(error.to_string()))?;
+    let last = store.events(before_last, 1).await?;
     Ok(last.last().map_or(Timestamp::default(), |event| event.at))
 }
 

@@ -38,7 +38,7 @@ pub use idempotency::{IdempotencyKey, KeyFor};
 pub use marketplace::payments::PendingCharge;
 pub use marketplace::shows::NewShow;
 pub use marketplace::tickets::TicketChanges;
-pub use marketplace::{MarketStats, Marketplace, Outgoing, StartError};
+pub use marketplace::{MarketStats, Marketplace, Outgoing, StartError, last_change};
 pub use marketplace::{imports, operators};
 pub use settings::MarketSettings;
 

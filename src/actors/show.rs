@@ -133,6 +133,14 @@ fn asked_for(command: &ShowCommand) -> Option<VenueId> {
     }
 }
 
+/// The commit that adds a show.
+pub fn added(view: &ShowView, now: Timestamp) -> Commit {
+    Commit::at(now)
+        .require(Precondition::ResourceExists(Venue::any_id(view.venue.id)))
+        .put(view.show.clone())
+        .event(Event::ShowCreated(Box::new(view.clone())))
+}
+
 /// The commit that makes a show another.
 pub fn changed(before: &Show, after: &ShowView, why: ShowChange, now: Timestamp) -> Commit {
     let commit = Commit::at(now).put(after.show.clone()).event(told(why, after.clone()));

@@ -23,12 +23,12 @@ use serde_json::json;
 
 use self::lines::{Format, Lines, Numbered};
 use super::operators::{ask, open};
-use crate::actors::MarketError;
 use crate::actors::imports::{Import, ImportLine, ImportVenue, Outcome, importer};
+use crate::actors::{MarketError, last_change};
 use crate::config::Settings;
-use crate::domain::{Caller, CatalogRejection, Email, Timestamp};
+use crate::domain::{Caller, CatalogRejection, Email};
 use crate::seams::{Clock as _, IdMint, SystemClock, SystemEntropy};
-use crate::store::{RedbStore, Store};
+use crate::store::RedbStore;
 
 /// How many lines are handed on at once.
 const BATCH: usize = 500;
@@ -233,10 +233,8 @@ impl<'s> Target<'s> {
             return Ok(Self::Server { settings, by: how.by.clone() });
         };
         let by = importer(&store, email.as_ref()).await.map_err(told)?;
-        let last = store.stats().last_seq;
-        let last = store.events(last.saturating_sub(1), 1).await?.pop();
         let ids = IdMint::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let ids = ids.after(last.map_or_else(Timestamp::default, |event| event.at));
+        let ids = ids.after(last_change(&store).await?);
         Ok(Self::File { store, ids, by })
     }
 

@@ -2,6 +2,9 @@
 
 use super::Timestamp;
 
+/// What is told of a text that is none.
+pub const EXPECTED: &str = "must be a time with its offset, such as 2026-11-22T20:00:00+01:00";
+
 /// Reads a time of RFC 3339. What is finer than a millisecond is dropped.
 pub fn time(text: &str) -> Option<Timestamp> {
     // The library takes more than RFC 3339 does.

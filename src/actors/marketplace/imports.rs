@@ -16,16 +16,16 @@ use super::Marketplace;
 use super::operators;
 use super::operators::account_of;
 use crate::actors::error::MarketError;
-use crate::actors::show::{changed, timer};
+use crate::actors::show::{added, changed, timer};
 use crate::actors::timers::Timers;
 use crate::domain::rfc3339;
 use crate::domain::show::{BY_DEFAULT, LONGEST, MAX_PERFORMERS};
 use crate::domain::venue::MAX_SECTIONS;
 use crate::domain::{
     Address, Caller, CatalogRejection, Category, Commit, Country, Email, Event, ExpectedVersion,
-    ImportKey, Imported, Kept, Label, Line, Locality, Name, Precondition, Roles, Show, ShowChanges,
-    ShowCommand, ShowDecision, ShowFacts, ShowId, ShowView, Shows, Site, Timestamp, Venue,
-    VenueChanges, VenueCommand, VenueDecision, VenueFacts, VenueId, Venues, ZoneName,
+    ImportKey, Imported, Label, Line, Locality, Name, Roles, Show, ShowChanges, ShowCommand,
+    ShowDecision, ShowFacts, ShowId, ShowView, Shows, Site, Timestamp, Venue, VenueChanges,
+    VenueCommand, VenueDecision, VenueFacts, VenueId, Venues, ZoneName,
 };
 use crate::seams::IdMint;
 use crate::store::{CommitError, Store};
@@ -263,11 +263,7 @@ impl Import<'_> {
                     let id = ShowId::from_u128(self.ids.mint());
                     let show = Show::add(id, self.by.user, draft.facts(venue), self.now);
                     let view = ShowView { show: show.clone(), venue: venue.clone() };
-                    let commit = Commit::at(self.now)
-                        .require(Precondition::ResourceExists(Venue::any_id(venue.id)))
-                        .put(show.clone())
-                        .event(Event::ShowCreated(Box::new(view)));
-                    (commit, show, Outcome::Added)
+                    (added(&view, self.now), show, Outcome::Added)
                 }
                 Some((_, show)) if is_made_of(show.facts.imported.as_deref(), &draft.imported) => {
                     return Ok(Outcome::Unchanged);
@@ -505,7 +501,7 @@ fn hash(said: &impl Serialize) -> u64 {
 }
 
 fn time(text: &str) -> Result<Timestamp, &'static str> {
-    rfc3339::time(text).ok_or("must be a time with its offset, such as 2026-11-22T20:00:00+01:00")
+    rfc3339::time(text).ok_or(rfc3339::EXPECTED)
 }
 
 fn sound_end(end: Timestamp, start: Timestamp) -> Result<Timestamp, &'static str> {

@@ -3,13 +3,12 @@
 use super::Marketplace;
 use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
-use crate::actors::show::{ShowRequest, timer};
+use crate::actors::show::{ShowRequest, added, timer};
 use crate::actors::venue::VenueRequest;
 use crate::domain::show::{Category, ShowFacts};
 use crate::domain::{
-    Caller, CatalogRejection, Commit, Event, ExpectedVersion, Kept, Name, Precondition, Show,
-    ShowChanges, ShowCommand, ShowId, ShowView, Site, Timestamp, Venue, VenueChanges, VenueCommand,
-    VenueFacts, VenueId,
+    Caller, CatalogRejection, Commit, Event, ExpectedVersion, Name, Show, ShowChanges, ShowCommand,
+    ShowId, ShowView, Site, Timestamp, Venue, VenueChanges, VenueCommand, VenueFacts, VenueId,
 };
 
 /// What is said of a new show.
@@ -103,14 +102,10 @@ impl Marketplace {
         let now = self.now();
         let id = ShowId::from_u128(self.parts.context.ids.mint());
         let show = Show::add(id, by.user, facts, now);
-        let view = ShowView { show: show.clone(), venue };
-        let commit = Commit::at(now)
-            .require(Precondition::ResourceExists(Venue::any_id(site.venue)))
-            .put(show.clone())
-            .event(Event::ShowCreated(Box::new(view.clone())));
-        match self.parts.context.commit(commit).await? {
+        let view = ShowView { show, venue };
+        match self.parts.context.commit(added(&view, now)).await? {
             Committed::Durable => {
-                timer(&show).iter().for_each(|timer| self.parts.context.timers.set(timer));
+                timer(&view.show).iter().for_each(|timer| self.parts.context.timers.set(timer));
                 Ok(view)
             }
             // The venue went while the show was on its way.

@@ -6,7 +6,7 @@ use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
 use crate::actors::ticket::{TicketRequest, as_decided_on};
 use crate::domain::{
-    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, ShowId, ShowTicket, Ticket,
+    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, Show, ShowId, ShowTicket, Ticket,
     TicketCommand, TicketId, Title, UserId, Write,
 };
 
@@ -40,10 +40,6 @@ impl Marketplace {
         key: Option<KeyFor<Ticket>>,
     ) -> Result<Ticket, MarketError> {
         let id = TicketId::from_u128(self.parts.context.ids.mint());
-        if let Some(show) = listing.show.as_ref().map(|show| show.id) {
-            let ticket = Ticket::list(id, seller, title, price, self.now()).described(listing);
-            return self.list_for_show(ticket, show, key).await;
-        }
         let now = self.now();
         let ticket = Ticket::list(id, seller, title, price, now).described(listing);
         let remembered = key.map(|key| key.remember(&ticket));
@@ -51,30 +47,29 @@ impl Marketplace {
             .write(Write::Ticket(ticket.clone()))
             .write_if(remembered)
             .event(Event::TicketCreated(ticket.clone()));
-        self.commit_new(commit).await?;
+        match ticket.show() {
+            Some(show) => self.commit_for_show(commit, &ticket, show.id).await?,
+            None => self.commit_new(commit).await?,
+        }
         Ok(ticket)
     }
 
-    /// The show may change meanwhile, so it is looked at again then.
-    async fn list_for_show(
+    /// Commits a new ticket with its place among those of its show. That may change meanwhile, so it is
+    /// looked at again then.
+    async fn commit_for_show(
         &self,
-        ticket: Ticket,
+        commit: Commit,
+        ticket: &Ticket,
         show: ShowId,
-        key: Option<KeyFor<Ticket>>,
-    ) -> Result<Ticket, MarketError> {
+    ) -> Result<(), MarketError> {
         for _ in 0..TRIES {
-            let view = self.parts.context.store.show(show).await?;
-            let show = view.ok_or(MarketError::NotFound)?.show;
+            let show = self.parts.context.store.get::<Show>(show).await?;
+            let show = show.ok_or(MarketError::NotFound)?;
             show.takes_tickets(self.now())?;
-            let remembered = key.as_ref().map(|key| key.remember(&ticket));
-            let commit = Commit::at(ticket.created_at)
-                .write(Write::Ticket(ticket.clone()))
-                .put(ShowTicket::add(&ticket, &show))
-                .require(as_decided_on(&show))
-                .write_if(remembered)
-                .event(Event::TicketCreated(ticket.clone()));
+            let commit =
+                commit.clone().put(ShowTicket::add(ticket, &show)).require(as_decided_on(&show));
             if self.parts.context.commit(commit).await? == Committed::Durable {
-                return Ok(ticket);
+                return Ok(());
             }
         }
         Err(MarketError::Overloaded)

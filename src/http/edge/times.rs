@@ -4,10 +4,8 @@ use jiff::civil::Date;
 
 use super::fields::{FieldValue, Given, Refused};
 use crate::domain::Timestamp;
-use crate::domain::rfc3339::follows;
 pub use crate::domain::rfc3339::time;
-
-const WORDS: &str = "must be a time with its offset, such as 2026-11-22T20:00:00+01:00";
+use crate::domain::rfc3339::{EXPECTED, follows};
 
 /// A time in a body (RFC 3339, with an offset).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +15,8 @@ impl FieldValue for Time {
     fn read(given: Given<'_>) -> Result<Self, Refused> {
         match given {
             Given::Missing | Given::Null => Err(Refused::named("must be given")),
-            Given::Text(text) => time(&text).map(Self).ok_or_else(|| Refused::named(WORDS)),
-            _ => Err(Refused::named(WORDS)),
+            Given::Text(text) => time(&text).map(Self).ok_or_else(|| Refused::named(EXPECTED)),
+            _ => Err(Refused::named(EXPECTED)),
         }
     }
 }
