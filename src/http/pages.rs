@@ -23,7 +23,7 @@ use self::site::{SITE, Site, send_document};
 pub use self::texts::LANGUAGES;
 use super::edge::problem::Problem;
 use super::storefront::{CardForm, Storefront};
-use crate::store::SharedStore;
+use crate::store::{ReadError, SharedStore};
 
 /// Where pages are that the server draws the frame of, and what each is called in the catalogue.
 /// What is no page is answered with one that says so.
@@ -89,17 +89,22 @@ fn policy(card_form: &CardForm) -> HeaderValue {
 }
 
 async fn front(State(pages): State<Arc<Pages>>, headers: HeaderMap, uri: Uri) -> Response {
-    let is_filtered = uri.query().is_some_and(|query| !query.is_empty());
-    match content::front(&pages, &headers, is_filtered).await {
-        Ok(page) => send(&pages, &headers, page).await,
-        Err(error) => Problem::from(error).into_response(),
-    }
+    let page = content::front(&pages, &headers, is_filtered(&uri)).await;
+    send_found(&pages, &headers, page).await
 }
 
 async fn tickets(State(pages): State<Arc<Pages>>, headers: HeaderMap, uri: Uri) -> Response {
-    let is_filtered = uri.query().is_some_and(|query| !query.is_empty());
-    match content::tickets(&pages, &headers, is_filtered).await {
-        Ok(page) => send(&pages, &headers, page).await,
+    let page = content::tickets(&pages, &headers, is_filtered(&uri)).await;
+    send_found(&pages, &headers, page).await
+}
+
+fn is_filtered(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| !query.is_empty())
+}
+
+async fn send_found(pages: &Pages, headers: &HeaderMap, page: Result<Page, ReadError>) -> Response {
+    match page {
+        Ok(page) => send(pages, headers, page).await,
         Err(error) => Problem::from(error).into_response(),
     }
 }
