@@ -101,9 +101,9 @@ function dayParts({ startsAt, status, venue }) {
   return all.filter(({ type }) => type === "day" || type === "month");
 }
 
-/** What is on sale for a show: from how much, or that nothing is. */
+/** What is on sale for a show, and from how much; nothing is said of one that is not known to have any. */
 function offers({ listings }, currency) {
-  if (!listings.available || listings.fromTotal === null) return t("show-none-on-sale");
+  if (!listings.available || listings.fromTotal === null) return "\u00a0";
   const from = h("strong.from", {}, price(listings.fromTotal, currency));
   return [h("span", {}, parts("show-from", { price: from })),
     h("span.hint", {}, t("tickets-count", { count: listings.available }))];

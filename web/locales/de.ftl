@@ -81,7 +81,6 @@ category-festival = Festival
 category-other = Anderes
 show = Veranstaltung
 show-from = ab { $price }
-show-none-on-sale = Nichts zu kaufen
 show-postponed = Verschoben
 show-postponed-text = Diese Veranstaltung ist verschoben. Bis zum neuen Termin wird nichts verkauft; Tickets bleiben gültig.
 show-cancelled = Abgesagt

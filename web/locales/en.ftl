@@ -81,7 +81,6 @@ category-festival = Festival
 category-other = Other
 show = Show
 show-from = from { $price }
-show-none-on-sale = Nothing on sale
 show-postponed = Postponed
 show-postponed-text = This show is postponed. Nothing is sold until it has a new date; tickets stay good.
 show-cancelled = Cancelled
