@@ -12,6 +12,7 @@ use crate::auth::{
     Devices, LimitSettings, Limits, Passwords, Sealing, SessionCookie, SigningKeys, Throttle,
     ThrottleSettings, Tokens,
 };
+use crate::blobs::SharedBlobs;
 use crate::domain::Currency;
 use crate::http::edge::client_address::TrustedHeader;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
@@ -39,6 +40,8 @@ pub struct Seams {
     pub gateway: SharedGateway,
     /// Who takes letters.
     pub mail: SharedTransport,
+    /// Where contents lie that are too large for a row.
+    pub blobs: SharedBlobs,
 }
 
 /// How an [`App`] behaves.
@@ -103,7 +106,7 @@ impl App {
         keys: &SigningKeys,
         metrics: Metrics,
     ) -> Result<Self, AppError> {
-        let Seams { clock, entropy, store, gateway, mail } = seams;
+        let Seams { clock, entropy, store, gateway, mail, blobs } = seams;
         let market = Marketplace::start(
             store.clone(),
             clock,
@@ -127,6 +130,7 @@ impl App {
         let state = ApiState::from(ApiParts {
             market: market.clone(),
             store,
+            blobs,
             feed,
             storefront,
             entropy: entropy.clone(),

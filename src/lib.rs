@@ -9,14 +9,15 @@
 //! * [`domain`]: what the marketplace is. Pure decisions and typed events; start with
 //!   [`domain::event`].
 //! * [`store`]: where everything is kept, in one redb file with group commit.
-//! * [`payments`]: where money comes from; [`mail`]: how messages reach people.
+//! * [`payments`]: where money comes from; [`mail`]: how messages reach people; [`blobs`]: where contents
+//!   lie that are too large for a row.
 //! * [`actors`]: who acts. [`actors::Marketplace`] is the one door to everything that changes.
 //! * [`auth`]: passwords, sessions, throttling.
 //! * [`http`]: the API.
 //! * [`app`]: puts the parts together; [`server`], [`commands`], [`config`] and [`cli`] make a
 //!   program of them; [`seams`] is what the outside world is to all of it.
 //!
-//! Arrows point one way: `http -> actors -> {store, payments, mail} -> domain`.
+//! Arrows point one way: `http -> actors -> {store, payments, mail, blobs} -> domain`.
 
 #![cfg_attr(
     test,
@@ -38,6 +39,7 @@ pub mod actors;
 pub mod app;
 pub mod auth;
 pub mod banner;
+pub mod blobs;
 #[doc(hidden)]
 pub mod bugs;
 pub mod cli;

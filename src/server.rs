@@ -18,6 +18,7 @@ use crate::auth::{
     load_or_create_keys,
 };
 use crate::banner::Banner;
+use crate::blobs::{FolderBlobs, SharedBlobs};
 use crate::config::{MailProvider, Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
 #[cfg(feature = "postgres")]
@@ -122,8 +123,9 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
     let mail = transport(settings)?;
     info!(to = mail.describe(), "messages to people");
+    let blobs = blobs(settings);
     let clock = Arc::new(SystemClock);
-    let seams = Seams { clock, entropy, store: store.clone(), gateway, mail };
+    let seams = Seams { clock, entropy, store: store.clone(), gateway, mail, blobs };
     let app = App::start(app_settings, seams, passwords, &keys, metrics).await?;
     if with_demo {
         demo::fill(&app.state, settings.log.format).await?;
@@ -238,13 +240,22 @@ async fn open_database(
     anyhow::bail!("this build has no PostgreSQL: build it with the feature \"postgres\"")
 }
 
+/// Contents that are too large for a row lie beside the store.
+fn blobs(settings: &Settings) -> SharedBlobs {
+    Arc::new(FolderBlobs::new(beside_store(settings, "blobs")))
+}
+
+/// A folder of that name where the store is.
+fn beside_store(settings: &Settings, name: &str) -> PathBuf {
+    settings.store.path.parent().unwrap_or(Path::new("")).join(name)
+}
+
 /// Letters lie beside the store, unless a mail server takes them.
 fn transport(settings: &Settings) -> anyhow::Result<SharedTransport> {
     let from = settings.mail.from.clone();
     match &settings.mail.provider {
         MailProvider::File => {
-            let data = settings.store.path.parent().unwrap_or(Path::new(""));
-            Ok(Arc::new(FileTransport::new(data.join("mail"), from)))
+            Ok(Arc::new(FileTransport::new(beside_store(settings, "mail"), from)))
         }
         MailProvider::Smtp { server, ca_file } => {
             let read = |file: &PathBuf| {

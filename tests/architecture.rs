@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use. Those not listed put the others together and may use all.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     // Deliberate bugs for the simulator; without their feature a constant `false`.
     ("bugs", &[]),
     ("domain", &["bugs"]),
@@ -19,9 +19,13 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("store", &["domain", "bugs"]),
     ("payments", &["domain", "seams"]),
     ("mail", &["domain"]),
-    ("actors", &["domain", "seams", "store", "payments", "mail", "bugs"]),
+    ("blobs", &["domain"]),
+    ("actors", &["domain", "seams", "store", "payments", "mail", "blobs", "bugs"]),
     ("auth", &["domain", "seams"]),
-    ("http", &["domain", "seams", "store", "payments", "actors", "auth", "config", "bugs"]),
+    (
+        "http",
+        &["domain", "seams", "store", "payments", "actors", "auth", "blobs", "config", "bugs"],
+    ),
     // Which keys may go where is the gateway's to say.
     ("config", &["payments", "mail"]),
 ];

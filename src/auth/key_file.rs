@@ -11,14 +11,14 @@
 //!
 //! The first key also seals secrets that are kept with the data, and goes on to when another signs.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretSlice};
 
+use super::private_file::{self, Found};
 use crate::seams::Entropy;
 
 /// HS256 wants a key at least as long as its hash (RFC 7518, section 3.2).
@@ -197,19 +197,8 @@ pub fn rotate_keys(path: &Path, old: OldKey, entropy: &dyn Entropy) -> Result<()
         OldKey::Accept => keys.rolled(next),
         OldKey::Drop => keys.replaced(next),
     };
-    replace(path, keys.to_text().as_bytes(), entropy)
+    private_file::replace(path, keys.to_text().as_bytes(), entropy)
         .map_err(|source| failure(path, "replaced", source))
-}
-
-fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
-    let aside = beside(path, entropy);
-    let replaced = write_new(&aside, bytes).and_then(|()| fs::rename(&aside, path));
-    if replaced.is_err() {
-        // It is of no use, and its removal may fail for the same reason.
-        let _ = fs::remove_file(&aside);
-    }
-    replaced?;
-    File::open(folder_of(path))?.sync_all()
 }
 
 /// The keys in the file, which must be there.
@@ -236,7 +225,9 @@ pub fn load_or_create_keys(
     if let Some(key) = load(path)? {
         return Ok(key);
     }
-    create(path, entropy).map_err(|source| failure(path, "made", source))?;
+    let key = SigningKey::random(entropy);
+    private_file::create(path, key.expose(), entropy)
+        .map_err(|source| failure(path, "made", source))?;
     load(path)?.ok_or_else(|| failure(path, "read", io::ErrorKind::NotFound.into()))
 }
 
@@ -245,104 +236,21 @@ fn failure(path: &Path, verb: &'static str, source: io::Error) -> KeyFileError {
 }
 
 fn load(path: &Path) -> Result<Option<SigningKeys>, KeyFileError> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failure(path, "read", error)),
+    let found = private_file::read(path, MAX_FILE_BYTES);
+    let bytes = match found.map_err(|error| failure(path, "read", error))? {
+        Found::Nothing => return Ok(None),
+        Found::Exposed(mode) => return Err(KeyFileError::Exposed { path: path.to_owned(), mode }),
+        Found::TooMuch => return Err(KeyFileError::Length { path: path.to_owned() }),
+        Found::Bytes(bytes) => bytes,
     };
-    let metadata = file.metadata().map_err(|error| failure(path, "read", error))?;
-    if let Some(mode) = exposed_mode(&metadata) {
-        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
-    }
-    // One byte more than allowed tells a file that is too long, however long it is.
-    let mut bytes = [0_u8; MAX_FILE_BYTES + 1];
-    let length = read_up_to(&mut file, &mut bytes).map_err(|error| failure(path, "read", error))?;
-    let file = bytes.get(..length).filter(|file| file.len() <= MAX_FILE_BYTES);
-    match file.and_then(SigningKeys::parse) {
-        Some(keys) => Ok(Some(keys)),
-        None => Err(KeyFileError::Length { path: path.to_owned() }),
-    }
-}
-
-fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
-}
-
-fn create(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    let folder = folder_of(path);
-    private_folder(folder)?;
-    let aside = beside(path, entropy);
-    let key = SigningKey::random(entropy);
-    let placed = write_new(&aside, key.expose()).and_then(|()| match fs::hard_link(&aside, path) {
-        // Another process was faster, and its key is the one that counts.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // A link, unlike a rename, does not replace what is there.
-        linked => linked,
-    });
-    let removed = fs::remove_file(&aside);
-    placed?;
-    removed?;
-    File::open(folder)?.sync_all()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// A name in the same folder that nobody else uses.
-fn beside(path: &Path, entropy: &dyn Entropy) -> PathBuf {
-    let mut suffix = [0_u8; 8];
-    entropy.fill(&mut suffix);
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{:016x}.tmp", u64::from_be_bytes(suffix)));
-    PathBuf::from(aside)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// The file's permissions, if they give its group or others anything.
-#[cfg(unix)]
-fn exposed_mode(metadata: &Metadata) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode() & 0o7777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn exposed_mode(_: &Metadata) -> Option<u32> {
-    None
+    let keys = SigningKeys::parse(&bytes);
+    keys.map(Some).ok_or_else(|| KeyFileError::Length { path: path.to_owned() })
 }
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write as _;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     use std::sync::Barrier;
 

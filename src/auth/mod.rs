@@ -10,12 +10,15 @@ mod key_file;
 mod limits;
 mod networks;
 mod new_password;
+mod pass_keys;
 mod passwords;
+mod private_file;
 mod sealing;
 mod session;
 mod throttle;
 mod tokens;
 mod totp;
+mod vault;
 
 pub use api_tokens::{TokenSecret, presented_api_token};
 pub use devices::{Device, Devices};
@@ -24,9 +27,13 @@ pub use key_file::{
 };
 pub use limits::{Limit, LimitSettings, Limits};
 pub use new_password::{NewPassword, PasswordRule};
+pub use pass_keys::{
+    PassKeyError, PassKeys, load_or_create_pass_keys, load_pass_keys, rotate_pass_keys,
+};
 pub use passwords::{PasswordError, PasswordSettings, Passwords, StartError, Verdict};
 pub use sealing::{SealError, Sealing};
 pub use session::{SESSION_COOKIE_NAMES, SessionCookie};
 pub use throttle::{Attempt, Rate, RetryAfter, Standing, Throttle, ThrottleSettings};
 pub use tokens::{Claims, IssuedToken, TokenError, Tokens};
 pub use totp::{TotpSecret, recovery_codes, recovery_hash};
+pub use vault::{Sealed, Vault, VaultError};

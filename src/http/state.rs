@@ -21,6 +21,7 @@ use crate::auth::{
     Devices, Limits, Passwords, Sealing, SessionCookie, Throttle, TokenSecret, Tokens,
     presented_api_token,
 };
+use crate::blobs::SharedBlobs;
 use crate::domain::{ApiToken, Caller, Currency, Roles, Session, SessionId, TokenId, UserId};
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
@@ -36,6 +37,8 @@ pub struct ApiParts {
     pub market: Marketplace,
     /// Everything that only reads.
     pub store: SharedStore,
+    /// Contents that are too large for a row.
+    pub blobs: SharedBlobs,
     /// The latest events, for those who listen.
     pub feed: Feed,
     /// What the storefront needs to know.

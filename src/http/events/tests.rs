@@ -64,6 +64,7 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
         site: Site { origin: "http://localhost".to_owned(), language: Language::English },
     };
     let seams = Seams {
+        blobs: Arc::new(crate::blobs::MemoryBlobs::default()),
         clock: Arc::new(SystemClock),
         entropy: entropy.clone(),
         store: Arc::new(store),

@@ -8,6 +8,7 @@ use gittix::app::{App, AppSettings, Seams};
 use gittix::auth::{
     LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
 };
+use gittix::blobs::MemoryBlobs;
 use gittix::domain::Timestamp;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
@@ -34,6 +35,7 @@ pub const KEY: [u8; 32] = [7; 32];
 #[derive(Clone)]
 pub struct Setup {
     pub disk: Disk,
+    pub blobs: MemoryBlobs,
     pub at: Timestamp,
     pub gateway: ModelGateway,
     pub mishaps: Mishaps,
@@ -57,6 +59,7 @@ impl Default for Setup {
         let wide = Rate { burst: 1_000_000, per_minute: 1_000_000 };
         Self {
             disk: Disk::default(),
+            blobs: MemoryBlobs::default(),
             at: Timestamp::from_millis(1_795_319_640_768),
             gateway: ModelGateway::default(),
             mishaps: Mishaps::default(),
@@ -157,7 +160,9 @@ impl Setup {
             Arc::new(self.gateway.clone())
         };
         let mail = Arc::new(self.postbox.clone());
-        let seams = Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway, mail };
+        let blobs = Arc::new(self.blobs.clone());
+        let seams =
+            Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway, mail, blobs };
         let work = PasswordSettings { passes: self.password_passes, ..PasswordSettings::weakest() };
         let passwords = Passwords::inline(work, entropy).expect("settings");
         let key = SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key"));

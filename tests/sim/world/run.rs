@@ -84,6 +84,7 @@ fn live_through(plan: &Plan, record: &Record) {
         record.count(name);
         record.count("lives ended");
         world.disk.end_life(remains, &mut rng);
+        world.blobs.cut_power(|_| remains == Remains::All);
         if fate.power.is_exhausted() {
             record.violate(Violation::new(ENDS, format!("life {number} went round in circles")));
             return;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use gittix::blobs::MemoryBlobs;
 use gittix::domain::Currency;
 use gittix::store::{MemoryRows, RedbStore, Store, StoreSettings, WriterMode};
 
@@ -31,6 +32,8 @@ pub struct World {
     pub entropy: Arc<SeededEntropy>,
     /// The disk.
     pub disk: SimDisk,
+    /// What lies beside the store.
+    pub blobs: MemoryBlobs,
     /// The rows, where they are not on the disk. They outlive the process, as a database's do.
     pub rows: Arc<MemoryRows>,
     /// The payment provider.
@@ -61,6 +64,7 @@ impl World {
             timeline: Arc::default(),
             entropy: Arc::new(SeededEntropy::new(plan.seed)),
             disk: SimDisk::new(plan.seed, empty_store()?),
+            blobs: MemoryBlobs::default(),
             writes: writes.clone(),
             currency: "usd".parse().ok()?,
             model: Mutex::new(Model::new(plan, writes)),
