@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::ZonedDateTime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
@@ -81,9 +82,14 @@ impl ZoneName {
 
     /// The day that the clock shows there at a moment. A zone that the database has no more counts as UTC.
     pub fn day_at(&self, moment: Timestamp) -> Date {
+        self.clock_at(moment).date()
+    }
+
+    /// What the clock shows there at a moment. A zone that the database has no more counts as UTC.
+    pub fn clock_at(&self, moment: Timestamp) -> ZonedDateTime {
         let zone = TimeZone::get(&self.0).unwrap_or(TimeZone::UTC);
         let at = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
-        zone.to_datetime(at).date()
+        at.to_zoned_datetime(zone)
     }
 
     /// The moment at which a day begins there. A zone that the database has no more counts as UTC.

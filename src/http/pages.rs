@@ -4,7 +4,9 @@
 
 mod content;
 mod document;
+mod schema;
 mod shared;
+mod show_page;
 mod site;
 mod texts;
 
@@ -27,11 +29,10 @@ use crate::store::{ReadError, SharedStore};
 
 /// Where pages are that the server draws the frame of, and what each is called in the catalogue.
 /// What is no page is answered with one that says so.
-const FRAMES: [(&str, &str); 8] = [
+const FRAMES: [(&str, &str); 7] = [
     ("/account", "account-title"),
     ("/auth/signup", "sign-up"),
     ("/auth/signin", "sign-in"),
-    ("/shows/{id}", "show"),
     ("/tickets/new", "sell-title"),
     ("/tickets/mine", "selling-title"),
     ("/orders", "orders-title"),
@@ -58,6 +59,7 @@ pub fn router(storefront: &Storefront, store: SharedStore, now: Clock) -> Router
         .route("/", get(front))
         .route("/tickets", get(tickets))
         .route("/tickets/{id}", get(ticket))
+        .route("/shows/{id}", get(show))
         .route("/assets/{hash}/{*name}", get(asset))
         .fallback(nothing)
         .with_state(pages)
@@ -109,19 +111,42 @@ async fn send_found(pages: &Pages, headers: &HeaderMap, page: Result<Page, ReadE
     }
 }
 
-/// A ticket's page. Of a ticket that is not there the scripts say so.
+/// A show's page.
+async fn show(
+    State(pages): State<Arc<Pages>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let page = match id.parse() {
+        Ok(id) => show_page::show(&pages, &headers, id).await,
+        Err(_) => Ok(None),
+    };
+    send_if_found(&pages, headers, page, "missing-show").await
+}
+
+/// A ticket's page.
 async fn ticket(
     State(pages): State<Arc<Pages>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let found = match id.parse() {
-        Ok(id) => content::ticket(&pages, &headers, id).await,
+    let page = match id.parse() {
+        Ok(id) => show_page::ticket(&pages, &headers, id).await,
         Err(_) => Ok(None),
     };
-    match found {
-        Ok(Some(page)) => send(&pages, &headers, page).await,
-        Ok(None) => send_missing(&pages, headers, "missing-ticket").await,
+    send_if_found(&pages, headers, page, "missing-ticket").await
+}
+
+/// A page of one thing. Of a thing that is not there the scripts say so.
+async fn send_if_found(
+    pages: &Pages,
+    headers: HeaderMap,
+    page: Result<Option<Page>, ReadError>,
+    missing: &str,
+) -> Response {
+    match page {
+        Ok(Some(page)) => send(pages, &headers, page).await,
+        Ok(None) => send_missing(pages, headers, missing).await,
         Err(error) => Problem::from(error).into_response(),
     }
 }

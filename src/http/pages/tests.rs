@@ -22,13 +22,13 @@ fn storefront() -> Storefront {
 }
 
 /// A storefront over a store that can be filled.
-struct Shop {
-    world: World,
+pub struct Shop {
+    pub world: World,
     router: Router,
 }
 
 impl Shop {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let store = in_memory();
         let now = Box::new(|| Timestamp::from_millis(0));
         Self { router: router(&storefront(), store.clone(), now), world: World::new(store) }
@@ -43,7 +43,7 @@ impl Shop {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    async fn html(&self, path: &str, language: &str) -> String {
+    pub async fn html(&self, path: &str, language: &str) -> String {
         let response = self.get(path, &[("accept-language", language)]).await;
         String::from_utf8(body(response).await).unwrap()
     }
@@ -242,13 +242,17 @@ async fn a_link_to_a_ticket_has_a_preview() {
     ] {
         assert!(html.contains(expected), "{expected} is not in {html}");
     }
-    let data = html.split_once("<script type=\"application/ld+json\">").unwrap().1;
-    let data: serde_json::Value =
-        serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+    let data = data_of(&html);
     assert_eq!(data["name"], "\"Hamlet\" </script>");
     assert_eq!(data["offers"]["price"], "25.5");
     assert_eq!(data["offers"]["availability"], "https://schema.org/InStock");
     assert!(!html.contains("noindex"));
+}
+
+/// What search engines read of a page.
+pub fn data_of(html: &str) -> serde_json::Value {
+    let data = html.split_once("<script type=\"application/ld+json\">").unwrap().1;
+    serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap()
 }
 
 #[tokio::test]
@@ -267,8 +271,13 @@ async fn a_document_that_did_not_change_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_is_not_there_is_no_page_for_search_engines() {
-    for path in ["/tickets/ticket_1", "/tickets/ticket_01kaj2b3v4e5r6t7y8z9w0x1q2"] {
+async fn what_is_not_there_is_no_page_for_search_engines() {
+    for path in [
+        "/tickets/ticket_1",
+        "/tickets/ticket_01kaj2b3v4e5r6t7y8z9w0x1q2",
+        "/shows/show_1",
+        "/shows/show_01kaj2b3v4e5r6t7y8z9w0x1q2",
+    ] {
         let response = get_with(path, &[]).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         let html = String::from_utf8(body(response).await).unwrap();
@@ -328,7 +337,11 @@ fn every_text_is_used_and_every_text_that_is_used_is_there() {
         let id = all[at + call.len()..].split('"').next().unwrap();
         assert!(texts.contains_key(id), "{id} has no text");
     }
-    all.push_str(&include_str!("content.rs").replace("\n", " "));
+    for source in
+        [include_str!("content.rs"), include_str!("show_page.rs"), include_str!("texts.rs")]
+    {
+        all.push_str(source);
+    }
     all.push_str(include_str!("../pages.rs"));
     let shell = site::SHELL.replace("{{text:", "\"").replace("}}", "\"");
     all.push_str(&shell);

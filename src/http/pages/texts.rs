@@ -2,10 +2,12 @@
 //! as those that the scripts say (`web/locales/`, in Fluent's syntax).
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use jiff::ZonedDateTime;
 use unic_langid::LanguageIdentifier;
 
 use crate::domain::Price;
@@ -115,6 +117,15 @@ impl Language {
         }
     }
 
+    /// A moment by the clock of some place: `Sat, 5 Dec 2026, 20:00`.
+    pub fn moment(self, clock: &ZonedDateTime) -> String {
+        let form = match self {
+            Self::English => "%a, %-d %b %Y, %H:%M",
+            Self::German => "%-d.%-m.%Y, %H:%M Uhr",
+        };
+        clock.strftime(form).to_string()
+    }
+
     fn number(self, price: Price) -> String {
         let (group, point) = match self {
             Self::English => (',', '.'),
@@ -141,6 +152,23 @@ impl Language {
         }
         number
     }
+}
+
+/// Values for a text.
+pub fn args<const COUNT: usize>(values: [(&'static str, String); COUNT]) -> FluentArgs<'static> {
+    values.into_iter().collect()
+}
+
+/// How long an order holds its ticket, in words.
+pub fn hold(hold: Duration, language: Language) -> String {
+    let seconds = hold.as_secs();
+    let (id, count) = match seconds {
+        60.. => ("duration-minutes", seconds.saturating_add(30) / 60),
+        _ => ("duration-seconds", seconds),
+    };
+    let mut values = FluentArgs::new();
+    values.set("count", count);
+    language.text_with(id, &values)
 }
 
 /// What somebody chose on a page, which keeps it in a cookie.
