@@ -18,6 +18,8 @@ pub struct ShowBrief {
     pub id: ShowId,
     /// What it is called.
     pub name: Name,
+    /// Who performs or plays: its tickets are found by them.
+    pub performers: Vec<Name>,
     /// When it starts.
     pub starts_at: Timestamp,
     /// How it stands.
@@ -47,6 +49,7 @@ impl From<&ShowView> for ShowBrief {
         Self {
             id: show.id,
             name: show.facts.name.clone(),
+            performers: show.facts.performers.clone(),
             starts_at: show.facts.starts_at,
             state: show.state,
             venue: VenueBrief {

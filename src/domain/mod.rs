@@ -73,7 +73,7 @@ pub use purchase::{
 };
 pub use resource::{AnyId, AnyList, AnyResource, Kept, NoList, Resource};
 pub use roles::{Caller, Roles};
-pub use seats::{FreeSeats, SeatSet, Split};
+pub use seats::{FreeSeats, MAX_SEATS, SeatSet, Split};
 pub use second_factor::{
     FactorRejection, FactorState, Proof, RecoveryHash, SealedSecret, SecondFactor, TotpStep,
 };

@@ -23,12 +23,12 @@ use super::edge::times::Time;
 use super::state::{ApiState, SignedIn};
 use super::tickets::asks_for_signs;
 use super::venues::NO_CACHE;
-use super::views::shows::ShowJson;
+use super::views::shows::{ShowJson, ShowListingsJson};
 use crate::actors::NewShow;
 use crate::auth::Limit;
 use crate::domain::show::{BY_DEFAULT, LONGEST, MAX_PERFORMERS};
 use crate::domain::{Category, Name, ShowChanges, ShowId, ShowView, Timestamp, VenueId};
-use crate::store::ShowPage;
+use crate::store::{ReadError, ShowPage, Stock};
 
 mod filters;
 
@@ -213,19 +213,39 @@ async fn create(
     let added = state.market.add_show(by, new).await;
     let view = added.map_err(|error| problem(error, state.market.now()))?;
     let path = format!("{PATH}/{}", view.show.id);
-    Ok(one(StatusCode::CREATED, &view).located(path).into_response())
+    Ok(one(&state, StatusCode::CREATED, &view).await?.located(path).into_response())
 }
 
-fn one(status: StatusCode, view: &ShowView) -> Answer {
-    let (body, tag) = shown(view);
-    tagged(status, body, tag)
+async fn one(state: &ApiState, status: StatusCode, view: &ShowView) -> Result<Answer, ReadError> {
+    let (body, tag) = shown(state, view).await?;
+    Ok(tagged(status, body, tag))
 }
 
-/// How a show looks, and the etag of that.
-fn shown(view: &ShowView) -> (serde_json::Result<Vec<u8>>, HeaderValue) {
-    let body = to_json(&ShowJson::from(view));
+/// How a show looks, and the etag of that: what is on sale for it changes without the show.
+async fn shown(
+    state: &ApiState,
+    view: &ShowView,
+) -> Result<(serde_json::Result<Vec<u8>>, HeaderValue), ReadError> {
+    let shows = with_listings(state, std::slice::from_ref(view)).await?;
+    let body = shows.first().map_or_else(|| Ok(Vec::new()), to_json);
     let tag = shown_etag(view.show.version.number(), body.as_deref().unwrap_or_default());
-    (body, tag)
+    Ok((body, tag))
+}
+
+/// Shows with what is on sale for each: nothing, where the show sells no more.
+async fn with_listings<'v>(
+    state: &ApiState,
+    views: &'v [ShowView],
+) -> Result<Vec<ShowJson<'v>>, ReadError> {
+    let ids: Vec<ShowId> = views.iter().map(|view| view.show.id).collect();
+    let stocks = state.store.stock(&ids).await?;
+    let (terms, now) = (&state.market.settings().terms, state.market.now());
+    let shown = |(view, stock): (&'v ShowView, Stock)| {
+        let is_on_sale = view.show.takes_tickets(now).is_ok();
+        let stock = if is_on_sale { stock } else { Stock::default() };
+        ShowJson::from(view).with_listings(ShowListingsJson::new(&stock, terms))
+    };
+    Ok(views.iter().zip(stocks).map(shown).collect())
 }
 
 fn tagged(status: StatusCode, body: serde_json::Result<Vec<u8>>, tag: HeaderValue) -> Answer {
@@ -249,7 +269,7 @@ async fn list(State(state): State<ApiState>, query: Query) -> Result<Response, P
     };
     let next = found.shows.last().filter(|_| found.more);
     let next = next.map(|last| cursor(asked.sort, &last.show));
-    let shows: Vec<ShowJson<'_>> = found.shows.iter().map(ShowJson::from).collect();
+    let shows = with_listings(&state, &found.shows).await?;
     Ok(page(PATH, &query, Json(shows), next, NO_CACHE))
 }
 
@@ -268,7 +288,7 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = state.store.show(id.known()?).await?.ok_or_else(Problem::not_found)?;
-    let (body, tag) = shown(&view);
+    let (body, tag) = shown(&state, &view).await?;
     if is_fresh_as_shown(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
@@ -295,7 +315,7 @@ async fn change(
     let by = state.caller(who).await?;
     let edited = state.market.edit_show(id, by, changes, venue, expected).await;
     let view = edited.map_err(|error| problem(error, state.market.now()))?;
-    Ok(one(StatusCode::OK, &view).into_response())
+    Ok(one(&state, StatusCode::OK, &view).await?.into_response())
 }
 
 /// Takes away a show that nothing hangs on.
@@ -350,7 +370,7 @@ async fn postpone(
     let by = state.caller(who).await?;
     let moved = state.market.postpone_show(id, by, start, expected).await;
     let view = moved.map_err(|error| problem(error, state.market.now()))?;
-    Ok(one(StatusCode::OK, &view).into_response())
+    Ok(one(&state, StatusCode::OK, &view).await?.into_response())
 }
 
 /// A show as a calendar file.

@@ -160,6 +160,7 @@ mod tests {
             ShowBrief {
                 id: ShowId::from_u128(id),
                 name: Line::accepted_before(&name),
+                performers: Vec::new(),
                 starts_at: Timestamp::from_millis(starts_at),
                 state,
                 venue: VenueBrief {

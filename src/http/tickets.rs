@@ -32,11 +32,12 @@ use crate::actors::{IdempotencyKey, TicketChanges as TicketEdits};
 use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
 use crate::domain::{
-    Currency, Listing, ListingDraft, Price, PriceError, ShowBrief, ShowId, Terms, Ticket, TicketId,
-    Title,
+    Currency, Label, Listing, ListingDraft, ListingFault, MAX_SEATS, Price, PriceError, ShowBrief,
+    ShowId, Terms, Ticket, TicketId, Title,
 };
 use crate::store::{
-    ReadError, SharedStore, TicketPage, TicketPosition, TicketQuery, TicketSort, search_words,
+    ReadError, SharedStore, TicketPage, TicketPosition, TicketQuery, TicketScope, TicketSort,
+    search_words,
 };
 
 const PATH: &str = "/api/tickets";
@@ -154,9 +155,16 @@ async fn with_shows_of_now(
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the query, which is read parameter by parameter")]
 struct TicketFilters {
-    /// Words that must all begin a word of the title. Accents and case do not count, nor do signs:
-    /// a text of signs alone finds nothing.
+    /// Words that must all begin a word of the title, or of the show's name, a performer, the venue or
+    /// the city. Accents and case do not count, nor do signs: a text of signs alone finds nothing.
     q: Option<String>,
+    /// The show's id: only its tickets.
+    show: Option<String>,
+    /// Only tickets in this section. Capitals do not count.
+    section: Option<String>,
+    /// Only tickets of which so many can be ordered now.
+    #[param(minimum = 1, maximum = 50)]
+    quantity: Option<u32>,
     /// The lowest price with fees, in major units.
     #[param(minimum = 0)]
     min_price: Option<f64>,
@@ -205,7 +213,8 @@ async fn list(
 ) -> Result<Response, Problem> {
     let terms = &state.market.settings().terms;
     let filters = by_price(read_filters(&query, state.currency, who)?, terms);
-    let found = if asks_for_signs(&query) {
+    let is_beyond = filters.scope.quantity.is_some_and(|quantity| quantity > terms.most_seats);
+    let found = if is_beyond || asks_for_signs(&query) {
         TicketPage { tickets: Vec::new(), more: false }
     } else {
         state.store.tickets(&filters).await?
@@ -250,16 +259,18 @@ fn read_filters(
     let bound = |name| read_bound(query, name, currency);
     let (min_price, max_price) = (bound("minPrice"), bound("maxPrice"));
     let words = query.one("q").map(|text| text.map(search_words).unwrap_or_default());
+    let scope = read_scope(query);
     let after = match (&sort, &page) {
         (Ok(sort), Ok(PageRequest { after: Some(cursor), .. })) => {
             position(*sort, cursor).ok_or_else(not_a_cursor).map(Some)
         }
         _ => Ok(None),
     };
-    match (seller, sort, page, min_price, max_price, words, after) {
-        (Ok(seller), Ok(sort), Ok(page), Ok(min), Ok(max), Ok(words), Ok(after)) => {
+    match (seller, sort, page, min_price, max_price, words, after, scope) {
+        (Ok(seller), Ok(sort), Ok(page), Ok(min), Ok(max), Ok(words), Ok(after), Ok(scope)) => {
             Ok(TicketQuery {
                 seller,
+                scope,
                 words,
                 min_price_minor: min,
                 max_price_minor: max,
@@ -268,9 +279,10 @@ fn read_filters(
                 limit: page.limit,
             })
         }
-        (seller, sort, page, min, max, words, after) => {
+        (seller, sort, page, min, max, words, after, scope) => {
             let mut errors: Vec<FieldError> = Vec::new();
             errors.extend(words.err());
+            errors.extend(scope.err().unwrap_or_default());
             errors.extend(min.err());
             errors.extend(max.err());
             errors.extend(sort.err());
@@ -278,6 +290,30 @@ fn read_filters(
             errors.extend(page.err().unwrap_or_default());
             errors.extend(after.err());
             Err(Problem::validation(errors))
+        }
+    }
+}
+
+/// Which tickets are asked for, or all that is wrong with how they are.
+fn read_scope(query: &Query) -> Result<TicketScope, Vec<FieldError>> {
+    let show = query.one("show").and_then(|text| {
+        let id = text.map(str::parse::<ShowId>).transpose();
+        id.map_err(|_| FieldError::on("show", "show must be a show's id"))
+    });
+    let section = query.one("section").and_then(|text| {
+        let name = text.map(Label::parse).transpose();
+        name.map_err(|error| FieldError::on("section", format!("section {error}")))
+    });
+    let quantity = query.one("quantity").and_then(|text| {
+        let Some(text) = text else { return Ok(None) };
+        let quantity = text.parse().ok().filter(|quantity| (1..=MAX_SEATS).contains(quantity));
+        let refused = || FieldError::on("quantity", ListingFault::Quantity.to_string());
+        quantity.ok_or_else(refused).map(Some)
+    });
+    match (show, section, quantity) {
+        (Ok(show), Ok(section), Ok(quantity)) => Ok(TicketScope { show, section, quantity }),
+        (show, section, quantity) => {
+            Err([show.err(), section.err(), quantity.err()].into_iter().flatten().collect())
         }
     }
 }

@@ -30,8 +30,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::domain::{
-    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, OrderStatus,
-    Purchase, Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Charge, ChargeId, Commit, EmailKey, IntentId, Label, LoggedEvent, Order, OrderId, OrderStatus,
+    Price, Purchase, Remembered, Session, SessionId, ShowId, Ticket, TicketId, Timestamp, User,
+    UserId,
 };
 
 pub use self::catalog::{
@@ -72,6 +73,8 @@ pub trait Store: Send + Sync + 'static {
     async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError>;
     /// A page of tickets.
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError>;
+    /// What is on sale for each of these shows.
+    async fn stock(&self, shows: &[ShowId]) -> Result<Vec<Stock>, ReadError>;
     /// An order.
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError>;
     /// An order and its latest charge, as of one moment.
@@ -240,7 +243,10 @@ pub enum BackupError {
 pub struct TicketQuery {
     /// Only those of this seller, in every state; `None` lists what is available.
     pub seller: Option<UserId>,
-    /// Words that must all begin a word of the title, as [`search_words`] gives them.
+    /// What of them.
+    pub scope: TicketScope,
+    /// Words that must all begin a word of the title, or of the show's name, performers, venue or city,
+    /// as [`search_words`] gives them.
     pub words: Vec<String>,
     /// The lowest price, in minor units.
     pub min_price_minor: Option<u64>,
@@ -252,6 +258,26 @@ pub struct TicketQuery {
     pub after: Option<TicketPosition>,
     /// At most how many, at least 1.
     pub limit: usize,
+}
+
+/// Which tickets of the market or of a seller are asked for; by default all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TicketScope {
+    /// Only those of this show.
+    pub show: Option<ShowId>,
+    /// Only those in this section.
+    pub section: Option<Label>,
+    /// Only those of which so many can be ordered now.
+    pub quantity: Option<u32>,
+}
+
+/// What is on sale for a show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stock {
+    /// How many seats.
+    pub seats: u64,
+    /// What the cheapest of them costs without fees.
+    pub from: Option<Price>,
 }
 
 /// The order of a list of tickets. Equal prices are listed newest first.

@@ -9,15 +9,15 @@ use std::time::Duration;
 use crate::domain::sample::Sample;
 use crate::domain::{
     Account, Charge, ChargeId, ClientName, ClientSecret, Commit, Cursor, Email, Event,
-    ExpectedVersion, FailureCode, Follower, IntentFact, IntentId, IntentReport, Order, OrderId,
-    OrderView, PaymentToken, Precondition, Price, Purchase, PurchaseCommand, PurchaseDecision,
-    Refund, RefundId, RefundStatus, Remembered, Session, SessionId, SessionRules, Terms, Ticket,
-    TicketCommand, TicketDecision, TicketDemand, TicketId, Timestamp, Title, User, UserId, Wanted,
-    Write,
+    ExpectedVersion, FailureCode, Follower, IntentFact, IntentId, IntentReport, Line, Order,
+    OrderId, OrderView, PaymentToken, Precondition, Price, Purchase, PurchaseCommand,
+    PurchaseDecision, Refund, RefundId, RefundStatus, Remembered, Session, SessionId, SessionRules,
+    ShowBrief, ShowId, ShowState, Terms, Ticket, TicketCommand, TicketDecision, TicketDemand,
+    TicketId, Timestamp, Title, User, UserId, VenueBrief, VenueId, Wanted, Write, ZoneName,
 };
 use crate::store::redb::open::open_existing;
 use crate::store::{
-    CommitError, ReadError, RedbStore, Store, StoreSettings, TicketQuery, TicketSort,
+    CommitError, ReadError, RedbStore, Store, StoreSettings, TicketQuery, TicketScope, TicketSort,
 };
 
 /// How long an order holds its ticket.
@@ -46,6 +46,7 @@ pub fn in_memory() -> Arc<RedbStore> {
 pub fn market() -> TicketQuery {
     TicketQuery {
         seller: None,
+        scope: TicketScope::default(),
         words: Vec::new(),
         min_price_minor: None,
         max_price_minor: None,
@@ -362,6 +363,28 @@ pub fn read<T>(found: Result<T, ReadError>) -> T {
 
 pub fn usd(minor: u64) -> Price {
     Price::from_minor(minor, "usd".parse().expect("a currency")).expect("a price")
+}
+
+/// Names of shows, each with who performs.
+const SHOWS: [(&str, &str); 2] = [("Jazz Night", "Rocket"), ("Opera", "Ana & Bob")];
+
+/// One of two shows.
+pub fn a_show(number: usize) -> ShowBrief {
+    let (name, performer) = SHOWS[number];
+    ShowBrief {
+        id: ShowId::from_u128(0x7000 + number as u128),
+        name: Line::accepted_before(name),
+        performers: vec![Line::accepted_before(performer)],
+        starts_at: Timestamp::from_millis(0),
+        state: ShowState::Scheduled,
+        venue: VenueBrief {
+            id: VenueId::from_u128(1),
+            name: Line::accepted_before("Café Row"),
+            city: Line::accepted_before("Łódź"),
+            country: "PL".parse().expect("a country"),
+            time_zone: ZoneName::accepted_before("Europe/Warsaw"),
+        },
+    }
 }
 
 pub fn a_title(text: &str) -> Title {

@@ -7,7 +7,7 @@ use super::shared::Pages;
 use super::show_page::day;
 use super::texts::{Language, args, hold};
 use crate::domain::{Price, ShowView, Ticket, Timestamp};
-use crate::store::{Moment, ReadError, ShowQuery, ShowSort, TicketQuery, TicketSort};
+use crate::store::{Moment, ReadError, ShowQuery, ShowSort, TicketQuery, TicketScope, TicketSort};
 
 /// As many as the scripts show at first: of all tickets, and of those that were just listed.
 const TICKETS: usize = 24;
@@ -192,6 +192,7 @@ fn card(language: Language, ticket: &Ticket, total: Price) -> Html {
 
 fn newest(limit: usize) -> TicketQuery {
     TicketQuery {
+        scope: TicketScope::default(),
         seller: None,
         words: Vec::new(),
         min_price_minor: None,

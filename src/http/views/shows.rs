@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use super::parts::{MajorUnits, Text};
 use crate::domain::{
-    Category, Country, Line, ShowBrief, ShowId, ShowState, ShowView, Timestamp, UserId, Venue,
-    VenueId,
+    Category, Country, Line, Price, ShowBrief, ShowId, ShowState, ShowView, Terms, Timestamp,
+    UserId, Venue, VenueId,
 };
+use crate::store::Stock;
 
 /// A place where shows take place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -140,6 +141,14 @@ pub struct ShowListingsJson {
     pub from_total: Option<MajorUnits>,
 }
 
+impl ShowListingsJson {
+    /// What there is, as buyers see it who pay fees.
+    pub fn new(stock: &Stock, terms: &Terms) -> Self {
+        let total = |price: Price| price.total(terms.fees.of(price).buyer_minor, 1);
+        Self { available: stock.seats, from_total: stock.from.map(|from| total(from).into()) }
+    }
+}
+
 /// A concert, a match, a play: at one venue, at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -187,6 +196,15 @@ pub struct ShowJson<'s> {
     pub updated_at: Text<Timestamp>,
 }
 
+impl<'s> ShowJson<'s> {
+    /// A show with what is on sale for it.
+    #[must_use]
+    pub fn with_listings(self, listings: ShowListingsJson) -> Self {
+        Self { listings, ..self }
+    }
+}
+
+/// A show alone: an event does not tell what is on sale.
 impl<'s> From<&'s ShowView> for ShowJson<'s> {
     fn from(view: &'s ShowView) -> Self {
         let (show, facts) = (&view.show, &view.show.facts);

@@ -6,15 +6,20 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::domain::{Order, OrderId, OrderStatus, Ticket, TicketId, TicketState, UserId};
+use crate::domain::{
+    Label, Listing, Order, OrderId, OrderStatus, ShowId, Split, Ticket, TicketId, TicketStatus,
+    UserId,
+};
 use crate::store::conformance::stores;
-use crate::store::search::words::matches;
-use crate::store::testing::{World, market, read};
-use crate::store::{PurchaseQuery, TicketPosition, TicketQuery, TicketSort, search_words};
+use crate::store::records::ticket::matches;
+use crate::store::testing::{World, a_show, listed, market, read};
+use crate::store::{
+    PurchaseQuery, Stock, TicketPosition, TicketQuery, TicketScope, TicketSort, search_words,
+};
 
 #[derive(Debug, Clone)]
 enum Step {
-    List { seller: usize, title: String, price: u64 },
+    List { seller: usize, title: String, price: u64, listing: Listing },
     Edit { ticket: usize, title: Option<String>, price: Option<u64> },
     Withdraw { ticket: usize },
     Lock { buyer: usize, ticket: usize },
@@ -23,8 +28,21 @@ enum Step {
 }
 
 const WORDS: &[&str] = &["Rock", "rocket", "Jazz", "Café", "row", "7", "日本", "Jazzé"];
-const SEARCHES: &[&str] =
-    &["", "rock", "ro", "r", "jazz", "cafe row", "ja ro", "7", "日", "nothing", "rock jazz row"];
+const SEARCHES: &[&str] = &[
+    "",
+    "rock",
+    "ro",
+    "r",
+    "jazz",
+    "cafe row",
+    "ja ro",
+    "7",
+    "日",
+    "nothing",
+    "rock jazz row",
+    "lodz",
+    "opera bob",
+];
 
 fn a_title() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(WORDS), 1..4).prop_map(|words| words.join(" "))
@@ -39,8 +57,9 @@ fn a_step() -> impl Strategy<Value = Step> {
     let any = any::<prop::sample::Index>().prop_map(|index| index.index(1 << 16));
     let any = || any.clone();
     prop_oneof![
-        4 => (0..3_usize, a_title(), a_price())
-            .prop_map(|(seller, title, price)| Step::List { seller, title, price }),
+        4 => (0..3_usize, a_title(), a_price(), a_listing()).prop_map(
+            |(seller, title, price, listing)| Step::List { seller, title, price, listing }
+        ),
         2 => (any(), prop::option::of(a_title()), prop::option::of(a_price()))
             .prop_map(|(ticket, title, price)| Step::Edit { ticket, title, price }),
         1 => any().prop_map(|ticket| Step::Withdraw { ticket }),
@@ -48,6 +67,45 @@ fn a_step() -> impl Strategy<Value = Step> {
         1 => any().prop_map(|order| Step::Cancel { order }),
         1 => any().prop_map(|order| Step::Buy { order }),
     ]
+}
+
+/// Half of them say nothing.
+fn a_listing() -> impl Strategy<Value = Listing> {
+    let described = (
+        prop::option::of(0..2_usize),
+        prop::option::of(prop::sample::select(SECTIONS)),
+        1..6_u32,
+        any::<bool>(),
+        prop::sample::select(vec![Split::Any, Split::AvoidOne, Split::None]),
+    );
+    prop::option::of(described).prop_map(|described| {
+        let Some((show, section, quantity, are_numbered, split)) = described else {
+            return Listing::default();
+        };
+        let label = |text: String| Label::parse(&text).expect("a label");
+        Listing {
+            section: section.map(|section| label(section.to_owned())),
+            seats: are_numbered.then(|| (1..=quantity).map(|n| label(n.to_string())).collect()),
+            quantity,
+            split,
+            show: show.map(|number| Arc::new(a_show(number))),
+            ..Listing::default()
+        }
+    })
+}
+
+const SECTIONS: &[&str] = &["A", "a", "B"];
+fn a_scope() -> impl Strategy<Value = TicketScope> {
+    (
+        prop::option::of(0..2_usize),
+        prop::option::weighted(0.3, prop::sample::select(SECTIONS)),
+        prop::option::weighted(0.4, 1..5_u32),
+    )
+        .prop_map(|(show, section, quantity)| TicketScope {
+            show: show.map(|number| a_show(number).id),
+            section: section.map(|section| Label::parse(section).expect("a label")),
+            quantity,
+        })
 }
 
 fn a_query() -> impl Strategy<Value = (Option<usize>, TicketQuery)> {
@@ -62,12 +120,13 @@ fn a_query() -> impl Strategy<Value = (Option<usize>, TicketQuery)> {
             TicketSort::PriceDescending,
         ]),
         1..5_usize,
+        prop::option::of(a_scope()),
     )
-        .prop_map(|(seller, search, min_price_minor, max_price_minor, sort, limit)| {
+        .prop_map(|(seller, search, min_price_minor, max_price_minor, sort, limit, scope)| {
             let words = search_words(search);
             let query =
                 TicketQuery { words, min_price_minor, max_price_minor, sort, limit, ..market() };
-            (seller, query)
+            (seller, TicketQuery { scope: scope.unwrap_or_default(), ..query })
         })
 }
 
@@ -91,7 +150,7 @@ impl Model {
     /// The ticket that a number means among those that are available.
     fn available(&self, number: usize) -> Option<Ticket> {
         let mut available: Vec<_> =
-            self.tickets.values().filter(|t| t.state == TicketState::Available).collect();
+            self.tickets.values().filter(|t| t.status() == TicketStatus::Available).collect();
         (!available.is_empty()).then(|| available.swap_remove(number % available.len()).clone())
     }
 
@@ -104,8 +163,11 @@ impl Model {
         let mut touched = None;
         let mut order = None;
         match step {
-            Step::List { seller, title, price } => {
-                touched = Some(self.world.lists(self.users[seller], &title, price).await);
+            Step::List { seller, title, price, listing } => {
+                let ticket = self.world.new_ticket(self.users[seller], &title, price);
+                let ticket = ticket.described(listing);
+                touched = Some(ticket.id);
+                self.world.commit(listed(ticket)).await;
             }
             Step::Edit { ticket, title, price } => {
                 let Some(ticket) = self.available(ticket) else { return };
@@ -114,6 +176,9 @@ impl Model {
             }
             Step::Withdraw { ticket } => {
                 let Some(ticket) = self.available(ticket) else { return };
+                if ticket.free() != ticket.listing().all() {
+                    return;
+                }
                 self.world.withdraws(ticket.id).await;
                 self.tickets.remove(&ticket.id);
             }
@@ -151,10 +216,11 @@ impl Model {
             let price = ticket.price.minor();
             let is_listed = match query.seller {
                 Some(seller) => ticket.seller == seller,
-                None => ticket.state == TicketState::Available,
+                None => ticket.status() == TicketStatus::Available,
             };
             is_listed
-                && matches(&ticket.title, &query.words)
+                && matches(ticket, &query.words)
+                && query.scope.has(ticket)
                 && query.min_price_minor.is_none_or(|min| price >= min)
                 && query.max_price_minor.is_none_or(|max| price <= max)
         };
@@ -172,6 +238,20 @@ impl Model {
         let seller = seller.map(|number| self.users[number]);
         let query = TicketQuery { seller, ..query.clone() };
         assert_eq!(self.pages(query.clone()).await, self.listed(&query), "{query:?}");
+    }
+
+    /// What is on sale for each show is what the tickets say.
+    async fn has_stock(&self) {
+        let shows = [a_show(0).id, a_show(1).id];
+        let on_sale = |show: &ShowId| {
+            let scope = TicketScope { show: Some(*show), ..TicketScope::default() };
+            let sort = TicketSort::PriceAscending;
+            let listed = self.listed(&TicketQuery { scope, sort, ..market() });
+            let seats = listed.iter().map(|ticket| u64::from(ticket.free().len())).sum();
+            Stock { seats, from: listed.first().map(|ticket| ticket.price) }
+        };
+        let expected: Vec<Stock> = shows.iter().map(on_sale).collect();
+        assert_eq!(read(self.world.store.stock(&shows).await), expected);
     }
 
     async fn pages(&self, mut query: TicketQuery) -> Vec<Ticket> {
@@ -209,6 +289,7 @@ proptest! {
                 for (step, query) in steps.iter().zip(queries.iter().cycle()) {
                     model.take(step.clone()).await;
                     model.shows(query).await;
+                    model.has_stock().await;
                 }
                 for query in &queries {
                     model.shows(query).await;

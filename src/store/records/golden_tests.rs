@@ -25,7 +25,9 @@ use crate::store::records::commit::{BatchBytes, Written, read_batch};
 use crate::store::records::envelope::{Kind, Record, RowKey, decode, encode, seal};
 use crate::store::records::event::{RUN, append_event, read_run};
 use crate::store::records::session::SessionRow;
-use crate::store::records::state::{Batch, Round, holding, holding_row, ids_row, names};
+use crate::store::records::state::{
+    Batch, Round, SeatsOnSale, holding, holding_row, ids_row, names,
+};
 use crate::store::records::{TicketRow, remembered as keys};
 use crate::store::resources::{KeptAs, registry};
 use crate::store::search::blocks::{block, posting, postings};
@@ -207,6 +209,7 @@ fn ticket_of_show() -> Ticket {
     let show = ShowBrief {
         id: ShowId::from_u128(12),
         name: Line::accepted_before("Rigoletto"),
+        performers: Vec::new(),
         starts_at: AT.plus(HOLD),
         state: ShowState::Scheduled,
         venue,
@@ -222,6 +225,11 @@ fn tickets_and_orders_of_shows_keep_their_bytes() {
     let (id, buyer) = (OrderId::from_u128(3), UserId::from_u128(4));
     let order = Order::new(id, buyer, &listed, AT.plus(HOLD), AT);
     hold("order-of-show", 3_u128, &order);
+    let performers = vec![Line::accepted_before("Staatskapelle")];
+    let show = ShowBrief { performers, ..listed.show().expect("a show").clone() };
+    let performed = listed.shown_with(std::sync::Arc::new(show));
+    hold("ticket-of-performers", 2_u128, &TicketRow::Listed(performed));
+    hold("seats-on-sale", 12_u128, &SeatsOnSale(7));
     let place = ShowTicket {
         ticket: listed.id,
         show: ShowId::from_u128(12),

@@ -24,6 +24,7 @@ pub mod remembered;
 pub mod session;
 pub mod state;
 pub mod ticket;
+pub mod ticket_lists;
 pub mod user;
 
 pub use entries::{Entry, Index, Indexed};

@@ -56,6 +56,25 @@ impl Record for Currency {
     }
 }
 
+/// How many seats are on sale for a show; see [`crate::store::redb::stock`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct SeatsOnSale(#[n(0)] pub u64);
+
+impl From<&SeatsOnSale> for SeatsOnSale {
+    fn from(seats: &SeatsOnSale) -> Self {
+        *seats
+    }
+}
+
+impl Record for SeatsOnSale {
+    const KIND: Kind = Kind { table: "stock", tag: 14, version: 1 };
+    type Stored<'a> = Self;
+
+    fn read(_: u8, bytes: &[u8]) -> Result<Self, Fault> {
+        body(bytes)
+    }
+}
+
 /// How far a round of [taking out tombstones](crate::store::search::tombstones) has come. The file has it too, so that a round goes on after a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Round {

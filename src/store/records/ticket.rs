@@ -9,11 +9,12 @@ use crate::domain::{
     Allotment, ClosedReason, Line, Listing, OrderId, Part, PartState, SeatSet, ShowBrief, Split,
     Ticket, TicketId, TicketState, TicketStatus, UserId, Version,
 };
-use crate::store::records::entries::{Entry, Indexed, MARKET};
+use crate::store::records::entries::{Entry, Indexed};
 use crate::store::records::envelope::{Fault, Kind, Record, body};
 use crate::store::records::parts::{Id, StoredPrice, millis, time, title};
+use crate::store::records::ticket_lists::lists;
 use crate::store::resources::admission::StoredShowBrief;
-use crate::store::search::words::title_words;
+use crate::store::search::words::{begin_words_of, words_of};
 
 /// A ticket as it is stored.
 #[derive(Debug, Encode, Decode)]
@@ -368,8 +369,9 @@ impl Record for Ticket {
 impl Indexed for Ticket {
     fn entries(&self) -> Vec<Entry<'_>> {
         let (id, price) = (self.id.as_u128(), self.price.minor());
-        let mut entries = Vec::with_capacity(4);
-        for list in lists(self) {
+        let lists = lists(self);
+        let mut entries = Vec::with_capacity(2 * lists.len());
+        for list in lists {
             entries.push(Entry::List { list, ticket: id, price });
             entries.push(Entry::Price { list, price, ticket: id });
         }
@@ -384,12 +386,6 @@ impl Indexed for TicketRow {
             Self::Withdrawn { .. } => Vec::new(),
         }
     }
-}
-
-/// The lists a ticket is in, by [`crate::store::redb::tables::LISTS`]'s first key.
-pub fn lists(ticket: &Ticket) -> impl Iterator<Item = u128> {
-    let market = is_on_market(ticket).then_some(MARKET);
-    [ticket.seller.as_u128()].into_iter().chain(market)
 }
 
 /// Whether the ticket is in the market's list, and is found by the words of its title: until it is
@@ -410,10 +406,43 @@ pub fn is_on_market(ticket: &Ticket) -> bool {
 pub fn leaves_tombstone(before: &Ticket, after: &Ticket) -> bool {
     // All seats of several may be held and come back, which what has a tombstone does not.
     let is_for_good = matches!(after.status(), TicketStatus::Sold | TicketStatus::Closed);
-    is_on_market(before) && !is_on_market(after) && is_for_good && before.title == after.title
+    is_on_market(before) && !is_on_market(after) && is_for_good && has_texts_of(before, after)
 }
 
 /// The words a ticket can be found by.
 pub fn words(ticket: &Ticket) -> BTreeSet<String> {
-    if is_on_market(ticket) { title_words(&ticket.title) } else { BTreeSet::new() }
+    if is_on_market(ticket) { ticket_words(ticket) } else { BTreeSet::new() }
+}
+
+/// The words of a ticket, on sale or not: those of its title, and of its show.
+pub fn ticket_words(ticket: &Ticket) -> BTreeSet<String> {
+    texts(ticket).flat_map(words_of).collect()
+}
+
+/// Whether each word of a search begins one of a ticket's.
+pub fn matches(ticket: &Ticket, search: &[String]) -> bool {
+    match ticket.show() {
+        None => begin_words_of(ticket.title.as_str(), search),
+        Some(_) => {
+            let found = |word: &String| {
+                texts(ticket).any(|text| begin_words_of(text, std::slice::from_ref(word)))
+            };
+            search.iter().all(found)
+        }
+    }
+}
+
+/// Whether two tickets are found by the same words.
+pub fn has_texts_of(one: &Ticket, other: &Ticket) -> bool {
+    texts(one).eq(texts(other))
+}
+
+/// What the words of a ticket are taken from.
+fn texts(ticket: &Ticket) -> impl Iterator<Item = &str> {
+    let of_show = ticket.show().into_iter().flat_map(|show| {
+        let performers = show.performers.iter().map(Line::as_str);
+        let venue = [show.venue.name.as_str(), show.venue.city.as_str()];
+        [show.name.as_str()].into_iter().chain(performers).chain(venue)
+    });
+    [ticket.title.as_str()].into_iter().chain(of_show)
 }

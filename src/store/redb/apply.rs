@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use crate::domain::{Remembered, Session, Ticket, Timestamp, UserId};
 use crate::store::failed::Failed;
-use crate::store::records::ticket::{is_on_market, leaves_tombstone, words};
+use crate::store::records::ticket::{has_texts_of, is_on_market, leaves_tombstone, words};
 use crate::store::records::{self, Indexed, remembered, session};
 use crate::store::redb::check::{Change, Checked};
 use crate::store::redb::indexes::reindex;
@@ -46,17 +46,20 @@ pub fn apply(
                     state.appeared.push(after.into());
                 }
                 tables.tickets.open()?.insert(after.id.as_u128(), row.as_slice())?;
+                state.stock.ticket(before.as_ref(), Some(after));
                 follow(tables, state, before.as_ref(), Some(after))?;
                 index_words(state, words, before.as_ref(), Some(after));
             }
             Change::Withdrawal { before, row } => {
                 state.changed.push(before.id);
                 tables.tickets.open()?.insert(before.id.as_u128(), row.as_slice())?;
+                state.stock.ticket(Some(&before), None);
                 follow(tables, state, Some(&before), None)?;
                 index_words(state, words, Some(&before), None);
             }
             Change::Order { before, after, row } => {
                 tables.orders.open()?.insert(after.id.as_u128(), row.as_slice())?;
+                state.stock.order(before.as_ref(), after);
                 follow(tables, state, before.as_ref(), Some(after))?;
             }
             Change::Charge { before, after, row } => {
@@ -113,7 +116,7 @@ fn index_words(
         if leaves_tombstone(before, after) {
             return state.sweep.leave(id);
         }
-        if before.title == after.title && is_on_market(before) == is_on_market(after) {
+        if has_texts_of(before, after) && is_on_market(before) == is_on_market(after) {
             return;
         }
     }

@@ -58,6 +58,7 @@ pub fn take_in<'c>(
     if !words.is_empty() {
         words.write(tables.words.open()?)?;
     }
+    std::mem::take(&mut state.stock).write(&mut tables)?;
     if !log.is_empty() {
         log.write(tables.events.open()?)?;
     }

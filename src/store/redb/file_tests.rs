@@ -6,14 +6,17 @@ use std::sync::Arc;
 use redb::{Database, TableDefinition};
 
 use crate::domain::sample::{Sample, SampleId};
-use crate::domain::{Commit, Timestamp};
+use crate::domain::{Commit, Label, Listing, Split, Timestamp};
+use crate::store::records::entries::MARKET;
 use crate::store::redb::reads::Snapshot;
-use crate::store::redb::tables::{ENTRIES, FORMAT_KEY, META, ROWS, TICKETS};
-use crate::store::testing::{World, created, database, read};
+use crate::store::redb::tables::{
+    ENTRIES, FORMAT_KEY, LISTS, LISTS_BY_PRICE, META, ROWS, STOCK, TICKETS,
+};
+use crate::store::testing::{World, a_show, created, database, listed, market, read, usd};
 use crate::store::verify;
 use crate::store::{
-    BackupError, CommitError, OpenError, RedbStore, Refusal, RestoreError, Store, StoreSettings,
-    backup_file, restore,
+    BackupError, CommitError, OpenError, RedbStore, Refusal, RestoreError, Stock, Store,
+    StoreSettings, TicketQuery, TicketScope, backup_file, restore,
 };
 
 fn open(path: &Path) -> Result<RedbStore, OpenError> {
@@ -109,7 +112,7 @@ async fn a_later_releases_file_is_refused() {
     drop(open(&path).expect("a new store"));
     set_format(&path, 7);
     let told = message(&path);
-    assert!(told.contains("format 7") && told.contains("up to 3"), "{told}");
+    assert!(told.contains("format 7") && told.contains("up to 4"), "{told}");
 }
 
 fn set_format(path: &Path, format: u64) {
@@ -155,6 +158,58 @@ async fn a_store_of_format_2_grows_into_this_one_stopped_or_killed() {
         let found = read(store.get::<Sample>(SampleId(9)).await);
         assert_eq!(found, Some(Sample::new(9, 9, "nine")));
     }
+}
+
+/// Makes a file what a release left that had no lists of shows.
+fn set_format_3(path: &Path, known: &[u128]) {
+    let db = database(path);
+    let txn = db.begin_write().expect("a transaction");
+    let mut lists = txn.open_table(LISTS).expect("a table");
+    lists.retain(|(list, _), _| known.contains(&list)).expect("lists");
+    let mut by_price = txn.open_table(LISTS_BY_PRICE).expect("a table");
+    by_price.retain(|(list, _, _), ()| known.contains(&list)).expect("lists");
+    drop((lists, by_price));
+    assert!(txn.delete_table(STOCK).expect("it can be taken away"));
+    txn.commit().expect("a commit");
+    drop(db);
+    set_format(path, 3);
+}
+
+#[tokio::test]
+async fn a_store_of_format_3_gets_its_lists_of_shows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gittix.redb");
+    let world = World::new(Arc::new(open(&path).expect("a new store")));
+    let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+    let listing = |quantity| Listing {
+        quantity,
+        split: Split::Any,
+        section: Some(Label::parse("A").expect("a label")),
+        show: Some(Arc::new(a_show(0))),
+        ..Listing::default()
+    };
+    for quantity in [1, 1, 4] {
+        let ticket = world.new_ticket(ana, "Rock", 100).described(listing(quantity));
+        let id = ticket.id;
+        world.commit(listed(ticket)).await;
+        if world.history().len() > 3 {
+            world.locks(bob, id).await;
+        }
+    }
+    world.lists(ana, "Rock", 50).await;
+    drop(world);
+    let expected = verify(&path).expect("a report");
+    assert!(expected.is_sound(), "{expected}");
+    set_format_3(&path, &[MARKET, ana.as_u128()]);
+    assert_eq!(verify(&path).expect("a report"), expected, "it is made anew in memory");
+    let store = open(&path).expect("a store");
+    let show = a_show(0).id;
+    let stock = Stock { seats: 4, from: Some(usd(100)) };
+    assert_eq!(read(store.stock(&[show]).await), [stock], "1 of 2, and 3 of 4");
+    let scope = TicketScope { show: Some(show), quantity: Some(3), ..TicketScope::default() };
+    assert_eq!(read(store.tickets(&TicketQuery { scope, ..market() }).await).tickets.len(), 1);
+    drop(store);
+    assert_eq!(verify(&path).expect("a report"), expected);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ pub mod recovery;
 pub mod redb_store;
 pub mod resources;
 pub mod row_cache;
+pub mod stock;
 pub mod tables;
 pub mod verify;
 pub mod write_tables;

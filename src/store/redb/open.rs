@@ -24,9 +24,10 @@ use crate::store::redb::engine::volume::{Volume, VolumeError};
 use crate::store::redb::log;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::reads::Snapshot;
+use crate::store::redb::stock::{self, StockChanges};
 use crate::store::redb::tables::{
-    self, DEADLINES, EVENTS, FORMAT, FORMAT_KEY, FORMAT_WITH_FEWER_TABLES, META, STATE, TOMBSTONES,
-    UNSETTLED,
+    self, DEADLINES, EVENTS, FORMAT, FORMAT_KEY, FORMAT_WITH_FEWER_TABLES,
+    FORMAT_WITHOUT_LISTS_OF_SHOWS, META, STATE, TOMBSTONES, UNSETTLED,
 };
 use crate::store::redb::writer_state::WriterState;
 use crate::store::search::tombstones::Sweep;
@@ -132,7 +133,7 @@ pub fn create_volume(
 ) -> Result<Volume, OpenError> {
     let volume = Volume::create(storage, journal_bytes, builder);
     let volume = volume.map_err(|error| volume_error(Path::new("(new)"), error))?;
-    create_tables(&volume.db)?;
+    create_tables(&volume.db, |_| Ok(()))?;
     Ok(volume)
 }
 
@@ -209,16 +210,20 @@ pub fn must_have_format(db: &Database, path: &Path) -> Result<(), OpenError> {
 }
 
 /// The format of a store, once it has grown into this release's if it only lacks tables that are empty
-/// at first. They and the number of the format are there at once or not at all, and nothing that was
-/// there changes, so the journal is still what follows. Where the file is only looked at, all that is in
+/// at first, or entries of indexes. They and the number of the format are there at once or not at all,
+/// and no row that was there changes, so the journal is still what follows. Where the file is only looked at, all that is in
 /// memory. A later format than this release's is refused.
 pub fn settle_format(db: &Database, path: &Path) -> Result<u64, OpenError> {
     let found = read_format(db, path)?;
     check_format(found, FORMAT)?;
-    if found != FORMAT_WITH_FEWER_TABLES {
-        return Ok(found);
+    match found {
+        FORMAT_WITH_FEWER_TABLES => create_tables(db, |_| Ok(()))?,
+        FORMAT_WITHOUT_LISTS_OF_SHOWS => {
+            let rows = Snapshot::of_file(db)?;
+            create_tables(db, |txn| stock::list_anew(&rows, txn))?;
+        }
+        other => return Ok(other),
     }
-    create_tables(db)?;
     Ok(FORMAT)
 }
 
@@ -294,8 +299,11 @@ pub fn database_error(path: &Path, error: DatabaseError) -> OpenError {
     }
 }
 
-/// Creates the tables that are missing.
-fn create_tables(db: &Database) -> Result<(), OpenError> {
+/// Creates the tables that are missing, and puts in what is missing there.
+fn create_tables(
+    db: &Database,
+    fill: impl FnOnce(&WriteTransaction) -> Result<(), ReadError>,
+) -> Result<(), OpenError> {
     struct Create<'t>(&'t WriteTransaction);
     impl tables::Visitor for Create<'_> {
         type Error = ReadError;
@@ -310,6 +318,7 @@ fn create_tables(db: &Database) -> Result<(), OpenError> {
     let mut txn = db.begin_write().map_err(storage_error)?;
     txn.set_quick_repair(true);
     tables::visit(&mut Create(&txn))?;
+    fill(&txn)?;
     set_format(&txn, FORMAT)?;
     txn.commit().map_err(storage_error)?;
     Ok(())
@@ -379,6 +388,7 @@ pub fn read_state(snapshot: &Snapshot, postings_per_sale: usize) -> Result<Write
         changed: Vec::new(),
         skip_ranges: Arc::default(),
         appeared: Vec::new(),
+        stock: StockChanges::default(),
         unsettled: snapshot.table(UNSETTLED)?.len().map_err(storage_error)?,
         last_seq: log::last_seq(&snapshot.table(EVENTS)?)?,
         batch,

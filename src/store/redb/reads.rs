@@ -191,6 +191,11 @@ impl Snapshot {
         self.tables.lists_by_price(&self.txn)
     }
 
+    /// See [`crate::store::redb::tables::STOCK`].
+    pub fn seats_on_sale(&self) -> Result<&ReadOnlyTable<u128, &'static [u8]>, ReadError> {
+        self.tables.stock(&self.txn)
+    }
+
     /// See [`crate::store::redb::tables::WORDS`].
     pub fn words(&self) -> Result<&ReadOnlyTable<(&'static str, u128), &'static [u8]>, ReadError> {
         self.tables.words(&self.txn)

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::{
     Charge, ChargeId, Commit, Currency, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Remembered, Session, SessionId, ShowId, Ticket, TicketId, Timestamp, User, UserId,
 };
 use crate::store::failed::panic_message;
 use crate::store::redb::engine::fail_stop::Storage;
@@ -36,8 +36,8 @@ use crate::store::search::lists;
 use crate::store::search::skip_ranges::{SKIP_RANGE_MIN, SkipRanges};
 use crate::store::search::tombstones::POSTINGS_PER_SALE;
 use crate::store::{
-    BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Store,
-    StoreStats, TicketPage, TicketQuery,
+    BackupError, BatchObserver, CommitError, Deadline, OpenError, PurchaseQuery, ReadError, Stock,
+    Store, StoreStats, TicketPage, TicketQuery,
 };
 
 /// One part of so many of the cache is for rows of tickets that pages have shown: see
@@ -290,6 +290,10 @@ impl Store for RedbStore {
         let now = self.now();
         let page = AssertUnwindSafe(lists::page(&now, query)).catch_unwind();
         page.await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    async fn stock(&self, shows: &[ShowId]) -> Result<Vec<Stock>, ReadError> {
+        self.look(|snapshot| shows.iter().map(|show| snapshot.stock(*show)).collect())
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {

@@ -10,10 +10,12 @@
 use redb::{Key, TableDefinition, Value};
 
 /// The format this release reads and writes, kept in [`META`] under [`FORMAT_KEY`].
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 /// The format that lacks nothing but tables which are empty at first; see
 /// [`crate::store::redb::open::settle_format`].
 pub const FORMAT_WITH_FEWER_TABLES: u64 = 2;
+/// The format that has tickets of shows, but neither lists of them nor their sums: those are made anew.
+pub const FORMAT_WITHOUT_LISTS_OF_SHOWS: u64 = 3;
 /// Where [`META`] keeps the format.
 pub const FORMAT_KEY: &str = "format";
 
@@ -57,13 +59,15 @@ tables! {
 
     /// Tickets, and the marks of those withdrawn, by ticket id.
     TICKETS: "tickets", u128 => &[u8];
-    /// Prices in minor units by list (a seller's id or [`crate::store::records::entries::MARKET`]) and ticket id. A ticket is
+    /// Prices in minor units by [list](crate::store::records::ticket_lists) and ticket id. A ticket is
     /// in its seller's list until it is withdrawn, and in the market's until it is sold; see
     /// [`crate::store::records::ticket::is_on_market`].
     LISTS: "lists", (u128, u128) => u64;
     /// The same entries by list, price and the complement of the ticket id, so that equal
     /// prices stand newest first.
     LISTS_BY_PRICE: "lists_by_price", (u128, u64, u128) => ();
+    /// How many seats are on sale by show, where there are any; see [`crate::store::redb::stock`].
+    STOCK: "stock", u128 => &[u8];
     /// The words in titles of tickets that are not sold, or that linger, in blocks of postings by
     /// word and a lower bound of the ticket ids; see [`crate::store::search::blocks`].
     WORDS: "words", (&str, u128) => &[u8];
@@ -118,6 +122,7 @@ macro_rules! requested {
             tickets: TICKETS, u128 => &'static [u8];
             lists: LISTS, (u128, u128) => u64;
             lists_by_price: LISTS_BY_PRICE, (u128, u64, u128) => ();
+            stock: STOCK, u128 => &'static [u8];
             words: WORDS, (&'static str, u128) => &'static [u8];
             orders: ORDERS, u128 => &'static [u8];
             ended_orders: ENDED_ORDERS, (u128, u8, u128) => ();

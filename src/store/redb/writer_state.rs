@@ -6,6 +6,7 @@ use crate::domain::TicketId;
 use crate::store::TicketPosition;
 use crate::store::redb::open_orders::Openings;
 use crate::store::redb::row_cache::RowCache;
+use crate::store::redb::stock::StockChanges;
 use crate::store::search::skip_ranges::SkipRanges;
 use crate::store::search::tombstones::Sweep;
 
@@ -25,6 +26,8 @@ pub struct WriterState {
     pub skip_ranges: Arc<SkipRanges>,
     /// Those that may be available where none was before.
     pub appeared: Vec<TicketPosition>,
+    /// What the current batch changes of how many seats are on sale.
+    pub stock: StockChanges,
     /// Charges that still owe something to or by the gateway.
     pub unsettled: u64,
     /// The number of the last event.

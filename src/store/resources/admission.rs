@@ -46,6 +46,9 @@ pub struct StoredShowBrief<'a> {
     country: &'a str,
     #[b(8)]
     time_zone: &'a str,
+    /// Who performs; rows of shows that name nobody end before this.
+    #[b(9)]
+    performers: Option<Vec<&'a str>>,
 }
 
 impl<'a> From<&'a ShowBrief> for StoredShowBrief<'a> {
@@ -61,6 +64,8 @@ impl<'a> From<&'a ShowBrief> for StoredShowBrief<'a> {
             city: city.as_str(),
             country: country.as_str(),
             time_zone: time_zone.as_str(),
+            performers: (!show.performers.is_empty())
+                .then(|| show.performers.iter().map(Line::as_str).collect()),
         }
     }
 }
@@ -70,9 +75,11 @@ impl TryFrom<StoredShowBrief<'_>> for ShowBrief {
 
     fn try_from(stored: StoredShowBrief<'_>) -> Result<Self, Fault> {
         let country = stored.country.parse();
+        let performers = stored.performers.unwrap_or_default();
         Ok(Self {
             id: ShowId::from_u128(stored.id.0),
             name: Line::accepted_before(stored.name),
+            performers: performers.into_iter().map(Line::accepted_before).collect(),
             starts_at: time(stored.starts_at),
             state: stored.state.into(),
             venue: VenueBrief {

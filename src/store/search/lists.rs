@@ -21,6 +21,9 @@
 //! of the rarest of them, a few nanoseconds long, and a test of each that may match. It keeps
 //! nobody else waiting, for the search gives way to other tasks as it goes.
 //!
+//! What is asked for in a quantity or a section has [lists of its own](crate::store::records::ticket_lists);
+//! for both together the two race, and each ticket is looked at.
+//!
 //! Sold tickets are taken out of the index of words, sooner or [later](crate::store::search::tombstones), so a
 //! search among a seller's own walks their list.
 
@@ -32,15 +35,17 @@ use redb::ReadOnlyTable;
 
 use crate::bugs::{Bug, planted};
 use crate::store::records::entries::MARKET;
-use crate::store::records::ticket::is_on_market;
+use crate::store::records::ticket::{is_on_market, matches};
+use crate::store::records::ticket_lists::lists_with_all;
 use crate::store::redb::reads::Snapshot;
 use crate::store::search::postings::Postings;
 use crate::store::search::skip_ranges::{Rank, SKIP_RANGE_MAX, Stretch, rank};
 use crate::store::search::sources::{ByPrice, LOOKUP_COST, Newest, Source, Step};
-use crate::store::search::words::matches;
 
-use crate::domain::{Ticket, TicketId, TicketState};
-use crate::store::{ReadError, TicketPage, TicketPosition, TicketQuery, TicketSort, storage_error};
+use crate::domain::{Ticket, TicketId, TicketState, UserId};
+use crate::store::{
+    ReadError, TicketPage, TicketPosition, TicketQuery, TicketScope, TicketSort, storage_error,
+};
 
 /// What reading a ticket and splitting its title into words costs.
 const ROW_COST: usize = 20;
@@ -74,7 +79,12 @@ fn position(sort: TicketSort, place: Rank) -> TicketPosition {
 
 /// What every plan of one query shares.
 struct Search<'q> {
-    list: u128,
+    /// Whether what is on sale is looked for, and not what a seller has.
+    is_market: bool,
+    /// The lists each of which has all that is asked for.
+    in_lists: Vec<u128>,
+    scope: &'q TicketScope,
+    seller: Option<UserId>,
     sort: TicketSort,
     words: &'q [String],
     prices: RangeInclusive<u64>,
@@ -98,7 +108,10 @@ struct Search<'q> {
 /// which nobody can buy, while the market goes on; a seller's own list has to be whole.
 pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage, ReadError> {
     let mut search = Search {
-        list: query.seller.map_or(MARKET, |seller| seller.as_u128()),
+        is_market: query.seller.is_none(),
+        in_lists: lists_with_all(query),
+        scope: &query.scope,
+        seller: query.seller,
         sort: query.sort,
         words: &query.words,
         prices: query.min_price_minor.unwrap_or(0)..=query.max_price_minor.unwrap_or(u64::MAX),
@@ -119,7 +132,7 @@ pub async fn page(snapshot: &Snapshot, query: &TicketQuery) -> Result<TicketPage
             Err(error) => return Err(error),
         }
     };
-    if search.list == MARKET {
+    if search.is_market {
         snapshot.keep_page(&tickets);
     }
     let more = tickets.len() > query.limit;
@@ -134,7 +147,7 @@ impl Search<'_> {
         let ticket = |(rank, row): (Rank, Option<Arc<Ticket>>)| {
             let row = row.map_or_else(|| self.row(id_of(rank)), Ok)?;
             self.must_stand_at(rank, &row)?;
-            if self.list == MARKET {
+            if self.is_market {
                 // What an order holds was passed over.
                 return Ok(row);
             }
@@ -152,7 +165,7 @@ impl Search<'_> {
     fn passes_over_damaged(&mut self) -> bool {
         let damaged = self.damaged.get_mut().unwrap_or_else(PoisonError::into_inner);
         let before = self.taken.len();
-        self.taken.extend(damaged.drain(..).filter(|_| self.list == MARKET));
+        self.taken.extend(damaged.drain(..).filter(|_| self.is_market));
         self.taken.len() > before
     }
 
@@ -177,7 +190,8 @@ impl Search<'_> {
         let price = row.price.minor();
         let is_right = rank(self.sort, price, row.id.as_u128()) == place
             && self.prices.contains(&price)
-            && (self.list == MARKET || self.list == row.seller.as_u128());
+            && self.seller.is_none_or(|seller| seller == row.seller)
+            && self.scope.has(row);
         if is_right {
             return Ok(());
         }
@@ -189,7 +203,7 @@ impl Search<'_> {
     /// which are noted: those that an order held then and has released before it was looked for, and
     /// those sold that nobody notes, as only damage makes them.
     fn passes_over_taken(&mut self, page: &[Arc<Ticket>]) -> bool {
-        if self.list != MARKET {
+        if !self.is_market {
             return false;
         }
         let released = self.snapshot.released_since();
@@ -204,38 +218,54 @@ impl Search<'_> {
 
     /// The ways that go by a word.
     fn by_words(&self) -> Result<Vec<Plan<'_>>, ReadError> {
-        if self.list != MARKET {
+        if !self.is_market {
             return Ok(Vec::new());
         }
         let after = self.after.filter(|_| self.sort == TicketSort::Newest);
-        let postings = |word| Postings::new(self.snapshot, word, self.words, after);
-        let plans = self.words.iter().map(|word| Ok(Plan::new(Box::new(postings(word)?))));
-        plans.collect()
-    }
-
-    /// The ways that go along the list, in the page's order or by price.
-    fn walks(&self) -> Result<Vec<Plan<'_>>, ReadError> {
-        let mut plans = vec![Plan::new(self.walk(self.after)?)];
-        if self.sort == TicketSort::Newest && self.is_price_limited() {
-            plans.push(Plan::new(Box::new(self.by_price(TicketSort::PriceAscending, None)?)));
+        let mut plans = Vec::with_capacity(self.words.len());
+        for word in self.words {
+            let postings = Postings::new(self.snapshot, word, self.words, after)?;
+            let must_look = !postings.has_tested_words() || !self.scope.is_everything();
+            plans.push(Plan::new(Box::new(postings), None, must_look));
         }
         Ok(plans)
     }
 
-    /// The way along the list in the page's order, behind a place.
-    fn walk(&self, after: Option<TicketPosition>) -> Result<Box<dyn Source + '_>, ReadError> {
+    /// The ways that go along the list, in the page's order or by price.
+    fn walks(&self) -> Result<Vec<Plan<'_>>, ReadError> {
+        let is_told =
+            if self.is_market { self.scope.is_told_by_lists() } else { self.scope.is_everything() };
+        let must_look = !self.words.is_empty() || !is_told;
+        let mut plans = Vec::with_capacity(2);
+        for list in self.in_lists.iter().copied() {
+            plans.push(Plan::new(self.walk(list, self.after)?, Some(list), must_look));
+            if self.sort == TicketSort::Newest && self.is_price_limited() {
+                let by_price = self.by_price(list, TicketSort::PriceAscending, None)?;
+                plans.push(Plan::new(Box::new(by_price), Some(list), must_look));
+            }
+        }
+        Ok(plans)
+    }
+
+    /// The way along a list in the page's order, behind a place.
+    fn walk(
+        &self,
+        list: u128,
+        after: Option<TicketPosition>,
+    ) -> Result<Box<dyn Source + '_>, ReadError> {
         Ok(match self.sort {
-            TicketSort::Newest => Box::new(Newest::new(self.snapshot, self.list, after)?),
-            sort => Box::new(self.by_price(sort, after)?),
+            TicketSort::Newest => Box::new(Newest::new(self.snapshot, list, after)?),
+            sort => Box::new(self.by_price(list, sort, after)?),
         })
     }
 
     fn by_price(
         &self,
+        list: u128,
         sort: TicketSort,
         after: Option<TicketPosition>,
     ) -> Result<ByPrice<'_>, ReadError> {
-        ByPrice::new(self.snapshot, self.list, self.prices.clone(), sort, after)
+        ByPrice::new(self.snapshot, list, self.prices.clone(), sort, after)
     }
 
     fn is_price_limited(&self) -> bool {
@@ -297,7 +327,7 @@ impl Search<'_> {
                 Step::Found { id, price } => {
                     if let Some(rank) = self.place(plan, id, price, spent)? {
                         plan.found.push(rank);
-                        *spent += if self.must_test_words(plan) { ROW_COST } else { 0 };
+                        *spent += if plan.must_look { ROW_COST } else { 0 };
                     }
                 }
                 Step::Searching => continue,
@@ -328,7 +358,7 @@ impl Search<'_> {
             None if self.sort == TicketSort::Newest && !self.is_price_limited() => 0,
             None => {
                 *spent += LOOKUP_COST;
-                match self.lists.get((self.list, id)).map_err(storage_error)? {
+                match self.lists.get((MARKET, id)).map_err(storage_error)? {
                     Some(price) => price.value(),
                     None => return self.must_be_off_the_list(id).map(|()| None),
                 }
@@ -354,34 +384,33 @@ impl Search<'_> {
         let is_ordered = plan.source.order() == Some(self.sort);
         let lacking =
             if is_ordered { self.wanted.saturating_sub(plan.best.len()) } else { self.wanted };
-        lacking.min(if self.must_test_words(plan) { SETTLED_WITH_ROWS } else { most })
+        lacking.min(if plan.must_look { SETTLED_WITH_ROWS } else { most })
     }
 
-    /// Puts on the page what was found, as far as nobody holds it and it matches the words. Says
+    /// Puts on the page what was found, as far as nobody holds it and it is what is asked for. Says
     /// whether the plan has the page then.
     fn settle<'s>(&'s self, plan: &mut Plan<'s>) -> Result<bool, ReadError> {
-        if self.list == MARKET && !plan.found.is_empty() {
+        if self.is_market && !plan.found.is_empty() {
             let found = Stretch::of(&plan.found);
             self.pass_over(plan);
-            let is_walk =
-                plan.source.order() == Some(self.sort) && !plan.source.may_hold_tombstones();
+            // What is noted of the market's own list is not known of others.
+            let is_walk = plan.source.order() == Some(self.sort) && plan.list == Some(MARKET);
             if let Some(found) = found.filter(|_| is_walk) {
                 self.leap(plan, found)?;
             }
         }
-        let must_test_words = self.must_test_words(plan);
         let is_ordered = plan.source.order() == Some(self.sort);
         for rank in std::mem::take(&mut plan.found) {
             if plan.is_too_late(rank, self.wanted) {
                 continue;
             }
             let mut row = None;
-            if must_test_words {
-                let tested = self.row(id_of(rank))?;
-                if !matches(&tested.title, self.words) {
+            if plan.must_look {
+                let looked_at = self.row(id_of(rank))?;
+                if !self.is_asked_for(&looked_at) {
                     continue;
                 }
-                row = Some(tested);
+                row = Some(looked_at);
             }
             plan.best.insert(rank, row);
             if is_ordered && plan.best.len() == self.wanted {
@@ -417,7 +446,7 @@ impl Search<'_> {
         if let Some(end) = self.snapshot.end_of_skip_range(self.sort, found.last) {
             self.note(before);
             if end > found.last {
-                plan.source = self.walk(Some(position(self.sort, end)))?;
+                plan.source = self.walk(MARKET, Some(position(self.sort, end)))?;
             }
             return Ok(());
         }
@@ -439,8 +468,12 @@ impl Search<'_> {
         }
     }
 
-    fn must_test_words(&self, plan: &Plan<'_>) -> bool {
-        !self.words.is_empty() && !plan.source.has_tested_words()
+    /// Whether a row is what is asked for. On the market what an order holds was passed over.
+    fn is_asked_for(&self, row: &Ticket) -> bool {
+        let is_held = || !self.is_market && self.snapshot.holder(row.id).is_some();
+        self.scope.has(row)
+            && (self.scope.quantity.is_none() || !is_held())
+            && matches(row, self.words)
     }
 
     fn rank_of(&self, position: TicketPosition) -> Rank {
@@ -462,6 +495,10 @@ fn missing_row(id: TicketId) -> ReadError {
 /// One way to find the page.
 struct Plan<'s> {
     source: Box<dyn Source + 's>,
+    /// The list that it goes along.
+    list: Option<u128>,
+    /// Whether not all that is found is what is asked for, so that each ticket must be looked at.
+    must_look: bool,
     /// What was found last and may be on the page: see [`Search::settle`]. Whether orders hold
     /// tickets is asked for several at once, for asking takes a lock that everyone shares.
     found: Vec<Rank>,
@@ -475,8 +512,8 @@ struct Plan<'s> {
 type Page = BTreeMap<Rank, Option<Arc<Ticket>>>;
 
 impl<'s> Plan<'s> {
-    fn new(source: Box<dyn Source + 's>) -> Self {
-        Self { source, found: Vec::new(), held: None, best: Page::new() }
+    fn new(source: Box<dyn Source + 's>, list: Option<u128>, must_look: bool) -> Self {
+        Self { source, list, must_look, found: Vec::new(), held: None, best: Page::new() }
     }
 
     /// Whether the page is full and what is on it comes before a place.

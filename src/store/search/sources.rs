@@ -6,8 +6,7 @@ use redb::{Range, ReadOnlyTable};
 
 use crate::bugs::{Bug, planted};
 use crate::domain::TicketId;
-use crate::store::records::entries::MARKET;
-use crate::store::records::ticket::is_on_market;
+use crate::store::records::ticket_lists::lists;
 use crate::store::redb::absence::sound;
 use crate::store::redb::reads::Snapshot;
 use crate::store::{ReadError, TicketPosition, TicketSort, storage_error};
@@ -63,10 +62,8 @@ fn must_be_listed(snapshot: &Snapshot, list: u128, price: u64, id: u128) -> Resu
     let id = TicketId::from_u128(id);
     // If the ticket is damaged, its entry is taken at its word: no other list is to stop for that.
     let Some(row) = sound(snapshot.page_row(id))? else { return Ok(()) };
-    let is_right = row.as_ref().is_some_and(|row| {
-        let is_on_list = list == row.seller.as_u128() || (list == MARKET && is_on_market(row));
-        is_on_list && row.price.minor() == price
-    });
+    let is_right =
+        row.as_ref().is_some_and(|row| row.price.minor() == price && lists(row).contains(&list));
     // It is asked for again and again.
     snapshot.keep_page(row.as_slice());
     if is_right {

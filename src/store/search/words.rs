@@ -18,7 +18,6 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::letters;
-use crate::domain::Title;
 use crate::domain::visible::is_ignorable;
 
 /// The most words of a search that count; the others are ignored.
@@ -46,11 +45,6 @@ pub fn search_words(text: &str) -> Vec<String> {
     words
 }
 
-/// The words a title can be found by.
-pub(in crate::store) fn title_words(title: &Title) -> BTreeSet<String> {
-    words_of(title.as_str())
-}
-
 /// The words that something of this name can be found by.
 pub(in crate::store) fn words_of(name: &str) -> BTreeSet<String> {
     let (mut words, mut pairs) = (BTreeSet::new(), BTreeSet::new());
@@ -67,18 +61,18 @@ pub(in crate::store) fn words_of(name: &str) -> BTreeSet<String> {
     words
 }
 
-/// Whether each word of a search begins one of a title's.
-pub(in crate::store) fn matches(title: &Title, search: &[String]) -> bool {
+/// Whether each word of a search begins one of a text's.
+pub(in crate::store) fn begin_words_of(text: &str, search: &[String]) -> bool {
     if search.is_empty() {
         return true;
     }
-    let folded = folded(title.as_str());
+    let folded = folded(text);
     let words = || split(&folded, Side::Title).map(Word::text);
     if words().nth(TITLE_WORDS_MAX.min(TITLE_PAIRS_MAX)).is_none() {
         // All words count, so which of them are the same does not matter.
         return search.iter().all(|prefix| words().any(|word| word.starts_with(prefix)));
     }
-    let words = title_words(title);
+    let words = words_of(text);
     let begins_one = |prefix: &String| {
         words.range(prefix.clone()..).next().is_some_and(|word| word.starts_with(prefix.as_str()))
     };
@@ -247,7 +241,7 @@ mod tests {
     use super::*;
 
     fn found(title: &str, search: &str) -> bool {
-        matches(&Title::parse(title).expect("a valid title"), &search_words(search))
+        begin_words_of(title, &search_words(search))
     }
 
     #[test]
@@ -343,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_run_becomes_pairs_and_a_title_has_its_last_one_alone() {
-        let words = |title: &str| title_words(&Title::parse(title).expect("a valid title"));
+        let words = |title: &str| words_of(title);
         assert_eq!(words("東京公演"), ["東京", "京公", "公演", "演"].map(str::to_owned).into());
         assert_eq!(search_words("東京公演"), ["東京", "京公", "公演"]);
         assert_eq!(search_words("演"), ["演"]);

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::store::TicketSort;
 use crate::store::contract::{Entry, Index, Key, Table};
-use crate::store::records::ticket::is_on_market;
+use crate::store::records::ticket_lists::lists;
 
 /// Accounts by id.
 pub const USERS: Table = Table(1);
@@ -27,7 +27,7 @@ pub const REMEMBERED: Table = Table(6);
 
 /// The user's id by address.
 pub const EMAILS: Index = Index(1);
-/// Tickets of a list (a seller's id, or [`MARKET`]) by id.
+/// Tickets of a [list](crate::store::records::ticket_lists) by id.
 pub const NEWEST: Index = Index(2);
 /// The same by price, then the newest first.
 pub const CHEAPEST: Index = Index(3);
@@ -47,9 +47,6 @@ pub const INTENTS: Index = Index(9);
 pub const UNSETTLED: Index = Index(10);
 /// Idempotency keys by when they expire.
 pub const KEY_EXPIRY: Index = Index(11);
-
-/// The list of what is on sale, beside each seller's own. No user has this id.
-pub const MARKET: u128 = 0;
 
 /// Bytes put together from parts.
 pub fn place<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
@@ -168,8 +165,6 @@ pub fn of_user(user: &User) -> Vec<Entry> {
 /// What follows from a ticket that was not withdrawn. A lock changes none of it: it is all in the
 /// order that holds the ticket.
 pub fn of_ticket(ticket: &Ticket) -> Vec<Entry> {
-    let on_market = is_on_market(ticket);
-    let lists = [ticket.seller.as_u128()].into_iter().chain(on_market.then_some(MARKET));
     let sorts = [TicketSort::Newest, TicketSort::PriceAscending, TicketSort::PriceDescending];
     let id = ticket.id.as_u128().to_be_bytes();
     let of_list = |list| {
@@ -177,7 +172,7 @@ pub fn of_ticket(ticket: &Ticket) -> Vec<Entry> {
             entry(index_of(sort), listed(list, sort, ticket.price.minor(), ticket.id), &id)
         })
     };
-    lists.flat_map(of_list).collect()
+    lists(ticket).into_iter().flat_map(of_list).collect()
 }
 
 /// What follows from an order: while it is open its ticket is held, it counts among its buyer's,

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use super::reads::{id_in, record, ticket_of, whole};
 use super::{TypedStore, another_answer, keys};
-use crate::domain::{Order, OrderId, Ticket, TicketId, TicketStatus};
+use crate::domain::{Order, OrderId, ShowId, Ticket, TicketId, TicketStatus};
 use crate::store::contract::{Found, Read, Rows, Run};
-use crate::store::search::words::matches;
-use crate::store::{ReadError, TicketPage, TicketQuery};
+use crate::store::records::entries::MARKET;
+use crate::store::records::ticket::matches;
+use crate::store::records::ticket_lists::lists_with_all;
+use crate::store::{
+    ReadError, Stock, TicketPage, TicketPosition, TicketQuery, TicketScope, TicketSort,
+};
 
 /// How many tickets are looked at together.
 const LOOKED_AT_ONCE: usize = 64;
 
 impl<R: Rows> TypedStore<R> {
     pub(super) async fn page(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
-        let list = query.seller.map_or(keys::MARKET, |seller| seller.as_u128());
+        let list = lists_with_all(query).first().copied().unwrap_or(MARKET);
         let mut run = Run {
             index: keys::index_of(query.sort),
             prefix: list.to_be_bytes().to_vec(),
@@ -35,6 +39,32 @@ impl<R: Rows> TypedStore<R> {
         let more = tickets.len() > query.limit;
         tickets.truncate(query.limit);
         Ok(TicketPage { tickets: tickets.into_iter().map(Arc::new).collect(), more })
+    }
+
+    /// What is on sale for a show: everything in its list is looked at.
+    pub(super) async fn stock_of(&self, show: ShowId) -> Result<Stock, ReadError> {
+        let query = TicketQuery {
+            seller: None,
+            scope: TicketScope { show: Some(show), ..TicketScope::default() },
+            words: Vec::new(),
+            min_price_minor: None,
+            max_price_minor: None,
+            sort: TicketSort::PriceAscending,
+            after: None,
+            limit: LOOKED_AT_ONCE,
+        };
+        let (mut stock, mut after) = (Stock::default(), None);
+        loop {
+            let page = self.page(&TicketQuery { after, ..query.clone() }).await?;
+            for ticket in &page.tickets {
+                stock.seats = stock.seats.saturating_add(ticket.free().len().into());
+                stock.from = stock.from.or(Some(ticket.price));
+            }
+            after = page.tickets.last().map(|last| TicketPosition::from(&**last));
+            if !page.more {
+                return Ok(stock);
+            }
+        }
     }
 
     /// Tickets with the orders that hold them, all as of one moment.
@@ -79,5 +109,6 @@ fn fits(ticket: &Ticket, query: &TicketQuery) -> bool {
     is_shown
         && query.min_price_minor.is_none_or(|min| price >= min)
         && query.max_price_minor.is_none_or(|max| price <= max)
-        && matches(&ticket.title, &query.words)
+        && query.scope.has(ticket)
+        && matches(ticket, &query.words)
 }

@@ -15,13 +15,13 @@ use tokio::sync::watch;
 
 use crate::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId,
+    Remembered, Session, SessionId, ShowId, Ticket, TicketId, Timestamp, User, UserId,
 };
 use crate::store::contract::{Entry, Found, Key, Read, Row, Rows, Run};
 use crate::store::resources::{Answer, Question};
 use crate::store::{
-    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, Store, StoreStats, TicketPage,
-    TicketQuery,
+    BackupError, CommitError, Deadline, PurchaseQuery, ReadError, Stock, Store, StoreStats,
+    TicketPage, TicketQuery,
 };
 
 /// A store made of rows.
@@ -98,6 +98,14 @@ impl<R: Rows> Store for TypedStore<R> {
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
         self.page(query).await
+    }
+
+    async fn stock(&self, shows: &[ShowId]) -> Result<Vec<Stock>, ReadError> {
+        let mut found = Vec::with_capacity(shows.len());
+        for show in shows {
+            found.push(self.stock_of(*show).await?);
+        }
+        Ok(found)
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gittix::domain::{
     Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, Ticket, TicketId, Timestamp, User, UserId, Write,
+    Remembered, Session, SessionId, ShowId, Ticket, TicketId, Timestamp, User, UserId, Write,
 };
 use gittix::store::{
-    Answer, BackupError, CommitError, Deadline, PurchaseQuery, Question, ReadError, Store,
+    Answer, BackupError, CommitError, Deadline, PurchaseQuery, Question, ReadError, Stock, Store,
     StoreStats, TicketPage, TicketQuery,
 };
 
@@ -120,6 +120,10 @@ impl Store for FaultyStore {
 
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
         self.inner.tickets(query).await
+    }
+
+    async fn stock(&self, shows: &[ShowId]) -> Result<Vec<Stock>, ReadError> {
+        self.inner.stock(shows).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {

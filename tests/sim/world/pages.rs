@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gittix::domain::{Order, OrderId, OrderStatus, Ticket, TicketId, TicketStatus};
 use gittix::store::{
-    PurchaseQuery, Store as _, TicketPosition, TicketQuery, TicketSort, search_words,
+    PurchaseQuery, Store as _, TicketPosition, TicketQuery, TicketScope, TicketSort, search_words,
 };
 
 use super::client::{Account, Worker};
@@ -193,6 +193,7 @@ fn choose(rng: &mut Rng, account: &Account) -> TicketQuery {
         _ => "",
     };
     TicketQuery {
+        scope: TicketScope::default(),
         seller: rng.chance(300).then_some(account.id),
         words: search_words(words),
         min_price_minor: bound(rng),

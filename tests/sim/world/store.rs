@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use gittix::domain::{
     Charge, ChargeId, ChargePhase, Commit, DisputeStatus, EmailKey, Event, IntentId, LoggedEvent,
-    Order, OrderId, Purchase, Refund, Remembered, Session, SessionId, Ticket, TicketId, Timestamp,
-    User, UserEvent, UserId, UserView, Version, Write,
+    Order, OrderId, Purchase, Refund, Remembered, Session, SessionId, ShowId, Ticket, TicketId,
+    Timestamp, User, UserEvent, UserId, UserView, Version, Write,
 };
 use gittix::store::{
     Answer, BackupError, CommitError, Deadline, PurchaseQuery, Question, ReadError, SharedStore,
-    Store, StoreStats, TicketPage, TicketQuery,
+    Stock, Store, StoreStats, TicketPage, TicketQuery,
 };
 
 use super::gateway::Witness;
@@ -228,6 +228,11 @@ impl Store for WatchedStore {
     async fn tickets(&self, query: &TicketQuery) -> Result<TicketPage, ReadError> {
         self.power.touch_or_die().await;
         self.inner.tickets(query).await
+    }
+
+    async fn stock(&self, shows: &[ShowId]) -> Result<Vec<Stock>, ReadError> {
+        self.power.touch_or_die().await;
+        self.inner.stock(shows).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, ReadError> {

@@ -1,18 +1,21 @@
 //! Tickets, the words they are found by, and the orders that hold them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use redb::ReadableTable;
 
-use crate::domain::{Allotment, Order, OrderState, Ticket, TicketId, TicketState, TicketStatus};
+use crate::domain::{
+    Allotment, Order, OrderState, ShowId, Ticket, TicketId, TicketState, TicketStatus,
+};
 use crate::store::records::TicketRow;
-use crate::store::records::ticket::is_on_market;
-use crate::store::redb::tables::{ORDERS, TICKETS, TOMBSTONES};
+use crate::store::records::state::SeatsOnSale;
+use crate::store::records::ticket::{is_on_market, ticket_words};
+use crate::store::redb::stock;
+use crate::store::redb::tables::{ORDERS, STOCK, TICKETS, TOMBSTONES};
 use crate::store::redb::verify::indexes::Indexes;
 use crate::store::redb::verify::words::Words;
 use crate::store::redb::verify::{Damage, Inspection, Rows, lookup};
 use crate::store::search::tombstones::ids_of_note;
-use crate::store::search::words::title_words;
 use crate::store::{ReadError, storage_error};
 
 pub(in crate::store) fn inspect(
@@ -20,6 +23,8 @@ pub(in crate::store) fn inspect(
     indexes: &mut Indexes,
 ) -> Result<(), ReadError> {
     let (mut words, tombstones) = (Words::of(inspection)?, tombstones(inspection)?);
+    // A few bytes for each show.
+    let mut sums: BTreeMap<u128, u64> = BTreeMap::new();
     let orders = inspection.table(ORDERS)?;
     inspection.each::<TicketRow>(TICKETS, Damage::Told, |inspection, key, row| {
         let TicketRow::Listed(ticket) = row else {
@@ -36,6 +41,9 @@ pub(in crate::store) fn inspect(
         }
         let id = TicketId::from_u128(key);
         inspection.expect(ticket.id == id, || format!("tickets {id}: it says it is {}", ticket.id));
+        if let Some((show, seats)) = stock::of_row(&ticket) {
+            *sums.entry(show.as_u128()).or_default() += u64::from(seats);
+        }
         indexes.hold(inspection, &ticket)?;
         words.hold(inspection, key, &ticket)?;
         if tombstones.contains(&key) {
@@ -50,9 +58,33 @@ pub(in crate::store) fn inspect(
     words.inspect(inspection, |id, word| {
         Ok(ticket_row(&tickets, id)?.is_some_and(|ticket| {
             (tombstones.contains(&id) || is_on_market(&ticket))
-                && title_words(&ticket.title).contains(word)
+                && ticket_words(&ticket).contains(word)
         }))
-    })
+    })?;
+    sums_are_of_rows(inspection, sums)
+}
+
+/// How many seats are on sale for each show is what the tickets say.
+fn sums_are_of_rows(
+    inspection: &mut Inspection<'_>,
+    mut implied: BTreeMap<u128, u64>,
+) -> Result<(), ReadError> {
+    implied.retain(|_, seats| *seats > 0);
+    inspection.each::<SeatsOnSale>(STOCK, Damage::Told, |inspection, show, found| {
+        let (SeatsOnSale(found), implied) = (found, implied.remove(&show).unwrap_or_default());
+        inspection.expect(found == implied, || {
+            format!("stock {}: {found} seats, not {implied}", ShowId::from_u128(show))
+        });
+        Ok(())
+    })?;
+    let table = inspection.table(STOCK)?;
+    for (show, seats) in implied {
+        // One that is damaged was told.
+        let is_there = table.get(show).map_err(storage_error)?.is_some();
+        let id = ShowId::from_u128(show);
+        inspection.expect(is_there, || format!("stock {id}: its {seats} seats are missing"));
+    }
+    Ok(())
 }
 
 /// Every ticket that is noted as a tombstone. It has to be a sold one.

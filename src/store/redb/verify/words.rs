@@ -3,12 +3,11 @@
 use redb::{ReadOnlyTable, ReadableTable as _};
 
 use crate::domain::{Ticket, TicketId};
-use crate::store::records::ticket::words;
+use crate::store::records::ticket::{ticket_words, words};
 use crate::store::redb::tables::WORDS;
 use crate::store::redb::verify::Inspection;
 use crate::store::search::blocks::{self, BLOCK_MAX, Posting, id_of};
 use crate::store::search::signature::signature;
-use crate::store::search::words::title_words;
 use crate::store::{ReadError, storage_error};
 
 /// The index of words, and how many postings it should have.
@@ -53,7 +52,7 @@ impl Words {
         id: u128,
         ticket: &Ticket,
     ) -> Result<(), ReadError> {
-        for word in title_words(&ticket.title) {
+        for word in ticket_words(ticket) {
             self.implied += usize::from(self.signature_at(&word, id)?.is_some());
         }
         Ok(())

@@ -57,6 +57,7 @@ async fn a_page_is_of_one_moment_though_locks_come_and_go_since() {
     world.locks(bob, tickets[2]).await;
     let of = |seller| TicketQuery {
         seller,
+        scope: TicketScope::default(),
         words: Vec::new(),
         min_price_minor: None,
         max_price_minor: None,
@@ -290,7 +291,10 @@ proptest! {
                     TicketPosition { price_minor, id }
                 });
                 let search = Search {
-                    list: MARKET,
+                    is_market: true,
+                    in_lists: vec![MARKET],
+                    scope: &TicketScope::default(),
+                    seller: None,
                     sort,
                     words: &words,
                     prices: prices.map_or(0..=u64::MAX, |(min, max)| min..=max.max(min)),
