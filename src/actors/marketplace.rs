@@ -21,6 +21,7 @@ use ractor::{Actor, ActorRef};
 
 use super::aggregate::{Actors, Aggregate};
 use super::catalog::Catalog;
+use super::closing::Closing;
 use super::context::{Committed, Context};
 use super::effects::charges::{ChargeCall, Charges};
 use super::effects::kind::Recipient;
@@ -145,7 +146,8 @@ impl Marketplace {
             relocks: relocks.clone(),
         };
         let orders = Actors::new(orders, context.clone(), parent.clone());
-        let catalog = Catalog::start(&context, &parent).await?;
+        let closing = Closing::new(context.clone(), tickets.clone(), orders.clone());
+        let catalog = Catalog::start(&context, closing, &parent).await?;
         let expiry = OrderExpiry { store, orders: orders.clone() };
         let doorbell = context.timers.order_expiry.clone();
         timers::start(expiry, clock.clone(), doorbell, parent.clone()).await?;
@@ -160,6 +162,7 @@ impl Marketplace {
         // Only now, when all are there, may the first work begin.
         context.timers.order_expiry.look();
         context.timers.show_end.look();
+        context.timers.sales_end.look();
         context.timers.mail.look();
         if !planted(Bug::NoReconciler) {
             charges.sweep();

@@ -15,6 +15,7 @@
 
 pub mod aggregate;
 mod catalog;
+mod closing;
 mod context;
 pub mod directory;
 pub mod effects;

@@ -45,6 +45,8 @@ pub enum OrderRequest {
     },
     /// The deadline may have passed.
     Expire,
+    /// The show does not take place.
+    ShowCancelled,
     /// The buyer pays. Answered once the charge is decided or waits for the buyer.
     Pay(Payment),
     /// The buyer gives an attempt up that is not decided.
@@ -268,7 +270,10 @@ fn charge_asked_about(request: &OrderRequest) -> Option<ChargeId> {
         | OrderRequest::BringForward { charge }
         | OrderRequest::GiveUp { charge, .. }
         | OrderRequest::Settle { charge, .. } => Some(*charge),
-        OrderRequest::Cancel { .. } | OrderRequest::Expire | OrderRequest::Pay(_) => None,
+        OrderRequest::Cancel { .. }
+        | OrderRequest::Expire
+        | OrderRequest::ShowCancelled
+        | OrderRequest::Pay(_) => None,
     }
 }
 
@@ -290,6 +295,9 @@ fn decide(known: &Known, request: &OrderRequest, max_attempts: u32, now: Timesta
             change(known, &command, max_attempts, now)
         }
         OrderRequest::Expire => change(known, &PurchaseCommand::Expire, max_attempts, now),
+        OrderRequest::ShowCancelled => {
+            change(known, &PurchaseCommand::ShowCancelled, max_attempts, now)
+        }
         OrderRequest::Pay(payment) => pay(known, payment, max_attempts, now),
         OrderRequest::GiveUp { by, charge } => {
             authorise(known, *by)?;
@@ -452,6 +460,9 @@ fn pace(charge: Option<&Charge>, has_failed: bool) -> (Duration, &'static str) {
             charge.refund.as_ref().is_some_and(|refund| refund.status == RefundStatus::Failed);
         let why = if has_come_back { REFUND_CAME_BACK } else { "a bank has the refund before it" };
         return (LONGEST_PAUSE_FOR_REFUND, why);
+    }
+    if charge.is_owed_back {
+        return (LONGEST_PAUSE_FOR_REFUND, "a dispute is open, and its money is to be paid back");
     }
     let is_before_the_bank = charge.client_secret().is_some() && !has_failed;
     (if is_before_the_bank { LONGEST_PAUSE_FOR_BUYER } else { LONGEST_PAUSE }, UNDECIDED)

@@ -8,9 +8,9 @@ use super::context::Context;
 use super::error::MarketError;
 use super::timers::{Due, Timer};
 use crate::domain::{
-    Caller, Commit, Event, ExpectedVersion, Kept, Precondition, Show, ShowChange, ShowCommand,
-    ShowDecision, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowTickets, ShowView, Timestamp,
-    Venue, VenueId,
+    Caller, Cancellation, Commit, Event, ExpectedVersion, Kept, Precondition, SalesEnd, Show,
+    ShowChange, ShowCommand, ShowDecision, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowTickets,
+    ShowView, Timestamp, Venue, VenueId,
 };
 
 /// What a show can be asked.
@@ -41,6 +41,8 @@ pub struct ShowActors {
 pub struct Known {
     show: Show,
     venue: Venue,
+    /// When its sales end, if tickets were ever listed for it.
+    sales_end: Option<SalesEnd>,
 }
 
 impl Aggregate for ShowActors {
@@ -63,7 +65,8 @@ impl Aggregate for ShowActors {
         let show = store.get::<Show>(id).await?.ok_or(MarketError::NotFound)?;
         let venue = asked_for(&request.command).unwrap_or(show.facts.site.venue);
         let venue = store.get::<Venue>(venue).await?.ok_or(MarketError::NotFound)?;
-        Ok(Known { show, venue })
+        let sales_end = store.get::<SalesEnd>(id).await?;
+        Ok(Known { show, venue, sales_end })
     }
 
     fn decide(
@@ -72,17 +75,25 @@ impl Aggregate for ShowActors {
         request: &ShowRequest,
         now: Timestamp,
     ) -> Result<Decision<Self>, MarketError> {
-        let Known { show, venue } = known;
+        let Known { show, venue, sales_end } = known;
         let ShowRequest { command, by, expected } = request;
         let view = |show: &Show| ShowView { show: show.clone(), venue: venue.clone() };
         Ok(match show.decide(command, *by, expected, now)? {
             ShowDecision::Unchanged => Decision::unchanged(view(show)),
             ShowDecision::Changed(after, why) => {
+                let cancels = cancellation(command, *by, now);
+                let end = match cancels {
+                    Some(said) => Some(SalesEnd::cancelled(sales_end.as_ref(), show.id, said)),
+                    None => sales_end.as_ref().and_then(|end| end.following(show, &after)),
+                };
                 let commit = changed(show, &view(&after), why, now);
+                let commit = ending_sales(commit, show.id, sales_end.as_ref(), end.clone());
                 let commit = if has_power(*by) { commit } else { alone(commit, show.id) };
-                let timers = timer(&after).into_iter().collect();
+                let timers = timer(&after).into_iter().chain(end.as_ref().and_then(sales_timer));
+                let timers = timers.collect();
                 let (answer, venue) = (view(&after), venue.clone());
-                let change = Change::new(commit, Some(Known { show: after, venue }));
+                let sales_end = end.or_else(|| sales_end.clone());
+                let change = Change::new(commit, Some(Known { show: after, venue, sales_end }));
                 Change { timers, ..change }.answered(answer)
             }
             ShowDecision::Deleted(after) => {
@@ -91,6 +102,7 @@ impl Aggregate for ShowActors {
                     .delete(show.clone())
                     .event(Event::ShowDeleted(Box::new(after.clone())));
                 let commit = unused(commit, show.id);
+                let commit = sales_end.iter().cloned().fold(commit, Commit::delete);
                 Change::new(commit, None).answered(after)
             }
         })
@@ -128,9 +140,42 @@ fn asked_for(command: &ShowCommand) -> Option<VenueId> {
         ShowCommand::Edit(changes) => changes.site.map(|site| site.venue),
         ShowCommand::Delete
         | ShowCommand::Postpone { .. }
-        | ShowCommand::Cancel
+        | ShowCommand::Cancel { .. }
         | ShowCommand::End => None,
     }
+}
+
+/// What is kept of why a show is cancelled.
+fn cancellation(command: &ShowCommand, by: Option<Caller>, now: Timestamp) -> Option<Cancellation> {
+    match (command, by) {
+        (ShowCommand::Cancel { reason }, Some(by)) => {
+            Some(Cancellation { by: by.user, reason: reason.clone(), at: now })
+        }
+        _ => None,
+    }
+}
+
+/// Adds to a change of a show when its sales end from then on. It must be known whether it has any:
+/// its first ticket may be listed at the same time.
+pub fn ending_sales(
+    commit: Commit,
+    show: ShowId,
+    before: Option<&SalesEnd>,
+    after: Option<SalesEnd>,
+) -> Commit {
+    match (before, after) {
+        (_, Some(after)) => commit.put(after),
+        (Some(_), None) => commit,
+        (None, None) => {
+            let id = SalesEnd::any_id(show);
+            commit.require(Precondition::ResourceAt { id, version: None })
+        }
+    }
+}
+
+/// The timer of an end of sales.
+pub fn sales_timer(end: &SalesEnd) -> Option<Timer> {
+    end.due.map(|at| Timer::SalesEnd(Due { at, id: end.show }))
 }
 
 /// The commit that adds a show.

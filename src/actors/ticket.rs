@@ -8,12 +8,13 @@ use super::context::{Committed, Context};
 use super::error::MarketError;
 use super::idempotency::KeyFor;
 use super::settings::MarketSettings;
+use super::show::sales_timer;
 use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Commit, Event, Kept, ListingFault, Order, OrderId, OrderView, Precondition, Purchase, Show,
-    ShowId, ShowOrder, ShowOrders, ShowTicket, ShowView, Ticket, TicketCommand, TicketDecision,
-    TicketDemand, TicketId, TicketRejection, Timestamp, UserId, Wanted, Write,
+    Commit, Event, Kept, ListingFault, Order, OrderId, OrderView, Precondition, Purchase, SalesEnd,
+    Show, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowView, Ticket, TicketCommand,
+    TicketDecision, TicketDemand, TicketId, TicketRejection, Timestamp, UserId, Wanted, Write,
 };
 
 /// What a ticket can be asked.
@@ -102,11 +103,13 @@ pub struct Known {
     show: Option<ShowView>,
     /// Its place among the tickets of its show.
     place: Option<ShowTicket>,
+    /// When the sales end for the show that it is to admit to, if it has tickets already.
+    sales_end: Option<SalesEnd>,
 }
 
 impl Known {
     fn alone(ticket: Ticket) -> Self {
-        Self { ticket, show: None, place: None }
+        Self { ticket, show: None, place: None, sales_end: None }
     }
 }
 
@@ -120,6 +123,10 @@ fn shows_asked_about(ticket: &Ticket, request: &TicketRequest) -> (Option<ShowId
         }
         TicketRequest::Change(_) => (None, now.is_some()),
         TicketRequest::Reserve(_) => (now, false),
+        // What is released when its show has started is closed at once.
+        TicketRequest::Carry(carried) if carried.demand == TicketDemand::Release => {
+            (now, now.is_some())
+        }
         TicketRequest::Carry(_) => (None, false),
     }
 }
@@ -157,7 +164,11 @@ impl Aggregate for Tickets {
             None => None,
         };
         let place = if has_place { store.get::<ShowTicket>(id).await? } else { None };
-        Ok(Known { ticket, show, place })
+        let sales_end = match (&show, request) {
+            (Some(view), TicketRequest::Change(_)) => store.get::<SalesEnd>(view.show.id).await?,
+            _ => None,
+        };
+        Ok(Known { ticket, show, place, sales_end })
     }
 
     fn decide(
@@ -171,7 +182,7 @@ impl Aggregate for Tickets {
             TicketRequest::Reserve(reservation) => {
                 reserve(known, reservation, &self.context.settings, now)
             }
-            TicketRequest::Carry(carried) => carry(&known.ticket, carried),
+            TicketRequest::Carry(carried) => carry(known, carried),
         }
     }
 
@@ -191,7 +202,7 @@ type Decided = Result<Decision<Tickets>, MarketError>;
 
 /// Edits or withdraws.
 fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
-    let Known { ticket, show, place } = known;
+    let Known { ticket, place, .. } = known;
     Ok(match ticket.decide(command, now)? {
         TicketDecision::Unchanged => Decision::unchanged(TicketAnswer::Ticket(ticket.clone())),
         TicketDecision::Changed(after) => {
@@ -200,15 +211,15 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
             let commit =
                 Commit::at(now).write(Write::Ticket(after.clone())).event(told(after.clone()));
             let commit = if is_closed {
-                let sold = after.listing().names(after.sold()).unwrap_or_default();
-                place
-                    .iter()
-                    .fold(commit, |commit, place| commit.put(place.with_seats(sold.clone())))
+                without_free_seats(commit, &after, place.as_ref())
             } else {
-                placed(commit, ticket, &after, show.as_ref(), place.as_ref(), now)?
+                placed(commit, known, &after, now)?
             };
+            let timers = new_sales_end(known, &after).as_ref().and_then(sales_timer);
+            let timers = timers.into_iter().collect();
             let known = Known::alone(after.clone());
-            Change::new(commit, Some(known)).answered(TicketAnswer::Ticket(after))
+            let change = Change { timers, ..Change::new(commit, Some(known)) };
+            change.answered(TicketAnswer::Ticket(after))
         }
         TicketDecision::Withdrawn(after) => {
             let commit = Commit::at(now)
@@ -220,15 +231,25 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
     })
 }
 
+/// What is free of a ticket that is closed can be listed again.
+fn without_free_seats(commit: Commit, after: &Ticket, place: Option<&ShowTicket>) -> Commit {
+    let taken = after.listing().all().without(after.free());
+    let seats = after.listing().names(taken).unwrap_or_default();
+    match place {
+        Some(place) if place.seats != seats => commit.put(place.with_seats(seats)),
+        Some(_) | None => commit,
+    }
+}
+
 /// Adds to a ticket's edit what it changes of its place among the tickets of its show.
 fn placed(
     commit: Commit,
-    before: &Ticket,
+    known: &Known,
     after: &Ticket,
-    show: Option<&ShowView>,
-    place: Option<&ShowTicket>,
     now: Timestamp,
 ) -> Result<Commit, MarketError> {
+    let Known { ticket: before, show, place, .. } = known;
+    let (show, place) = (show.as_ref(), place.as_ref());
     let Some(view) = show else {
         return Ok(place.cloned().into_iter().fold(commit, Commit::delete));
     };
@@ -245,7 +266,16 @@ fn placed(
         return Ok(commit);
     }
     view.show.takes_tickets(now)?;
-    Ok(commit.require(as_decided_on(&view.show)))
+    let first = new_sales_end(known, after);
+    Ok(first.into_iter().fold(commit.require(as_decided_on(&view.show)), Commit::put))
+}
+
+/// The end of the sales for the show that a ticket comes to admit to, if it is that show's first.
+fn new_sales_end(known: &Known, after: &Ticket) -> Option<SalesEnd> {
+    let Known { ticket: before, show, sales_end, .. } = known;
+    let show = &show.as_ref()?.show;
+    let is_of = |ticket: &Ticket| ticket.show().is_some_and(|of| of.id == show.id);
+    (is_of(after) && !is_of(before) && sales_end.is_none()).then(|| SalesEnd::of(show))
 }
 
 /// The show is still what was decided on.
@@ -317,7 +347,8 @@ fn deadline(
 }
 
 /// Adds to an order's commit what the order asks of this ticket.
-fn carry(ticket: &Ticket, carried: &Carried) -> Decided {
+fn carry(known: &Known, carried: &Carried) -> Decided {
+    let Known { ticket, show, place, .. } = known;
     let Carried { order, demand, ref commit } = *carried;
     let command = match demand {
         TicketDemand::Release => TicketCommand::Release { order },
@@ -325,13 +356,20 @@ fn carry(ticket: &Ticket, carried: &Carried) -> Decided {
     };
     let after = changed(ticket.decide(&command, commit.at)?)?;
     let is_release = demand == TicketDemand::Release;
+    let closes = show.as_ref().filter(|_| is_release && after.closed().is_none());
+    let closes = closes.and_then(|view| view.show.closes_tickets(commit.at));
+    let after = closes.map_or_else(|| after.clone(), |reason| after.clone().closed_with(reason));
     let mut commit = commit.clone();
+    if closes.is_some() {
+        commit = without_free_seats(commit, &after, place.as_ref());
+    }
     if is_release && planted(Bug::ReleaseWithoutOrder) {
         commit.writes.clear();
     }
     commit.writes.insert(0, Write::Ticket(after.clone()));
     if !(is_release && planted(Bug::UntoldRelease)) {
-        commit = commit.event(Event::TicketUpdated(after.clone()));
+        let told = if closes.is_some() { Event::TicketClosed } else { Event::TicketUpdated };
+        commit = commit.event(told(after.clone()));
     }
     let answer = TicketAnswer::Carried(Committed::Durable);
     Ok(Change::new(commit, Some(Known::alone(after))).answered(answer))

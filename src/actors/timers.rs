@@ -14,6 +14,7 @@
 
 pub mod mail;
 pub mod order_expiry;
+pub mod sales_end;
 pub mod show_end;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ pub enum Timer {
     OrderExpiry(Due<OrderId>),
     /// A show ends then.
     ShowEnd(Due<ShowId>),
+    /// The sales for a show end then.
+    SalesEnd(Due<ShowId>),
     /// A message is tried then.
     Mail(Due<MailId>),
 }
@@ -90,6 +93,8 @@ pub struct Timers {
     pub order_expiry: Arc<Doorbell>,
     /// Of [`Timer::ShowEnd`].
     pub show_end: Arc<Doorbell>,
+    /// Of [`Timer::SalesEnd`].
+    pub sales_end: Arc<Doorbell>,
     /// Of [`Timer::Mail`].
     pub mail: Arc<Doorbell>,
 }
@@ -100,6 +105,7 @@ impl Timers {
         match timer {
             Timer::OrderExpiry(_) => self.order_expiry.ring(),
             Timer::ShowEnd(_) => self.show_end.ring(),
+            Timer::SalesEnd(_) => self.sales_end.ring(),
             Timer::Mail(_) => self.mail.ring(),
         }
     }

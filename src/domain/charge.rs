@@ -54,6 +54,9 @@ pub struct Charge {
     pub refund: Option<Refund>,
     /// How the cardholder's dispute stands, if there is one.
     pub dispute: Option<DisputeStatus>,
+    /// Whether the sale that it paid for is to be paid back: then the money is owed as that of an order
+    /// that is over is.
+    pub is_owed_back: bool,
     /// Rises by one with every change; internal, charges show no version.
     pub version: Version,
     /// When the attempt was made.
@@ -137,8 +140,8 @@ pub enum ChargePhase {
         /// What the charge failed of.
         code: FailureCode,
     },
-    /// Money was taken for an order that is over, and is owed to the buyer until a refund has
-    /// succeeded.
+    /// Money was taken for an order that is over, or for a sale that is to be paid back, and is owed to
+    /// the buyer until a refund has succeeded.
     Refunding {
         /// The gateway's payment intent.
         intent: IntentId,
@@ -288,6 +291,7 @@ impl Charge {
             phase: ChargePhase::Intent,
             refund: None,
             dispute: None,
+            is_owed_back: false,
             version: Version::FIRST,
             created_at: now,
             updated_at: now,
@@ -325,7 +329,8 @@ impl Charge {
             // Somebody at the gateway is paying the sale back: how that ends is for us to tell.
             ChargePhase::Completed { .. } => {
                 let is_open = self.refund.as_ref().is_some_and(Refund::is_open);
-                is_open.then_some(GatewayStep::Retrieve)
+                // What is owed waits for the end of a dispute.
+                (is_open || self.is_owed_back).then_some(GatewayStep::Retrieve)
             }
             ChargePhase::Refunded { .. } | ChargePhase::Failed { .. } => None,
         }

@@ -92,6 +92,8 @@ pub enum Event {
     ChargeDisputed(ChargeView),
     /// A refund of a charge was begun, or came to nothing.
     ChargeUpdated(ChargeView),
+    /// A sale is to be paid back.
+    RefundRequested(ChargeView),
 }
 
 /// What an event tells of, as it was right afterwards.
@@ -158,6 +160,7 @@ impl Event {
             Self::ChargeRefunded(_) => "ChargeRefunded",
             Self::ChargeDisputed(_) => "ChargeDisputed",
             Self::ChargeUpdated(_) => "ChargeUpdated",
+            Self::RefundRequested(_) => "RefundRequested",
         }
     }
 
@@ -194,7 +197,8 @@ impl Event {
             | Self::ChargeFailed(charge)
             | Self::ChargeRefunded(charge)
             | Self::ChargeDisputed(charge)
-            | Self::ChargeUpdated(charge) => Subject::Charge(charge),
+            | Self::ChargeUpdated(charge)
+            | Self::RefundRequested(charge) => Subject::Charge(charge),
         }
     }
 

@@ -29,6 +29,7 @@ pub mod purchase;
 pub mod resource;
 pub mod rfc3339;
 pub mod roles;
+pub mod sales_end;
 #[cfg(test)]
 pub mod sample;
 pub mod seats;
@@ -73,6 +74,7 @@ pub use purchase::{
 };
 pub use resource::{AnyId, AnyList, AnyResource, Kept, NoList, Resource};
 pub use roles::{Caller, Roles};
+pub use sales_end::{Cancellation, SalesEnd, SalesEnds};
 pub use seats::{FreeSeats, MAX_SEATS, SeatSet, Split};
 pub use second_factor::{
     FactorRejection, FactorState, Proof, RecoveryHash, SealedSecret, SecondFactor, TotpStep,

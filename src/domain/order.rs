@@ -81,6 +81,8 @@ pub enum CancelReason {
     Expired,
     /// The last allowed charge failed.
     PaymentFailed,
+    /// The show that it was for does not take place.
+    ShowCancelled,
 }
 
 /// An order's state without its details, as clients filter by it.

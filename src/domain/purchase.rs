@@ -54,6 +54,8 @@ pub enum PurchaseCommand {
     },
     /// The deadline may have passed: look at the clock.
     Expire,
+    /// The show does not take place.
+    ShowCancelled,
     /// The buyer pays.
     Pay {
         /// Names the new charge.
@@ -196,6 +198,7 @@ impl Purchase {
         match command {
             PurchaseCommand::Cancel { expected } => self.cancel(expected, now),
             PurchaseCommand::Expire => Ok(self.expire(now)),
+            PurchaseCommand::ShowCancelled => Ok(self.show_cancelled(now)),
             PurchaseCommand::Pay { charge, token, account } => {
                 self.pay(*charge, token, *account, now)
             }
@@ -241,13 +244,55 @@ impl Purchase {
         }
     }
 
+    /// What is open ends, and what was paid is owed back.
+    fn show_cancelled(&self, now: Timestamp) -> PurchaseDecision {
+        match self.order.state {
+            OrderState::Cancelled(_) => PurchaseDecision::Unchanged,
+            OrderState::Completed => self.owe_back(now),
+            // Whether it becomes a sale is not known yet.
+            OrderState::Created | OrderState::AwaitingPayment if self.is_capturing() => {
+                PurchaseDecision::Unchanged
+            }
+            OrderState::Created | OrderState::AwaitingPayment => {
+                self.end(CancelReason::ShowCancelled, now)
+            }
+        }
+    }
+
+    /// The money of a sale is owed to the buyer from now on, unless they have it back.
+    fn owe_back(&self, now: Timestamp) -> PurchaseDecision {
+        let Some(charge) = self.charge.as_ref().filter(|charge| !charge.is_owed_back) else {
+            return PurchaseDecision::Unchanged;
+        };
+        let ChargePhase::Completed { intent } = &charge.phase else {
+            return PurchaseDecision::Unchanged;
+        };
+        let owing = Charge { is_owed_back: true, ..charge.clone() };
+        let phase = reports::owed(&owing, intent.clone());
+        let told = |charge: &Charge| vec![Event::RefundRequested(charge.view())];
+        self.show_charge(&owing, phase, told, now)
+    }
+
+    /// Whether nothing is left to be done about it where its show was cancelled. (A refund is followed to
+    /// its end as any other.)
+    pub fn is_over_with_its_show(&self) -> bool {
+        let is_back = |charge: &Charge| {
+            charge.is_owed_back || matches!(charge.phase, ChargePhase::Refunded { .. })
+        };
+        match self.order.state {
+            OrderState::Created | OrderState::AwaitingPayment => false,
+            OrderState::Cancelled(_) => true,
+            OrderState::Completed => self.charge.as_ref().is_some_and(is_back),
+        }
+    }
+
     fn pay(&self, id: ChargeId, token: &PaymentToken, account: Account, now: Timestamp) -> Decided {
         match self.order.state {
             OrderState::Completed => Err(PurchaseRejection::Completed),
             OrderState::Cancelled(CancelReason::Expired) => Err(PurchaseRejection::Expired),
-            OrderState::Cancelled(CancelReason::Buyer | CancelReason::PaymentFailed) => {
-                Err(PurchaseRejection::Cancelled)
-            }
+            OrderState::Cancelled(
+                CancelReason::Buyer | CancelReason::PaymentFailed | CancelReason::ShowCancelled,
+            ) => Err(PurchaseRejection::Cancelled),
             OrderState::Created | OrderState::AwaitingPayment => {
                 if self.charge.as_ref().is_some_and(may_still_take_money) {
                     return Err(PurchaseRejection::PaymentInProgress);
@@ -335,9 +380,9 @@ impl Purchase {
             }
             OrderState::Completed => Event::OrderCompleted(self.view()),
             OrderState::Cancelled(CancelReason::Expired) => Event::OrderExpired(self.view()),
-            OrderState::Cancelled(CancelReason::Buyer | CancelReason::PaymentFailed) => {
-                Event::OrderCancelled(self.view())
-            }
+            OrderState::Cancelled(
+                CancelReason::Buyer | CancelReason::PaymentFailed | CancelReason::ShowCancelled,
+            ) => Event::OrderCancelled(self.view()),
         }
     }
 
@@ -423,7 +468,7 @@ fn changed(after: Purchase, ticket: Option<TicketDemand>, events: Vec<Event>) ->
 /// What becomes of a charge when its order ends before the point of no return.
 fn abandon(charge: &Charge, reason: CancelReason, now: Timestamp) -> Charge {
     let code = match reason {
-        CancelReason::Buyer => FailureCode::order_cancelled(),
+        CancelReason::Buyer | CancelReason::ShowCancelled => FailureCode::order_cancelled(),
         CancelReason::Expired | CancelReason::PaymentFailed => FailureCode::order_expired(),
     };
     match &charge.phase {

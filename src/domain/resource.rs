@@ -55,6 +55,8 @@ macro_rules! kinds {
             ShowTicket: crate::domain::ShowTicket, crate::domain::TicketId, crate::domain::ShowTickets;
             /// Orders of shows.
             ShowOrder: crate::domain::ShowOrder, crate::domain::OrderId, crate::domain::ShowOrders;
+            /// When the sales for shows end.
+            SalesEnd: crate::domain::SalesEnd, crate::domain::ShowId, crate::domain::SalesEnds;
             /// The second factor of an account.
             SecondFactor: crate::domain::SecondFactor, crate::domain::UserId, crate::domain::NoList;
             /// An API token.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::imported::{ImportKey, Imported};
 use super::resource::Resource;
 use super::roles::Caller;
-use super::text::Name;
+use super::text::{Name, Notes};
 use super::venue::{CatalogRejection, Venue, authorise};
 use super::{ExpectedVersion, ShowId, Timestamp, UserId, VenueId, Version};
 
@@ -153,7 +153,10 @@ pub enum ShowCommand {
         to: Option<Timestamp>,
     },
     /// It does not take place.
-    Cancel,
+    Cancel {
+        /// Why.
+        reason: Notes,
+    },
     /// Its end may have come: look at the clock.
     End,
 }
@@ -319,9 +322,11 @@ impl Show {
                 Ok(ShowDecision::Changed(after, ShowChange::Postponed))
             }
             // Asking for a state already reached is a success.
-            (Postponed, Postpone { to: None }) | (Cancelled, Cancel) => Ok(ShowDecision::Unchanged),
+            (Postponed, Postpone { to: None }) | (Cancelled, Cancel { .. }) => {
+                Ok(ShowDecision::Unchanged)
+            }
 
-            (Scheduled | Postponed, Cancel) => {
+            (Scheduled | Postponed, Cancel { .. }) => {
                 Ok(ShowDecision::Changed(self.next(Cancelled, now), ShowChange::Cancelled))
             }
 
@@ -331,7 +336,7 @@ impl Show {
             (Scheduled | Postponed | Cancelled | Over, End) => Ok(ShowDecision::Unchanged),
 
             (Cancelled, Edit(_) | Postpone { .. }) => Err(CatalogRejection::Cancelled),
-            (Over, Edit(_) | Postpone { .. } | Cancel) => Err(CatalogRejection::Over),
+            (Over, Edit(_) | Postpone { .. } | Cancel { .. }) => Err(CatalogRejection::Over),
         }
     }
 
@@ -342,14 +347,16 @@ impl Show {
             (ShowCommand::Edit(_) | ShowCommand::Delete, Some(by)) => {
                 authorise(by, self.created_by)
             }
-            (ShowCommand::Postpone { .. } | ShowCommand::Cancel, Some(by)) if by.roles.operator => {
+            (ShowCommand::Postpone { .. } | ShowCommand::Cancel { .. }, Some(by))
+                if by.roles.operator =>
+            {
                 Ok(())
             }
             (
                 ShowCommand::Edit(_)
                 | ShowCommand::Delete
                 | ShowCommand::Postpone { .. }
-                | ShowCommand::Cancel,
+                | ShowCommand::Cancel { .. },
                 _,
             ) => Err(CatalogRejection::NotOperator),
         }

@@ -9,6 +9,8 @@
 //!    └─Withdraw─▶ (gone)
 //! ```
 //!
+//! What is left when its show starts or is cancelled is closed for good.
+//!
 //! That is a ticket of one seat. One of several goes that way seat by seat, each with the order that
 //! took it: see [`Allotment`]. Withdrawn with seats sold, it stays and sells no more.
 //!
@@ -150,6 +152,11 @@ pub enum TicketCommand {
         wanted: Wanted,
         /// What the market adds.
         terms: Terms,
+    },
+    /// What is left of it is not for sale any more.
+    Close {
+        /// Why.
+        reason: ClosedReason,
     },
     /// The order that holds it gives it back.
     Release {
@@ -366,6 +373,21 @@ impl Ticket {
         matches!(self.state, TicketState::Several(_))
     }
 
+    /// The ticket closed in the change that made a seat of it free; what has none free stays.
+    #[must_use]
+    pub fn closed_with(self, reason: ClosedReason) -> Self {
+        let state = match &self.state {
+            TicketState::Available => closed(reason),
+            TicketState::Several(allotment) if allotment.closed.is_none() => {
+                TicketState::Several(Allotment { closed: Some(reason), ..allotment.clone() })
+            }
+            TicketState::Locked { .. } | TicketState::Sold { .. } | TicketState::Several(_) => {
+                return self;
+            }
+        };
+        Self { state, ..self }
+    }
+
     /// What an available ticket is from the moment on at which the order was made that holds it:
     /// all of the lock follows from the order. `None` if it could not have been locked.
     pub fn locked_by(&self, order: &Order) -> Option<Self> {
@@ -380,7 +402,7 @@ impl Ticket {
         command: &TicketCommand,
         now: Timestamp,
     ) -> Result<TicketDecision, TicketRejection> {
-        use TicketCommand::{Edit, Release, Reserve, Sell, Withdraw};
+        use TicketCommand::{Close, Edit, Release, Reserve, Sell, Withdraw};
         use TicketState::{Available, Locked, Several, Sold};
 
         self.authorise(command)?;
@@ -398,11 +420,13 @@ impl Ticket {
                 self.choose(wanted, terms)?;
                 became(Locked { order: *order, until: *until })
             }
+            (Available, Close { reason }) => became(closed(*reason)),
             (Available, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
 
-            (Locked { order, until }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
-                Err(TicketRejection::Locked { order: *order, until: *until })
-            }
+            (
+                Locked { order, until },
+                Edit { .. } | Withdraw { .. } | Reserve { .. } | Close { .. },
+            ) => Err(TicketRejection::Locked { order: *order, until: *until }),
             (Locked { order: holder, .. }, Release { order }) if holder == order => {
                 became(Available)
             }
@@ -414,6 +438,7 @@ impl Ticket {
             (Sold { .. }, Edit { .. } | Withdraw { .. } | Reserve { .. }) => {
                 Err(TicketRejection::Sold)
             }
+            (Sold { .. }, Close { .. }) => Ok(TicketDecision::Unchanged),
             (Sold { .. }, Release { .. } | Sell { .. }) => Err(TicketRejection::NotHeld),
 
             (Several(allotment), command) => self.decide_on_several(allotment, command, now),
@@ -457,7 +482,9 @@ impl Ticket {
                     Ok(())
                 }
             }
-            TicketCommand::Release { .. } | TicketCommand::Sell { .. } => Ok(()),
+            TicketCommand::Close { .. }
+            | TicketCommand::Release { .. }
+            | TicketCommand::Sell { .. } => Ok(()),
         }
     }
 
@@ -496,6 +523,12 @@ impl Ticket {
     fn next(&self, now: Timestamp, state: TicketState) -> Self {
         Self { state, version: self.version.next(), updated_at: now, ..self.clone() }
     }
+}
+
+/// The state of a ticket of one seat that nobody has and that is not for sale any more: it is told like
+/// that of several.
+fn closed(reason: ClosedReason) -> TicketState {
+    TicketState::Several(Allotment { closed: Some(reason), ..Allotment::default() })
 }
 
 /// The state of a listing of which nobody has a seat.

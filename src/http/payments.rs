@@ -113,7 +113,9 @@ fn answer(purchase: &Purchase) -> Result<Response, MarketError> {
         (OrderState::Completed, ChargeStatus::Completed) => Ok(paid(charge)),
         // The order ended while the buyer was paying: nothing is or will stay charged.
         (OrderState::Cancelled(CancelReason::Expired), _) => Err(PurchaseRejection::Expired.into()),
-        (OrderState::Cancelled(CancelReason::Buyer), _) => Err(PurchaseRejection::Cancelled.into()),
+        (OrderState::Cancelled(CancelReason::Buyer | CancelReason::ShowCancelled), _) => {
+            Err(PurchaseRejection::Cancelled.into())
+        }
         (_, ChargeStatus::Failed) => Ok(declined(charge).into_response()),
         (_, ChargeStatus::Completed) => Err(PurchaseRejection::Cancelled.into()),
     }

@@ -27,7 +27,7 @@ use super::views::shows::{ShowJson, ShowListingsJson};
 use crate::actors::NewShow;
 use crate::auth::Limit;
 use crate::domain::show::{BY_DEFAULT, LONGEST, MAX_PERFORMERS};
-use crate::domain::{Category, Name, ShowChanges, ShowId, ShowView, Timestamp, VenueId};
+use crate::domain::{Category, Name, Notes, ShowChanges, ShowId, ShowView, Timestamp, VenueId};
 use crate::store::{ReadError, ShowPage, Stock};
 
 mod filters;
@@ -42,6 +42,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .routes(routes!(create, list))
         .routes(routes!(show, change, delete))
         .routes(routes!(postpone))
+        .routes(routes!(cancel))
         .routes(routes!(calendar_file))
 }
 
@@ -370,6 +371,41 @@ async fn postpone(
     let by = state.caller(who).await?;
     let moved = state.market.postpone_show(id, by, start, expected).await;
     let view = moved.map_err(|error| problem(error, state.market.now()))?;
+    Ok(one(&state, StatusCode::OK, &view).await?.into_response())
+}
+
+/// Why a show does not take place.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ShowCancellation {
+    /// Why: 1 to 500 visible characters, trimmed.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 500)]
+    reason: Field<Notes>,
+}
+
+/// Cancels a show, for good. Nothing of it can be ordered any more; its open orders end and every paid one
+/// is paid back in full, which goes on behind. Only operators may.
+#[utoipa::path(
+    post, path = "/api/shows/{id}/cancel", operation_id = "cancelShow", tag = "shows", security(("session" = []), ("bearer" = [])),
+    params(("id" = String, Path), IfMatchHeader),
+    request_body = ShowCancellation,
+    responses((status = 200, body = ShowJson, description = "The show as it is now.", headers(("etag" = String))), Refusals),
+)]
+async fn cancel(
+    State(state): State<ApiState>,
+    who: SignedIn,
+    id: PathId<ShowId>,
+    headers: HeaderMap,
+    JsonBody(asked): JsonBody<ShowCancellation>,
+) -> Result<Response, Problem> {
+    let mut faults = Faults::default();
+    let reason = faults.note("reason", asked.reason.required());
+    let reason = reason.ok_or_else(|| faults.into_problem())?;
+    let (id, expected) = (id.known()?, expected_version(&headers));
+    let by = state.caller(who).await?;
+    let cancelled = state.market.cancel_show(id, by, reason, expected).await;
+    let view = cancelled.map_err(|error| problem(error, state.market.now()))?;
     Ok(one(&state, StatusCode::OK, &view).await?.into_response())
 }
 

@@ -160,12 +160,18 @@ impl From<Split> for SplitJson {
 pub enum ClosedReasonJson {
     /// Its seller has withdrawn what was left.
     Withdrawn,
+    /// Its show has started.
+    ShowOver,
+    /// Its show was cancelled.
+    ShowCancelled,
 }
 
 impl From<ClosedReason> for ClosedReasonJson {
     fn from(reason: ClosedReason) -> Self {
         match reason {
             ClosedReason::Withdrawn => Self::Withdrawn,
+            ClosedReason::ShowOver => Self::ShowOver,
+            ClosedReason::ShowCancelled => Self::ShowCancelled,
         }
     }
 }
@@ -323,6 +329,8 @@ pub enum CancelReasonJson {
     Expired,
     /// The last allowed payment failed.
     PaymentFailed,
+    /// The show that it was for does not take place.
+    ShowCancelled,
 }
 
 /// What an order is for, as it was when the order was made.
@@ -416,6 +424,7 @@ impl<'o> From<&'o OrderView> for OrderJson<'o> {
                     CancelReason::Buyer => CancelReasonJson::Buyer,
                     CancelReason::Expired => CancelReasonJson::Expired,
                     CancelReason::PaymentFailed => CancelReasonJson::PaymentFailed,
+                    CancelReason::ShowCancelled => CancelReasonJson::ShowCancelled,
                 };
                 (OrderStatusJson::Cancelled, Some(reason))
             }

@@ -34,6 +34,7 @@ mod second_factor;
 mod service;
 mod session_list;
 mod sessions;
+mod show_ends;
 mod show_lists;
 mod show_tickets;
 mod shows;

@@ -11,6 +11,7 @@
 
 mod support;
 
+mod cancelled_shows;
 mod command_line;
 mod commands;
 mod crashes;

@@ -89,7 +89,8 @@ impl MailNotices {
             | Event::OrderExpired(_)
             | Event::ChargeCreated(_)
             | Event::ChargeFailed(_)
-            | Event::ChargeDisputed(_) => Ok(Vec::new()),
+            | Event::ChargeDisputed(_)
+            | Event::RefundRequested(_) => Ok(Vec::new()),
         }
     }
 

@@ -16,16 +16,16 @@ use super::Marketplace;
 use super::operators;
 use super::operators::account_of;
 use crate::actors::error::MarketError;
-use crate::actors::show::{added, changed, timer};
+use crate::actors::show::{added, changed, ending_sales, timer};
 use crate::actors::timers::Timers;
 use crate::domain::rfc3339;
 use crate::domain::show::{BY_DEFAULT, LONGEST, MAX_PERFORMERS};
 use crate::domain::venue::MAX_SECTIONS;
 use crate::domain::{
     Address, Caller, CatalogRejection, Category, Commit, Country, Email, Event, ExpectedVersion,
-    ImportKey, Imported, Label, Line, Locality, Name, Roles, Show, ShowChanges, ShowCommand,
-    ShowDecision, ShowFacts, ShowId, ShowView, Shows, Site, Timestamp, Venue, VenueChanges,
-    VenueCommand, VenueDecision, VenueFacts, VenueId, Venues, ZoneName,
+    ImportKey, Imported, Label, Line, Locality, Name, Roles, SalesEnd, Show, ShowChanges,
+    ShowCommand, ShowDecision, ShowFacts, ShowId, ShowView, Shows, Site, Timestamp, Venue,
+    VenueChanges, VenueCommand, VenueDecision, VenueFacts, VenueId, Venues, ZoneName,
 };
 use crate::seams::IdMint;
 use crate::store::{CommitError, Store};
@@ -268,7 +268,7 @@ impl Import<'_> {
                 Some((_, show)) if is_made_of(show.facts.imported.as_deref(), &draft.imported) => {
                     return Ok(Outcome::Unchanged);
                 }
-                Some((_, show)) => match self.edit(&show, draft, venue) {
+                Some((_, show)) => match self.edit(&show, draft, venue).await? {
                     Ok(Some((commit, after))) => (commit, after, Outcome::Changed),
                     Ok(None) => return Ok(Outcome::Unchanged),
                     Err(refused) => return Ok(Outcome::Refused(refused)),
@@ -288,9 +288,20 @@ impl Import<'_> {
         Err(MarketError::Overloaded)
     }
 
-    fn edit(
+    async fn edit(
         &self,
         show: &Show,
+        draft: &ShowDraft,
+        venue: &Venue,
+    ) -> Result<Result<Option<(Commit, Show)>, Refused>, MarketError> {
+        let end = self.store.get::<SalesEnd>(show.id).await?;
+        Ok(self.decide_edit(show, end.as_ref(), draft, venue))
+    }
+
+    fn decide_edit(
+        &self,
+        show: &Show,
+        end: Option<&SalesEnd>,
         draft: &ShowDraft,
         venue: &Venue,
     ) -> Result<Option<(Commit, Show)>, Refused> {
@@ -314,7 +325,9 @@ impl Import<'_> {
         match decided.map_err(|refused| refused.to_string())? {
             ShowDecision::Changed(after, why) => {
                 let view = ShowView { show: after.clone(), venue: venue.clone() };
-                Ok(Some((changed(show, &view, why, self.now), after)))
+                let commit = changed(show, &view, why, self.now);
+                let then = end.and_then(|end| end.following(show, &after));
+                Ok(Some((ending_sales(commit, show.id, end, then), after)))
             }
             ShowDecision::Unchanged | ShowDecision::Deleted(_) => Ok(None),
         }

@@ -55,7 +55,12 @@ impl Marketplace {
             let Reservation { order, buyer: by, wanted, .. } = reservation;
             let until = now.plus(context.settings.hold);
             let terms = context.settings.terms;
-            stored.decide(&TicketCommand::Reserve { by, order, until, wanted, terms }, now)?;
+            let reserve = TicketCommand::Reserve { by, order, until, wanted, terms };
+            match stored.decide(&reserve, now) {
+                // Its show says why.
+                Ok(_) | Err(TicketRejection::Closed) => {}
+                Err(refused) => return Err(refused.into()),
+            }
         }
         self.parts.tickets.ask(ticket, TicketRequest::Reserve(reservation)).await?.reserved()
     }

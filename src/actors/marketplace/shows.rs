@@ -7,8 +7,9 @@ use crate::actors::show::{ShowRequest, added, timer};
 use crate::actors::venue::VenueRequest;
 use crate::domain::show::{Category, ShowFacts};
 use crate::domain::{
-    Caller, CatalogRejection, Commit, Event, ExpectedVersion, Name, Show, ShowChanges, ShowCommand,
-    ShowId, ShowView, Site, Timestamp, Venue, VenueChanges, VenueCommand, VenueFacts, VenueId,
+    Caller, CatalogRejection, Commit, Event, ExpectedVersion, Name, Notes, Show, ShowChanges,
+    ShowCommand, ShowId, ShowView, Site, Timestamp, Venue, VenueChanges, VenueCommand, VenueFacts,
+    VenueId,
 };
 
 /// What is said of a new show.
@@ -162,6 +163,21 @@ impl Marketplace {
         expected: ExpectedVersion,
     ) -> Result<ShowView, MarketError> {
         self.ask_show(id, by, ShowCommand::Postpone { to }, expected).await
+    }
+
+    /// Cancels a show, for good. What follows from that goes on behind.
+    ///
+    /// # Errors
+    ///
+    /// As [`Marketplace::edit_show`]; only operators may.
+    pub async fn cancel_show(
+        &self,
+        id: ShowId,
+        by: Caller,
+        reason: Notes,
+        expected: ExpectedVersion,
+    ) -> Result<ShowView, MarketError> {
+        self.ask_show(id, by, ShowCommand::Cancel { reason }, expected).await
     }
 
     async fn ask_show(

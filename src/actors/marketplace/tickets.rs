@@ -5,9 +5,10 @@ use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
 use crate::actors::ticket::{TicketRequest, as_decided_on};
+use crate::actors::timers::{Due, Timer};
 use crate::domain::{
-    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, Show, ShowId, ShowTicket, Ticket,
-    TicketCommand, TicketId, Title, UserId, Write,
+    Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, SalesEnd, Show, ShowId,
+    ShowTicket, Ticket, TicketCommand, TicketId, Title, UserId, Write,
 };
 
 /// How often a listing is tried whose show changes at the same time.
@@ -66,9 +67,16 @@ impl Marketplace {
             let show = self.parts.context.store.get::<Show>(show).await?;
             let show = show.ok_or(MarketError::NotFound)?;
             show.takes_tickets(self.now())?;
+            let end = self.parts.context.store.get::<SalesEnd>(show.id).await?;
+            let first = end.is_none().then(|| SalesEnd::of(&show));
+            let due = first.as_ref().and_then(|end| end.due);
             let commit =
                 commit.clone().put(ShowTicket::add(ticket, &show)).require(as_decided_on(&show));
+            let commit = first.into_iter().fold(commit, Commit::put);
             if self.parts.context.commit(commit).await? == Committed::Durable {
+                if let Some(at) = due {
+                    self.parts.context.timers.set(&Timer::SalesEnd(Due { at, id: show.id }));
+                }
                 return Ok(());
             }
         }

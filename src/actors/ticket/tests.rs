@@ -100,7 +100,7 @@ fn a_carried_commit_gets_the_ticket_and_is_decided_as_of_its_own_time() {
     ] {
         let commit = Commit::at(LATER).write(theirs.clone());
         let carried = Carried { order: ORDER, demand, commit };
-        let Ok(decision) = carry(&locked(), &carried) else { panic!("{demand:?}") };
+        let Ok(decision) = carry(&Known::alone(locked()), &carried) else { panic!("{demand:?}") };
         let change = decision.change.unwrap();
         let ticket = change.after.unwrap().ticket;
         assert_eq!((&ticket.state, ticket.updated_at), (&state, LATER));
@@ -115,7 +115,10 @@ fn a_ticket_carries_nothing_for_an_order_that_does_not_hold_it() {
     let stranger = OrderId::from_u128(99);
     let carried =
         Carried { order: stranger, demand: TicketDemand::Sell, commit: Commit::at(LATER) };
-    assert_eq!(carry(&locked(), &carried).err(), Some(TicketRejection::NotHeld.into()));
+    assert_eq!(
+        carry(&Known::alone(locked()), &carried).err(),
+        Some(TicketRejection::NotHeld.into())
+    );
 }
 
 #[test]

@@ -179,3 +179,58 @@ fn another_intent_of_the_charge_says_nothing_about_its_own() {
         assert_eq!(told(&voiding, stray(fact)), tidied);
     }
 }
+
+/// The purchase after its show was cancelled, which must change it.
+fn without_show(purchase: &Purchase) -> (Purchase, Vec<&'static str>) {
+    let decided = purchase.decide(&PurchaseCommand::ShowCancelled, 1, NOW);
+    let Ok(PurchaseDecision::Changed(change)) = decided else { panic!("nothing changed") };
+    (change.after, change.events.iter().map(Event::name).collect())
+}
+
+fn is_left_alone(purchase: &Purchase) -> bool {
+    purchase.decide(&PurchaseCommand::ShowCancelled, 1, NOW) == Ok(PurchaseDecision::Unchanged)
+}
+
+#[test]
+fn a_sale_whose_show_is_cancelled_is_owed_until_it_is_paid_back_once() {
+    let (owed, events) = without_show(&sold());
+    assert_eq!(events, ["RefundRequested", "OrderCompleted"]);
+    assert_eq!(owed.order.state, OrderState::Completed, "the order stands");
+    assert_eq!((shown(&owed).0, owed.next_step()), ("Refunding", Some(GatewayStep::Refund)));
+    assert!(owed.is_over_with_its_show() && is_left_alone(&owed), "once is enough");
+    assert_eq!(told(&owed, taken(None, None)), PurchaseDecision::Unchanged, "it is owed still");
+    let pending = after(&owed, refunded(RefundStatus::Pending));
+    assert_eq!(shown(&pending).0, "Refunding");
+    let failed = after(&pending, refunded(RefundStatus::Failed));
+    assert_eq!(shown(&failed), ("Refunding", Some(RefundStatus::Failed), None));
+    let back = after(&pending, refunded(RefundStatus::Succeeded));
+    assert_eq!((shown(&back).0, back.next_step()), ("Refunded", None));
+    assert!(is_left_alone(&back));
+    let by_hand = after(&sold(), refunded(RefundStatus::Succeeded));
+    assert!(by_hand.is_over_with_its_show() && is_left_alone(&by_hand));
+}
+
+#[test]
+fn a_disputed_sale_is_paid_back_when_the_dispute_ends_for_us() {
+    let disputed_one = after(&sold(), disputed(DisputeStatus::Open));
+    let (waits, _) = without_show(&disputed_one);
+    assert_eq!(waits.next_step(), Some(GatewayStep::Retrieve), "the bank has the money");
+    assert_eq!(shown(&waits).0, "Completed");
+    let won = after(&waits, disputed(DisputeStatus::Won));
+    assert_eq!((shown(&won).0, won.next_step()), ("Refunding", Some(GatewayStep::Refund)));
+    let lost = after(&waits, disputed(DisputeStatus::Lost));
+    assert_eq!((shown(&lost).0, lost.next_step()), ("Refunded", None), "the buyer has it");
+}
+
+#[test]
+fn what_is_open_ends_with_its_show_unless_it_is_being_captured() {
+    let open =
+        purchase(OrderState::AwaitingPayment, ChargePhase::Created { intent: intent("pi_1") });
+    let (over, events) = without_show(&open);
+    assert_eq!(over.order.state, OrderState::Cancelled(CancelReason::ShowCancelled));
+    assert_eq!((shown(&over).0, events), ("Voiding", vec!["ChargeFailed", "OrderCancelled"]));
+    assert!(over.is_over_with_its_show() && is_left_alone(&over));
+    let capturing =
+        purchase(OrderState::AwaitingPayment, ChargePhase::Capturing { intent: intent("pi_1") });
+    assert!(is_left_alone(&capturing) && !capturing.is_over_with_its_show());
+}

@@ -220,8 +220,8 @@ impl Purchase {
         match fact {
             IntentFact::Captured => {
                 let intent = intent.clone();
-                let phase =
-                    if self.is_sold_by(charge) { sold(heard, intent) } else { owed(heard, intent) };
+                let stands = self.is_sold_by(charge) && !charge.is_owed_back;
+                let phase = if stands { sold(heard, intent) } else { owed(heard, intent) };
                 if *heard == *charge && phase == charge.phase {
                     return PurchaseDecision::Unchanged;
                 }
@@ -229,8 +229,14 @@ impl Purchase {
             }
             // Money that was never real need not be paid back; real money is for people to see to.
             IntentFact::OutOfReach if !charge.is_of_real_money() && charge.is_unsettled() => {
-                if self.is_sold_by(charge) {
+                if self.is_sold_by(charge) && !charge.is_owed_back {
                     return self.close_refund(charge, now);
+                }
+                if self.is_sold_by(charge) {
+                    let refund = Refund { id: None, status: RefundStatus::Closed };
+                    let after = Charge { refund: Some(refund), ..charge.clone() };
+                    let phase = ChargePhase::Refunded { intent: intent.clone() };
+                    return self.show_charge(&after, phase, |c| told_of_money(charge, c), now);
                 }
                 let code = FailureCode::provider_changed();
                 let phase = ChargePhase::Failed { intent: Some(intent.clone()), code };
@@ -305,13 +311,16 @@ fn sold(charge: &Charge, intent: IntentId) -> ChargePhase {
 
 /// How money stands that was taken for nothing: it is owed until the buyer has it back, be it by
 /// a refund or because the bank has decided so. A pending refund is none yet.
-fn owed(charge: &Charge, intent: IntentId) -> ChargePhase {
+pub(super) fn owed(charge: &Charge, intent: IntentId) -> ChargePhase {
     let is_refunded = charge.refund.as_ref().is_some_and(|refund| {
         refund.has_succeeded() || (planted(Bug::HastyRefund) && refund.is_under_way())
     });
     // A refund of ours on top of that would be a second one.
     if is_refunded || charge.dispute == Some(DisputeStatus::Lost) {
         ChargePhase::Refunded { intent }
+    } else if charge.is_owed_back && charge.dispute == Some(DisputeStatus::Open) {
+        // The bank has the money until it has decided.
+        ChargePhase::Completed { intent }
     } else {
         ChargePhase::Refunding { intent }
     }

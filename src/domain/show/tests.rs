@@ -33,6 +33,10 @@ fn show(state: ShowState) -> Show {
     Show { state, ..Show::add(ShowId::from_u128(9), CREATOR, facts, ADDED) }
 }
 
+fn why() -> Notes {
+    Notes::parse("the singer is ill").expect("a reason")
+}
+
 fn renamed() -> ShowCommand {
     ShowCommand::Edit(ShowChanges { name: Some(name("La Traviata")), ..Default::default() })
 }
@@ -73,7 +77,7 @@ fn every_state_answers_every_command() {
         (Scheduled, postpone(None), gone(Postponed)),
         (Scheduled, postpone(Some(START)), same),
         (Scheduled, postpone(Some(NEW_START)), Ok(Some((Scheduled, NEW_START)))),
-        (Scheduled, ShowCommand::Cancel, gone(Cancelled)),
+        (Scheduled, ShowCommand::Cancel { reason: why() }, gone(Cancelled)),
         (Scheduled, ShowCommand::End, same),
         (Postponed, renamed(), gone(Postponed)),
         (Postponed, at(Some(NEW_START), None), Err(No::Postponed)),
@@ -82,19 +86,19 @@ fn every_state_answers_every_command() {
         (Postponed, postpone(None), same),
         (Postponed, postpone(Some(START)), gone(Scheduled)),
         (Postponed, postpone(Some(NEW_START)), Ok(Some((Scheduled, NEW_START)))),
-        (Postponed, ShowCommand::Cancel, gone(Cancelled)),
+        (Postponed, ShowCommand::Cancel { reason: why() }, gone(Cancelled)),
         (Postponed, ShowCommand::End, same),
         (Cancelled, renamed(), Err(No::Cancelled)),
         (Cancelled, ShowCommand::Delete, gone(Cancelled)),
         (Cancelled, postpone(None), Err(No::Cancelled)),
         (Cancelled, postpone(Some(NEW_START)), Err(No::Cancelled)),
-        (Cancelled, ShowCommand::Cancel, same),
+        (Cancelled, ShowCommand::Cancel { reason: why() }, same),
         (Cancelled, ShowCommand::End, same),
         (Over, renamed(), Err(No::Over)),
         (Over, ShowCommand::Delete, gone(Over)),
         (Over, postpone(None), Err(No::Over)),
         (Over, postpone(Some(NEW_START)), Err(No::Over)),
-        (Over, ShowCommand::Cancel, Err(No::Over)),
+        (Over, ShowCommand::Cancel { reason: why() }, Err(No::Over)),
         (Over, ShowCommand::End, same),
     ];
     for (state, command, expected) in table {
@@ -115,7 +119,9 @@ fn a_show_is_over_from_the_moment_it_ends_whoever_looks_first() {
     assert_eq!(short(decide(&listed, &ShowCommand::End, None, before_end)), Ok(None));
     let ended = decide(&listed, &ShowCommand::End, None, END);
     assert_eq!(short(ended), Ok(Some((ShowState::Over, START))));
-    for command in [renamed(), ShowCommand::Cancel, ShowCommand::Postpone { to: None }] {
+    for command in
+        [renamed(), ShowCommand::Cancel { reason: why() }, ShowCommand::Postpone { to: None }]
+    {
         assert_eq!(short(by_operator(&listed, &command, END)), Err(CatalogRejection::Over));
     }
 }
@@ -132,7 +138,8 @@ fn a_show_without_a_date_never_ends_by_itself() {
 
 #[test]
 fn a_creator_edits_and_deletes_and_only_operators_postpone_and_cancel() {
-    let operators_only = [ShowCommand::Postpone { to: None }, ShowCommand::Cancel];
+    let operators_only =
+        [ShowCommand::Postpone { to: None }, ShowCommand::Cancel { reason: why() }];
     for state in STATES {
         let show = show(state);
         for command in operators_only.iter().chain([&renamed(), &ShowCommand::Delete]) {
@@ -225,7 +232,7 @@ proptest! {
                 2 => at(None, Some(time)),
                 3 => ShowCommand::Postpone { to: Some(time) },
                 4 => ShowCommand::Postpone { to: None },
-                5 => ShowCommand::Cancel,
+                5 => ShowCommand::Cancel { reason: why() },
                 _ => ShowCommand::End,
             };
             if let Ok(ShowDecision::Changed(after, _)) = by_operator(&held, &command, now) {

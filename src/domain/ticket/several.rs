@@ -47,6 +47,10 @@ pub enum PartState {
 pub enum ClosedReason {
     /// Its seller has withdrawn what was left.
     Withdrawn,
+    /// Its show has started.
+    ShowOver,
+    /// Its show was cancelled.
+    ShowCancelled,
 }
 
 impl Allotment {
@@ -129,7 +133,7 @@ impl Ticket {
         command: &TicketCommand,
         now: Timestamp,
     ) -> Decided {
-        use TicketCommand::{Edit, Release, Reserve, Sell, Withdraw};
+        use TicketCommand::{Close, Edit, Release, Reserve, Sell, Withdraw};
         let became = |allotment| {
             Ok(TicketDecision::Changed(self.next(now, TicketState::Several(allotment))))
         };
@@ -149,6 +153,13 @@ impl Ticket {
                 let state = PartState::Held { until: *until };
                 became(allotment.with(Part { order: *order, seats, state }))
             }
+            Close { reason } => match self.status() {
+                // Asking for a state already reached is a success.
+                TicketStatus::Sold | TicketStatus::Closed => Ok(TicketDecision::Unchanged),
+                TicketStatus::Available | TicketStatus::Locked => {
+                    became(Allotment { closed: Some(*reason), ..allotment.clone() })
+                }
+            },
             Release { order } => {
                 held_by(allotment, *order)?;
                 became(allotment.without(*order))
@@ -200,7 +211,11 @@ impl Ticket {
     fn withdrawn(&self, allotment: &Allotment, now: Timestamp) -> Decided {
         match self.status() {
             TicketStatus::Sold => Err(TicketRejection::Sold),
-            // Asking for a state already reached is a success.
+            // What was closed with its show may go as a whole; for all else, asking for a state already
+            // reached is a success.
+            TicketStatus::Closed if allotment.parts.is_empty() => {
+                Ok(TicketDecision::Withdrawn(self.next(now, self.state.clone())))
+            }
             TicketStatus::Closed => Ok(TicketDecision::Unchanged),
             TicketStatus::Available | TicketStatus::Locked => {
                 if let Some(refusal) = allotment.refusal_of_holds() {

@@ -433,6 +433,7 @@ async fn an_intent_belongs_to_one_charge() {
             phase: ChargePhase::Created { intent: intent.clone() },
             refund: None,
             dispute: None,
+            is_owed_back: false,
             version: Version::FIRST,
             created_at: Timestamp::from_millis(1),
             updated_at: Timestamp::from_millis(1),

@@ -40,6 +40,9 @@ pub struct StoredCharge<'a> {
     refund_status: Option<StoredRefundStatus>,
     #[n(12)]
     dispute: Option<StoredDispute>,
+    /// Whether the sale is to be paid back; missing where it is not.
+    #[n(13)]
+    is_owed_back: Option<bool>,
 }
 
 /// With whom a charge was begun.
@@ -279,6 +282,7 @@ impl<'a> From<&'a Charge> for StoredCharge<'a> {
             refund: refund_id(charge.refund.as_ref()),
             refund_status: refund_status(charge.refund.as_ref()),
             dispute: charge.dispute.map(Into::into),
+            is_owed_back: charge.is_owed_back.then_some(true),
         }
     }
 }
@@ -298,6 +302,7 @@ impl TryFrom<StoredCharge<'_>> for Charge {
             phase: stored.phase.into(),
             refund: refund(stored.refund, stored.refund_status),
             dispute: stored.dispute.map(Into::into),
+            is_owed_back: stored.is_owed_back.unwrap_or_default(),
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
             updated_at: time(stored.updated_at),

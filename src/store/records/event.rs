@@ -62,6 +62,8 @@ enum StoredEvent<'a> {
     ChargeDisputed(#[b(0)] StoredChargeView<'a>),
     #[n(15)]
     ChargeUpdated(#[b(0)] StoredChargeView<'a>),
+    #[n(17)]
+    RefundRequested(#[b(0)] StoredChargeView<'a>),
     #[n(40)]
     RoleGranted(#[n(0)] StoredUserEvent),
     #[n(41)]
@@ -187,6 +189,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::ChargeRefunded(view) => Self::ChargeRefunded(view.into()),
             Event::ChargeDisputed(view) => Self::ChargeDisputed(view.into()),
             Event::ChargeUpdated(view) => Self::ChargeUpdated(view.into()),
+            Event::RefundRequested(view) => Self::RefundRequested(view.into()),
         }
     }
 }
@@ -229,6 +232,7 @@ impl TryFrom<StoredEvent<'_>> for Event {
             Stored::ChargeRefunded(view) => Self::ChargeRefunded(view.try_into()?),
             Stored::ChargeDisputed(view) => Self::ChargeDisputed(view.try_into()?),
             Stored::ChargeUpdated(view) => Self::ChargeUpdated(view.try_into()?),
+            Stored::RefundRequested(view) => Self::RefundRequested(view.try_into()?),
         })
     }
 }

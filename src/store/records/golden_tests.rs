@@ -9,15 +9,15 @@ use std::fmt::{Debug, Write as _};
 use minicbor::Encoder;
 
 use crate::domain::{
-    Account, Allotment, ApiToken, CancelReason, Category, Charge, ChargeId, ChargePhase,
-    ClientName, ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus, Email, Event,
-    FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line, Listing, Mail, MailId,
-    Notes, Notice, Operator, Order, OrderId, OrderState, OrderView, Part, PartState, PaymentToken,
-    RecoveryHash, Refund, RefundId, RefundStatus, Remembered, SealedSecret, SeatFees, SeatSet,
-    SecondFactor, Session, SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState,
-    ShowTicket, ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, TokenHash,
-    TokenId, TokenName, TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version,
-    Write, ZoneName,
+    Account, Allotment, ApiToken, CancelReason, Cancellation, Category, Charge, ChargeId,
+    ChargePhase, ClientName, ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus,
+    Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line, Listing, Mail,
+    MailId, Notes, Notice, Operator, Order, OrderId, OrderState, OrderView, Part, PartState,
+    PaymentToken, RecoveryHash, Refund, RefundId, RefundStatus, Remembered, SalesEnd, SealedSecret,
+    SeatFees, SeatSet, SecondFactor, Session, SessionId, Show, ShowBrief, ShowFacts, ShowId,
+    ShowOrder, ShowState, ShowTicket, ShowView, Site, Split, Ticket, TicketId, TicketState,
+    Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId, Venue, VenueBrief,
+    VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -101,6 +101,7 @@ fn charge(phase: ChargePhase) -> Charge {
         phase,
         refund: None,
         dispute: None,
+        is_owed_back: false,
         version: Version::FIRST.next(),
         created_at: AT,
         updated_at: AT,
@@ -242,6 +243,25 @@ fn tickets_and_orders_of_shows_keep_their_bytes() {
     };
     let key = registry::key(&ShowTicket::any_id(place.ticket)).id;
     hold("show-ticket", key.as_slice(), &place);
+    for (name, reason) in [
+        ("ticket-show-over", ClosedReason::ShowOver),
+        ("ticket-show-cancelled", ClosedReason::ShowCancelled),
+    ] {
+        hold(name, 2_u128, &TicketRow::Listed(ticket_of_show().closed_with(reason)));
+    }
+    let end = SalesEnd {
+        show: ShowId::from_u128(12),
+        due: Some(AT),
+        cancellation: Some(Cancellation {
+            by: UserId::from_u128(4),
+            reason: Notes::parse("Rain.").expect("a reason"),
+            at: AT,
+        }),
+        version: Version::FIRST,
+    };
+    let key = registry::key(&SalesEnd::any_id(end.show)).id;
+    hold("sales-end", key.as_slice(), &end.done());
+    hold("sales-end-cancelled", key.as_slice(), &end);
     let place = ShowOrder { order: id, show: place.show, buyer, seats: 3, version: Version::FIRST };
     let key = registry::key(&ShowOrder::any_id(id)).id;
     hold("show-order", key.as_slice(), &place);
@@ -264,6 +284,7 @@ fn orders_keep_their_bytes() {
     hold("order-cancelled", OrderState::Cancelled(CancelReason::Buyer));
     hold("order-expired", OrderState::Cancelled(CancelReason::Expired));
     hold("order-payment-failed", OrderState::Cancelled(CancelReason::PaymentFailed));
+    hold("order-show-cancelled", OrderState::Cancelled(CancelReason::ShowCancelled));
 }
 
 #[test]
@@ -279,6 +300,8 @@ fn charges_keep_their_bytes() {
     hold("charge-capturing", ChargePhase::Capturing { intent: intent() });
     hold("charge-voiding", ChargePhase::Voiding { intent: intent(), code: code() });
     hold("charge-refunding", ChargePhase::Refunding { intent: intent() });
+    let owed_back = charge(ChargePhase::Refunding { intent: intent() });
+    hold_charge("charge-owed-back", &Charge { is_owed_back: true, ..owed_back });
     hold("charge-completed", ChargePhase::Completed { intent: intent() });
     hold("charge-failed", ChargePhase::Failed { intent: Some(intent()), code: code() });
     hold("charge-failed-early", ChargePhase::Failed { intent: None, code: code() });
@@ -346,6 +369,7 @@ fn events() -> Vec<Event> {
         Event::ChargeRefunded(charge()),
         Event::ChargeDisputed(charge()),
         Event::ChargeUpdated(charge()),
+        Event::RefundRequested(charge()),
         Event::TicketClosed(ticket_of_several()),
         Event::VenueCreated(Box::new(venue())),
         Event::VenueUpdated(Box::new(venue())),

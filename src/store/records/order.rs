@@ -121,6 +121,8 @@ enum StoredState {
     Expired,
     #[n(5)]
     PaymentFailed,
+    #[n(6)]
+    ShowCancelled,
 }
 
 impl From<OrderState> for StoredState {
@@ -132,6 +134,7 @@ impl From<OrderState> for StoredState {
             OrderState::Cancelled(CancelReason::Buyer) => Self::CancelledByBuyer,
             OrderState::Cancelled(CancelReason::Expired) => Self::Expired,
             OrderState::Cancelled(CancelReason::PaymentFailed) => Self::PaymentFailed,
+            OrderState::Cancelled(CancelReason::ShowCancelled) => Self::ShowCancelled,
         }
     }
 }
@@ -145,6 +148,7 @@ impl From<StoredState> for OrderState {
             StoredState::CancelledByBuyer => Self::Cancelled(CancelReason::Buyer),
             StoredState::Expired => Self::Cancelled(CancelReason::Expired),
             StoredState::PaymentFailed => Self::Cancelled(CancelReason::PaymentFailed),
+            StoredState::ShowCancelled => Self::Cancelled(CancelReason::ShowCancelled),
         }
     }
 }

@@ -123,6 +123,30 @@ struct StoredPart {
 enum StoredClosed {
     #[n(0)]
     Withdrawn,
+    #[n(1)]
+    ShowOver,
+    #[n(2)]
+    ShowCancelled,
+}
+
+impl From<ClosedReason> for StoredClosed {
+    fn from(reason: ClosedReason) -> Self {
+        match reason {
+            ClosedReason::Withdrawn => Self::Withdrawn,
+            ClosedReason::ShowOver => Self::ShowOver,
+            ClosedReason::ShowCancelled => Self::ShowCancelled,
+        }
+    }
+}
+
+impl From<StoredClosed> for ClosedReason {
+    fn from(stored: StoredClosed) -> Self {
+        match stored {
+            StoredClosed::Withdrawn => Self::Withdrawn,
+            StoredClosed::ShowOver => Self::ShowOver,
+            StoredClosed::ShowCancelled => Self::ShowCancelled,
+        }
+    }
 }
 
 impl From<Part> for StoredPart {
@@ -163,9 +187,7 @@ impl From<&TicketState> for StoredState {
             TicketState::Sold { order } => Self::Sold { order: Id(order.as_u128()) },
             TicketState::Several(Allotment { parts, closed }) => Self::Several {
                 parts: parts.iter().copied().map(Into::into).collect(),
-                closed: closed.map(|reason| match reason {
-                    ClosedReason::Withdrawn => StoredClosed::Withdrawn,
-                }),
+                closed: closed.map(Into::into),
             },
         }
     }
@@ -183,9 +205,7 @@ impl TryFrom<StoredState> for TicketState {
             StoredState::Sold { order } => Self::Sold { order: OrderId::from_u128(order.0) },
             StoredState::Several { parts, closed } => Self::Several(Allotment {
                 parts: parts.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
-                closed: closed.map(|reason| match reason {
-                    StoredClosed::Withdrawn => ClosedReason::Withdrawn,
-                }),
+                closed: closed.map(Into::into),
             }),
         })
     }
@@ -404,8 +424,13 @@ pub fn is_on_market(ticket: &Ticket) -> bool {
 /// Whether a ticket is sold or closed by a change and keeps its postings for a while: see
 /// [`crate::store::search::tombstones`].
 pub fn leaves_tombstone(before: &Ticket, after: &Ticket) -> bool {
-    // All seats of several may be held and come back, which what has a tombstone does not.
-    let is_for_good = matches!(after.status(), TicketStatus::Sold | TicketStatus::Closed);
+    // All seats of several may be held and come back, and what is closed without a sale may be withdrawn,
+    // which what has a tombstone is not.
+    let is_for_good = match after.status() {
+        TicketStatus::Sold => true,
+        TicketStatus::Closed => !after.sold().is_empty(),
+        TicketStatus::Available | TicketStatus::Locked => false,
+    };
     is_on_market(before) && !is_on_market(after) && is_for_good && has_texts_of(before, after)
 }
 

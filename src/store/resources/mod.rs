@@ -20,6 +20,7 @@ mod imported;
 mod mail;
 mod operator;
 pub(in crate::store) mod registry;
+mod sales_end;
 #[cfg(test)]
 mod sample;
 mod second_factor;

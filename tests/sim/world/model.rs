@@ -207,7 +207,8 @@ impl Model {
             | Event::ChargeFailed(charge)
             | Event::ChargeRefunded(charge)
             | Event::ChargeDisputed(charge)
-            | Event::ChargeUpdated(charge) => self.charge_changes(seq, charge, logged),
+            | Event::ChargeUpdated(charge)
+            | Event::RefundRequested(charge) => self.charge_changes(seq, charge, logged),
         }
     }
 
@@ -362,6 +363,8 @@ impl Model {
                     CancelReason::Expired => is_over,
                     CancelReason::Buyer => !is_over,
                     CancelReason::PaymentFailed => charge.is_some(),
+                    // Nobody here has shows.
+                    CancelReason::ShowCancelled => false,
                 };
                 rule(may, "an order ends for a reason", || format!("{logged:?}"))
             }

@@ -181,6 +181,7 @@ impl Node {
             OrderState::Cancelled(CancelReason::Buyer) => "Buyer",
             OrderState::Cancelled(CancelReason::Expired) => "Expired",
             OrderState::Cancelled(CancelReason::PaymentFailed) => "PaymentFailed",
+            OrderState::Cancelled(CancelReason::ShowCancelled) => "ShowCancelled",
         };
         let ticket = match self.ticket.state {
             TicketState::Available => "Available",

@@ -65,9 +65,11 @@ fn fits_its_order(inspection: &mut Inspection<'_>, charge: &Charge, order: &Orde
         (true, OrderState::Created) => false,
         // A declined intent may be voided while the order has attempts left.
         (true, OrderState::AwaitingPayment) => !matches!(charge.phase, Completed { .. }),
-        (true, OrderState::Completed) => {
-            matches!(charge.phase, Completed { .. } | Refunded { .. })
-        }
+        (true, OrderState::Completed) => match charge.phase {
+            Completed { .. } | Refunded { .. } => true,
+            Refunding { .. } => charge.is_owed_back,
+            _ => false,
+        },
         (true, OrderState::Cancelled(_)) => match charge.phase {
             Voiding { .. } | Refunding { .. } | Refunded { .. } | Failed { .. } => true,
             Intent | Created { .. } | Confirming { .. } | Capturing { .. } | Completed { .. } => {

@@ -68,8 +68,10 @@ pub struct Counts {
     pub tickets_available: u64,
     /// Tickets that an order holds.
     pub tickets_locked: u64,
-    /// Tickets that were sold.
+    /// Tickets of which seats were sold and that sell no more.
     pub tickets_sold: u64,
+    /// Tickets that sell no more, and of which none was sold.
+    pub tickets_closed: u64,
     /// Tickets that were withdrawn.
     pub tickets_withdrawn: u64,
     /// Open orders without a charge.
@@ -117,7 +119,11 @@ impl fmt::Display for VerifyReport {
         let Counts { orders_created, orders_awaiting_payment, .. } = self.counts;
         writeln!(f, "users: {users}")?;
         write!(f, "tickets: {tickets_available} available, {tickets_locked} locked, ")?;
-        writeln!(f, "{tickets_sold} sold, {} withdrawn", self.counts.tickets_withdrawn)?;
+        write!(f, "{tickets_sold} sold, {} withdrawn", self.counts.tickets_withdrawn)?;
+        match self.counts.tickets_closed {
+            0 => writeln!(f)?,
+            closed => writeln!(f, ", {closed} closed")?,
+        }
         write!(
             f,
             "orders: {orders_created} created, {orders_awaiting_payment} awaiting payment, "

@@ -36,7 +36,7 @@ pub(in crate::store) fn inspect(
         match ticket.status() {
             TicketStatus::Available => counts.tickets_available += 1,
             TicketStatus::Locked => counts.tickets_locked += 1,
-            // What is closed has seats that are sold.
+            TicketStatus::Closed if ticket.sold().is_empty() => counts.tickets_closed += 1,
             TicketStatus::Sold | TicketStatus::Closed => counts.tickets_sold += 1,
         }
         let id = TicketId::from_u128(key);

@@ -328,6 +328,7 @@ impl Charge {
             account: None,
             refund: self.phase.refund(),
             dispute: self.phase.dispute(),
+            is_owed_back: false,
             phase: self.phase.into_domain(),
             version: Version::from_number(self.version),
             created_at: domain::Timestamp::from_millis(self.created_at),
