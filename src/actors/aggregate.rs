@@ -92,8 +92,8 @@ pub trait Aggregate: Sized + Send + Sync + 'static {
 
 /// What a command comes to.
 pub struct Decision<A: Aggregate> {
-    /// What changes, if anything does.
-    pub change: Option<Change<A>>,
+    /// What changes, if anything does. Boxed, for a decision is handed on many times.
+    pub change: Option<Box<Change<A>>>,
     /// What is answered.
     pub answer: When<A::Answer>,
     /// What is done then, in order.
@@ -143,7 +143,7 @@ impl<A: Aggregate> Change<A> {
 
     /// The decision for it, answered at once.
     pub fn answered(self, answer: A::Answer) -> Decision<A> {
-        Decision { change: Some(self), answer: When::Now(answer), effects: Vec::new() }
+        Decision { change: Some(Box::new(self)), answer: When::Now(answer), effects: Vec::new() }
     }
 }
 
@@ -257,7 +257,9 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
         }
         let Request { command, reply, deadline } = envelope.body;
         let Some(reply) = reply.open() else { return Ok(()) };
-        match self.run(memory, &command, deadline).await {
+        // Boxed, for ractor moves a handler's future about as a value, several times for each message,
+        // and this one holds what reading, deciding and writing need.
+        match Box::pin(self.run(memory, &command, deadline)).await {
             Ok((answer, effects)) => {
                 match answer {
                     When::Now(answer) => reply.send(Ok(answer)),
@@ -300,7 +302,7 @@ impl<A: Aggregate> AggregateActor<A> {
                 memory.known = Some(state);
                 return Ok((decision.answer, decision.effects));
             };
-            match self.commit(memory, state, change).await? {
+            match self.commit(memory, state, *change).await? {
                 Committed::Durable => return Ok((decision.answer, decision.effects)),
                 Committed::Conflict => {
                     if let Some(answer) = self.aggregate.carried_conflict(command) {

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::context::{Committed, Context};
 use super::error::MarketError;
@@ -45,6 +46,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub trait FollowerKind: Send + Sync + 'static {
     /// Whose cursor it is.
     const FOLLOWER: Follower;
+    /// How many times as long as a page took it rests before the next. What nobody waits for leaves room
+    /// to what somebody does.
+    const RESTS: u32;
 
     /// What follows from some events, of which there is at least one: `commit` with what is to be
     /// written, or `None` if nothing follows. It is asked again if that was not written.
@@ -149,10 +153,12 @@ impl<K: FollowerKind> Actor for FollowerActor<K> {
         FollowerMessage::Look: Self::Msg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let began = Instant::now();
         match outlive("following the log", K::FOLLOWER.name(), self.page(state)).await {
             Some(Next::Page) => {
                 state.failures = 0;
-                let _ = myself.cast(FollowerMessage::Look);
+                let rest = began.elapsed().saturating_mul(K::RESTS);
+                myself.send_after(rest, || FollowerMessage::Look);
                 return Ok(());
             }
             Some(Next::Event) => {

@@ -100,7 +100,7 @@ pub struct Known {
     /// The order with its latest charge.
     purchase: Purchase,
     /// The charge that the request is about, if that is an earlier one.
-    earlier: Option<Charge>,
+    earlier: Option<Box<Charge>>,
 }
 
 impl Known {
@@ -110,7 +110,7 @@ impl Known {
 
     /// The order with the charge that a request is about.
     fn with_charge_asked_about(&self) -> Purchase {
-        let charge = self.earlier.as_ref().or(self.purchase.charge.as_ref());
+        let charge = self.earlier.as_deref().or(self.purchase.charge.as_ref());
         Purchase { order: self.purchase.order.clone(), charge: charge.cloned() }
     }
 }
@@ -172,7 +172,7 @@ impl Aggregate for Orders {
         let earlier = match charge_asked_about(request) {
             Some(charge) if purchase.order.charge != Some(charge) => {
                 let earlier = store.charge(charge).await?.filter(|charge| charge.order == id);
-                Some(earlier.ok_or(MarketError::NotFound)?)
+                Some(Box::new(earlier.ok_or(MarketError::NotFound)?))
             }
             _ => None,
         };

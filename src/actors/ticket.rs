@@ -99,10 +99,10 @@ fn misplaced() -> MarketError {
 /// A ticket with what a request needs to know beside it.
 pub struct Known {
     ticket: Ticket,
-    /// The show that it admits to, or is to.
-    show: Option<ShowView>,
+    /// The show that it admits to, or is to. Most requests need none.
+    show: Option<Box<ShowView>>,
     /// Its place among the tickets of its show.
-    place: Option<ShowTicket>,
+    place: Option<Box<ShowTicket>>,
     /// When the sales end for the show that it is to admit to, if it has tickets already.
     sales_end: Option<SalesEnd>,
 }
@@ -160,10 +160,10 @@ impl Aggregate for Tickets {
         // matters to.
         let (show, has_place) = shows_asked_about(&ticket, request);
         let show = match show {
-            Some(show) => Some(store.show(show).await?.ok_or(MarketError::NotFound)?),
+            Some(show) => Some(Box::new(store.show(show).await?.ok_or(MarketError::NotFound)?)),
             None => None,
         };
-        let place = if has_place { store.get::<ShowTicket>(id).await? } else { None };
+        let place = if has_place { store.get::<ShowTicket>(id).await?.map(Box::new) } else { None };
         let sales_end = match (&show, request) {
             (Some(view), TicketRequest::Change(_)) => store.get::<SalesEnd>(view.show.id).await?,
             _ => None,
@@ -211,7 +211,7 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
             let commit =
                 Commit::at(now).write(Write::Ticket(after.clone())).event(told(after.clone()));
             let commit = if is_closed {
-                without_free_seats(commit, &after, place.as_ref())
+                without_free_seats(commit, &after, place.as_deref())
             } else {
                 placed(commit, known, &after, now)?
             };
@@ -225,7 +225,7 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
             let commit = Commit::at(now)
                 .write(Write::WithdrawTicket { id: ticket.id, last: ticket.version })
                 .event(Event::TicketDeleted(after.clone()));
-            let commit = place.iter().cloned().fold(commit, Commit::delete);
+            let commit = place.as_deref().cloned().into_iter().fold(commit, Commit::delete);
             Change::new(commit, None).answered(TicketAnswer::Ticket(after))
         }
     })
@@ -249,7 +249,7 @@ fn placed(
     now: Timestamp,
 ) -> Result<Commit, MarketError> {
     let Known { ticket: before, show, place, .. } = known;
-    let (show, place) = (show.as_ref(), place.as_ref());
+    let (show, place) = (show.as_deref(), place.as_deref());
     let Some(view) = show else {
         return Ok(place.cloned().into_iter().fold(commit, Commit::delete));
     };
@@ -294,14 +294,14 @@ fn reserve(
     let Reservation { order, buyer, wanted, not_before, ref key } = *reservation;
     let key = key.as_ref().filter(|_| !planted(Bug::ForgottenKey));
     let terms = settings.terms;
-    let until = deadline(ticket, show.as_ref(), buyer, settings, now)?;
+    let until = deadline(ticket, show.as_deref(), buyer, settings, now)?;
     let command = TicketCommand::Reserve { by: buyer, order, until, wanted, terms };
     let after = changed(ticket.decide(&command, now)?)?;
     if let Some(not_before) = not_before.filter(|not_before| *not_before > now) {
         return Err(MarketError::RelockTooSoon { not_before });
     }
     let made = Order::new(order, buyer, &after, until, now).at_fees(ticket.fees(&terms));
-    let made = match show {
+    let made = match show.as_deref() {
         Some(view) => made.for_show(view.into()),
         None => made,
     };
@@ -361,7 +361,7 @@ fn carry(known: &Known, carried: &Carried) -> Decided {
     let after = closes.map_or_else(|| after.clone(), |reason| after.clone().closed_with(reason));
     let mut commit = commit.clone();
     if closes.is_some() {
-        commit = without_free_seats(commit, &after, place.as_ref());
+        commit = without_free_seats(commit, &after, place.as_deref());
     }
     if is_release && planted(Bug::ReleaseWithoutOrder) {
         commit.writes.clear();

@@ -23,6 +23,7 @@ struct Scribe(Arc<Told>);
 
 impl FollowerKind for Scribe {
     const FOLLOWER: Follower = Follower::Mail;
+    const RESTS: u32 = 0;
 
     async fn follow(
         &self,

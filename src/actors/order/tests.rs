@@ -47,6 +47,7 @@ struct Decided {
 fn ask(known: &Known, request: &OrderRequest, now: Timestamp) -> Decided {
     match decide(known, request, 1, now) {
         Ok(Decision { change, answer, effects }) => {
+            let change = change.map(|change| *change);
             let mut decided = Decided { change, answer, effects: Vec::new(), ended: None };
             for effect in effects {
                 match effect {
@@ -216,7 +217,7 @@ fn what_is_told_of_an_earlier_charge_leaves_the_latest_to_be_read_again() {
     });
     let Ok(decision) = decide(&failed, &again, 2, NOW) else { panic!("a second attempt") };
     let known = decision.change.unwrap().after.unwrap();
-    let known = Known { earlier: failed.purchase.charge, ..known };
+    let known = Known { earlier: failed.purchase.charge.map(Box::new), ..known };
     let captured = told(GatewayStep::Capture, IntentFact::Captured);
     let Ok(decision) = decide(&known, &captured, 2, NOW) else { panic!("a late fact") };
     let change = decision.change.unwrap();
