@@ -1,5 +1,6 @@
 // How shows look: their cards, their dates in two zones, their states.
 
+import { drawing } from "./covers.js";
 import { badge, fill, h, say } from "./dom.js";
 import { price } from "./format.js";
 import { locale, parts, t } from "./i18n.js";
@@ -51,12 +52,12 @@ export function when({ startsAt, status, venue }) {
     h("p.hint", {}, t("when-here", { when: momentIn(ownZone, startsAt) }))];
 }
 
-/** What a ticket says of the show it admits to, with the way to its page. */
-export function showFacts(show, { calendar = false } = {}) {
+/** What a ticket says of the show it admits to, with the way to its page, and to a calendar file if there is one. */
+export function showFacts(show, { calendar = null } = {}) {
   return h("div.admits", {}, when(show), stateBadge(show.status),
     h("p.venue", {}, h("span.venue-name", {}, show.venue.name), h("span", {}, `${show.venue.city}, ${countryName(show.venue.country)}`)),
     h("p", {}, h("a", { href: `/shows/${show.id}` }, t("show-see")),
-      calendar && [" · ", h("a", { href: calendarPath(show), download: true }, t("show-calendar"))]));
+      calendar && [" · ", h("a", { href: calendar, download: true }, t("show-calendar"))]));
 }
 
 /** Where the calendar file of a show is. */
@@ -88,11 +89,13 @@ export function showLine({ startsAt, status, venue }) {
   return [status === "Postponed" ? t("show-no-date") : momentIn(venue.timeZone, startsAt), placeLine(venue)].join(" · ");
 }
 
-/** The picture of a show; without one, its day stands for it. */
+/** The picture of a show; without one, a drawing. Its day lies on it. */
 export function cover(show, { className = "cover" } = {}) {
-  if (show.coverUrl) return h(`img.${className}`, { src: show.coverUrl, alt: "", loading: "lazy", width: "640", height: "360" });
-  return h(`span.${className}.drawn`, { "aria-hidden": "true", dataset: { category: show.category } },
-    h("span.cover-day", {}, dayParts(show).map(({ type, value }) => h("span", { dataset: { part: type } }, value))));
+  const picture = show.coverUrl
+    ? h(`img.${className}`, { src: show.coverUrl, alt: "", loading: "lazy", width: "640", height: "360" })
+    : drawing(show, className);
+  const day = dayParts(show).map(({ type, value }) => h("span", { dataset: { part: type } }, value));
+  return [picture, day.length > 0 && h("span.cover-day", { "aria-hidden": "true" }, day)];
 }
 
 function dayParts({ startsAt, status, venue }) {

@@ -2,42 +2,82 @@
 
 use std::fmt::Write as _;
 
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
 use crate::domain::{ShowState, ShowView, Timestamp};
 
 /// The longest line, in bytes, its end not counted.
 const LINE_BYTES: usize = 75;
 
-/// A calendar with one show. `page` is where it is shown, if that is known.
-pub fn calendar(view: &ShowView, page: Option<&str>) -> String {
-    let (show, facts, venue) = (&view.show, &view.show.facts, &view.venue.facts);
-    let status = match show.state {
-        ShowState::Scheduled | ShowState::Over => "CONFIRMED",
-        ShowState::Postponed => "TENTATIVE",
-        ShowState::Cancelled => "CANCELLED",
-    };
-    let mut places = vec![venue.name.as_str()];
-    places.extend(venue.address.as_ref().map(|address| address.as_str()));
-    places.push(venue.city.as_str());
-    let mut text = String::with_capacity(600);
-    line(&mut text, "BEGIN:VCALENDAR");
-    line(&mut text, "VERSION:2.0");
-    line(&mut text, "PRODID:-//gittix//shows//EN");
-    line(&mut text, "METHOD:PUBLISH");
-    line(&mut text, "BEGIN:VEVENT");
-    line(&mut text, &format!("UID:{}@gittix", show.id));
-    line(&mut text, &format!("DTSTAMP:{}", utc(show.updated_at)));
-    line(&mut text, &format!("SEQUENCE:{}", show.version));
-    line(&mut text, &format!("DTSTART:{}", utc(facts.starts_at)));
-    line(&mut text, &format!("DTEND:{}", utc(facts.ends_at)));
-    line(&mut text, &format!("SUMMARY:{}", escaped(facts.name.as_str())));
-    line(&mut text, &format!("LOCATION:{}", escaped(&places.join(", "))));
-    line(&mut text, &format!("STATUS:{status}"));
-    if let Some(page) = page {
-        line(&mut text, &format!("URL:{page}"));
+/// What a calendar says of a show.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The show.
+    pub view: &'a ShowView,
+    /// Names the entry for ever: who takes the file in again gets the entry changed, not another.
+    pub name: String,
+    /// What else there is to know, line by line.
+    pub notes: &'a [String],
+    /// Where it is shown, if that is known.
+    pub page: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    /// A show as anyone sees it.
+    pub fn of(view: &'a ShowView, origin: Option<&str>) -> Self {
+        let page = origin.map(|origin| format!("{origin}/shows/{}", view.show.id));
+        Self { view, name: view.show.id.to_string(), notes: &[], page }
     }
-    line(&mut text, "END:VEVENT");
-    line(&mut text, "END:VCALENDAR");
-    text
+
+    /// The answer with the file.
+    pub fn into_answer(self, caching: HeaderValue) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
+            (
+                header::CONTENT_DISPOSITION,
+                HeaderValue::from_static("attachment; filename=show.ics"),
+            ),
+            (header::CACHE_CONTROL, caching),
+        ];
+        (headers, self.calendar()).into_response()
+    }
+
+    /// A calendar with this entry.
+    fn calendar(&self) -> String {
+        let (show, facts, venue) = (&self.view.show, &self.view.show.facts, &self.view.venue.facts);
+        let status = match show.state {
+            ShowState::Scheduled | ShowState::Over => "CONFIRMED",
+            ShowState::Postponed => "TENTATIVE",
+            ShowState::Cancelled => "CANCELLED",
+        };
+        let mut places = vec![venue.name.as_str()];
+        places.extend(venue.address.as_ref().map(|address| address.as_str()));
+        places.push(venue.city.as_str());
+        let mut text = String::with_capacity(600);
+        line(&mut text, "BEGIN:VCALENDAR");
+        line(&mut text, "VERSION:2.0");
+        line(&mut text, "PRODID:-//gittix//shows//EN");
+        line(&mut text, "METHOD:PUBLISH");
+        line(&mut text, "BEGIN:VEVENT");
+        line(&mut text, &format!("UID:{}@gittix", self.name));
+        line(&mut text, &format!("DTSTAMP:{}", utc(show.updated_at)));
+        line(&mut text, &format!("SEQUENCE:{}", show.version));
+        line(&mut text, &format!("DTSTART:{}", utc(facts.starts_at)));
+        line(&mut text, &format!("DTEND:{}", utc(facts.ends_at)));
+        line(&mut text, &format!("SUMMARY:{}", escaped(facts.name.as_str())));
+        line(&mut text, &format!("LOCATION:{}", escaped(&places.join(", "))));
+        if !self.notes.is_empty() {
+            line(&mut text, &format!("DESCRIPTION:{}", escaped(&self.notes.join("\n"))));
+        }
+        line(&mut text, &format!("STATUS:{status}"));
+        if let Some(page) = &self.page {
+            line(&mut text, &format!("URL:{page}"));
+        }
+        line(&mut text, "END:VEVENT");
+        line(&mut text, "END:VCALENDAR");
+        text
+    }
 }
 
 /// `20261122T190000Z`.
@@ -53,10 +93,11 @@ fn utc(at: Timestamp) -> String {
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, '\\' | ';' | ',') {
-            escaped.push('\\');
+        match c {
+            '\n' => escaped.push_str("\\n"),
+            '\\' | ';' | ',' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
         }
-        escaped.push(c);
     }
     escaped
 }
@@ -85,7 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn commas_semicolons_and_backslashes_are_escaped() {
+    fn what_has_a_meaning_of_its_own_is_escaped() {
+        assert_eq!(escaped("Row 4\nSeats 1, 2"), r"Row 4\nSeats 1\, 2");
         assert_eq!(escaped(r"AC/DC; live, a\b"), r"AC/DC\; live\, a\\b");
     }
 

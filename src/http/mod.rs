@@ -15,6 +15,7 @@ pub mod edge;
 mod error_pages;
 pub mod events;
 mod openapi;
+mod order_calendar;
 mod orders;
 mod pages;
 mod payments;
@@ -65,6 +66,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(tokens::router())
         .merge(tickets::router())
         .merge(orders::router())
+        .merge(order_calendar::router())
         .merge(payments::router())
         .merge(sales::router())
         .merge(venues::router())

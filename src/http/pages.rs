@@ -22,7 +22,7 @@ use self::document::Page;
 use self::shared::{Clock, Pages};
 pub use self::site::Asset;
 use self::site::{SITE, Site, send_document};
-pub use self::texts::LANGUAGES;
+pub use self::texts::{LANGUAGES, Language};
 use super::edge::problem::Problem;
 use super::storefront::{CardForm, Storefront};
 use crate::store::{ReadError, SharedStore};

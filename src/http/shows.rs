@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::calendar::calendar;
+use super::calendar::Entry;
 use super::edge::answer::Answer;
 use super::edge::body::{Json, to_json};
 use super::edge::conditional::{expected_version, is_fresh_as_shown, shown_etag};
@@ -423,11 +423,5 @@ async fn calendar_file(
 ) -> Result<Response, Problem> {
     let view = state.store.show(id.known()?).await?.ok_or_else(Problem::not_found)?;
     let origin = state.storefront.public_origin.as_deref();
-    let page = origin.map(|origin| format!("{origin}/shows/{}", view.show.id));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=show.ics")),
-        (header::CACHE_CONTROL, NO_CACHE),
-    ];
-    Ok((headers, calendar(&view, page.as_deref())).into_response())
+    Ok(Entry::of(&view, origin).into_answer(NO_CACHE))
 }

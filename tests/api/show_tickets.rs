@@ -102,6 +102,40 @@ async fn a_ticket_and_an_order_tell_of_their_show() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_bought_seats_of_a_show_has_them_in_a_calendar() {
+    let world = World::new().await;
+    let (ana, ben) = (world.seller("ana").await, world.buyer("ben").await);
+    let show = adds_show(&ana, &json!({"name": "Verdi; Rigoletto, live"})).await;
+    let seats = json!({"section": "Block A", "row": "7", "seats": ["11", "12"]});
+    let ticket = lists(&ana, &show, &seats).await;
+    let order = id(&ben.client.post(ORDERS, &some(&ticket, 2)).await.created());
+    let path = format!("{ORDERS}/{order}/calendar.ics");
+    ben.client.get(&path).await.refused(404, "not_found");
+    ben.pays(&order).await.is(201);
+    becomes_operator(&world, &ana).await;
+    let later = json!({"startsAt": "2027-01-24T20:00:00+01:00"});
+    ana.client.post(&format!("{SHOWS}/{show}/postpone"), &later).await.is(200);
+    let german = [("accept-language", "de")];
+    let answer = ben.client.bare(Method::GET, &path, &german).await.is(200);
+    assert_eq!(answer.header("content-type"), "text/calendar; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let text = answer.text();
+    assert!(text.split("\r\n").all(|line| line.len() <= 75), "{text}");
+    let text = text.replace("\r\n ", "");
+    for line in [
+        &format!("UID:{order}@gittix"),
+        "DTSTART:20270124T190000Z",
+        r"SUMMARY:Verdi\; Rigoletto\, live",
+        r"DESCRIPTION:Block: Block A\nReihe: 7\nPlätze: 11\, 12",
+    ] {
+        assert!(text.contains(&format!("{line}\r\n")), "{line} in {text}");
+    }
+    ana.client.get(&path).await.refused(404, "not_found");
+    world.anyone().get(&path).await.refused(401, "unauthenticated");
+    world.verifies();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ticket_of_a_show_keeps_the_rules_of_its_venue_and_its_seller() {
     let world = World::new().await;
     let (ana, ben) = (world.seller("ana").await, world.seller("ben").await);

@@ -1,5 +1,6 @@
 //! Starting and stopping.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -135,6 +136,11 @@ fn the_demo_fills_an_empty_store_once() {
     }
     let listed = server.client().get("/api/tickets").json().as_array().unwrap().len();
     assert!(listed >= 5, "{listed}");
+    let shows = server.client().get("/api/shows?limit=100").json();
+    let shows = shows.as_array().unwrap();
+    let cities: BTreeSet<&str> =
+        shows.iter().map(|show| show["venue"]["city"].as_str().unwrap()).collect();
+    assert!(shows.len() >= 15 && cities.len() >= 6, "all of them are to come: {cities:?}");
     server.kill();
     let server = place.start_with(&["--demo"]);
     assert!(!server.banner.contains("password"), "{}", server.banner);

@@ -40,7 +40,7 @@ export async function order({ params, config, signal, entitle }) {
   const eyebrow = h("p.eyebrow");
   const heading = h("h1");
   const place = placeTable({ ...order.ticket, seats: order.seats });
-  const admits = order.ticket.show && showFacts(order.ticket.show, { calendar: order.status === "Completed" });
+  const admits = h("div");
   const notes = order.ticket.notes && h("p.notes", {}, order.ticket.notes);
   const amount = h("p.fact", {}, t("price-is", { price: price(order.total, order.currency) }));
   const count = order.quantity > 1 && h("p.fact", {}, t("tickets-count", { count: order.quantity }));
@@ -75,6 +75,8 @@ export async function order({ params, config, signal, entitle }) {
     say(eyebrow, next === "completed" ? t("order-yours") : t("order"));
     say(heading, title(next));
     if (isChange) entitle(title(next));
+    const calendar = next === "completed" ? `${path}/calendar.ics` : null;
+    fill(admits, order.ticket.show && showFacts(order.ticket.show, { calendar }));
     fill(body, view(next));
     if (next !== "open") say(problem, "");
     if (isChange) announce(outcome(next), { urgent: next !== "completed" });

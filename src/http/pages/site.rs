@@ -21,7 +21,7 @@ macro_rules! embed {
 
 /// What is served under `/assets/`.
 pub const FILES: &[(&str, &[u8])] = embed! {
-    "api.js" "app.js" "bank.js" "cards.js" "clock.js" "dom.js" "errors.js" "fees.js" "format.js" "forms.js"
+    "api.js" "app.js" "bank.js" "cards.js" "clock.js" "covers.js" "dom.js" "errors.js" "fees.js" "format.js" "forms.js"
     "i18n.js" "icon.svg" "live.js" "locales/de.ftl" "locales/en.ftl" "money.js"
     "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js"
     "pages/mine.js" "pages/missing.js" "pages/order.js"
