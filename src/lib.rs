@@ -12,6 +12,7 @@
 //! * [`payments`]: where money comes from; [`mail`]: how messages reach people; [`blobs`]: where contents
 //!   lie that are too large for a row.
 //! * [`actors`]: who acts. [`actors::Marketplace`] is the one door to everything that changes.
+//! * [`pictures`]: pictures that people send, made into what pages show.
 //! * [`auth`]: passwords, sessions, throttling.
 //! * [`http`]: the API.
 //! * [`app`]: puts the parts together; [`server`], [`commands`], [`config`] and [`cli`] make a
@@ -53,6 +54,7 @@ pub mod mail;
 pub mod memory;
 pub mod new_folders;
 pub mod payments;
+pub mod pictures;
 pub mod seams;
 pub mod server;
 pub mod store;

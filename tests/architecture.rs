@@ -11,11 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use. Those not listed put the others together and may use all.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     // Deliberate bugs for the simulator; without their feature a constant `false`.
     ("bugs", &[]),
     ("domain", &["bugs"]),
     ("seams", &["domain"]),
+    ("pictures", &[]),
     ("store", &["domain", "bugs"]),
     ("payments", &["domain", "seams"]),
     ("mail", &["domain"]),
@@ -24,7 +25,10 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("auth", &["domain", "seams"]),
     (
         "http",
-        &["domain", "seams", "store", "payments", "actors", "auth", "blobs", "config", "bugs"],
+        &[
+            "domain", "seams", "store", "payments", "actors", "auth", "blobs", "config",
+            "pictures", "bugs",
+        ],
     ),
     // Which keys may go where is the gateway's to say.
     ("config", &["payments", "mail"]),

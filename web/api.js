@@ -21,14 +21,15 @@ export function whenSignedOut(callback) {
   onSignedOut = callback;
 }
 
-async function request(method, path, { body, key, version, signal } = {}) {
+async function request(method, path, { body, file, key, version, signal } = {}) {
   const headers = { accept: "application/json" };
+  if (file !== undefined) headers["content-type"] = file.type || "application/octet-stream";
   if (body !== undefined) headers["content-type"] = "application/json";
   if (key !== undefined) headers["idempotency-key"] = key;
   if (version !== undefined) headers["if-match"] = `"${version}"`;
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body) });
+    response = await fetch(path, { method, headers, signal, body: file ?? (body && JSON.stringify(body)) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Offline();
@@ -61,6 +62,11 @@ export async function get(path, options) {
 /** Sends something. With a key the server does it once, however often it is sent. */
 export async function send(method, path, options) {
   return (await request(method, path, options)).document;
+}
+
+/** Sends a file as it is. */
+export async function upload(method, path, file, { signal } = {}) {
+  return (await request(method, path, { file, signal })).document;
 }
 
 /** As `send`, with the status. */

@@ -115,7 +115,7 @@ const MOTIFS = {
   other(random) {
     return times(7, (index) => {
       const [x, y] = [between(random, -40, 560), between(random, -30, 300)];
-      const stub = shape("path", { class: ["p1", "p2", "p3", "light"][index % 4], d: "M0 12A12 12 0 0 1 12 0H168A12 12 0 0 1 180 12V36A14 14 0 0 0 180 64V88A12 12 0 0 1 168 100H12A12 12 0 0 1 0 88V64A14 14 0 0 0 0 36Z" });
+      const stub = shape("path", { class: ["p1", "p2", "p3", "light"][index % 4], d: "m0 12A12 12 0 0 1 12 0H168A12 12 0 0 1 180 12V36A14 14 0 0 0 180 64V88A12 12 0 0 1 168 100H12A12 12 0 0 1 0 88V64A14 14 0 0 0 0 36Z" });
       stub.setAttribute("transform", `translate(${Math.round(x)} ${Math.round(y)}) rotate(${Math.round(between(random, -35, 35))}) scale(${between(random, 0.9, 1.7).toFixed(2)})`);
       return stub;
     });

@@ -34,6 +34,8 @@ const BY_CODE = {
   show_over: "error-show-over",
   show_cancelled: "error-show-cancelled",
   not_operator: "error-not-operator",
+  payload_too_large: "error-picture",
+  unsupported_media_type: "error-picture",
   show_postponed: "error-show-postponed",
   precondition_failed: "error-precondition-failed",
   payment_in_progress: "error-payment-in-progress",

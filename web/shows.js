@@ -1,6 +1,5 @@
 // How shows look: their cards, their dates in two zones, their states.
 
-import { drawing } from "./covers.js";
 import { badge, fill, h, say } from "./dom.js";
 import { price } from "./format.js";
 import { locale, parts, t } from "./i18n.js";
@@ -89,11 +88,23 @@ export function showLine({ startsAt, status, venue }) {
   return [status === "Postponed" ? t("show-no-date") : momentIn(venue.timeZone, startsAt), placeLine(venue)].join(" · ");
 }
 
+/** What draws covers comes after what is read. */
+let drawings = null;
+
+function drawn(show, className) {
+  const room = h(`span.${className}.drawn`, { "aria-hidden": "true" });
+  drawings ??= import("./covers.js");
+  drawings.then(({ drawing }) => room.replaceWith(drawing(show, className)), () => {
+    drawings = null;
+  });
+  return room;
+}
+
 /** The picture of a show; without one, a drawing. Its day lies on it. */
 export function cover(show, { className = "cover" } = {}) {
   const picture = show.coverUrl
     ? h(`img.${className}`, { src: show.coverUrl, alt: "", loading: "lazy", width: "640", height: "360" })
-    : drawing(show, className);
+    : drawn(show, className);
   const day = dayParts(show).map(({ type, value }) => h("span", { dataset: { part: type } }, value));
   return [picture, day.length > 0 && h("span.cover-day", { "aria-hidden": "true" }, day)];
 }

@@ -8,9 +8,9 @@ use super::context::Context;
 use super::error::MarketError;
 use super::timers::{Due, Timer};
 use crate::domain::{
-    Caller, Cancellation, Commit, Event, ExpectedVersion, Kept, Precondition, SalesEnd, Show,
-    ShowChange, ShowCommand, ShowDecision, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowTickets,
-    ShowView, Timestamp, Venue, VenueId,
+    Caller, Cancellation, Commit, Cover, Event, ExpectedVersion, Kept, Precondition, SalesEnd,
+    Show, ShowChange, ShowCommand, ShowDecision, ShowId, ShowOrder, ShowOrders, ShowTicket,
+    ShowTickets, ShowView, Timestamp, Venue, VenueId,
 };
 
 /// What a show can be asked.
@@ -43,6 +43,8 @@ pub struct Known {
     venue: Venue,
     /// When its sales end, if tickets were ever listed for it.
     sales_end: Option<SalesEnd>,
+    /// Its cover, where that goes with it.
+    cover: Option<Cover>,
 }
 
 impl Aggregate for ShowActors {
@@ -66,7 +68,11 @@ impl Aggregate for ShowActors {
         let venue = asked_for(&request.command).unwrap_or(show.facts.site.venue);
         let venue = store.get::<Venue>(venue).await?.ok_or(MarketError::NotFound)?;
         let sales_end = store.get::<SalesEnd>(id).await?;
-        Ok(Known { show, venue, sales_end })
+        let cover = match request.command {
+            ShowCommand::Delete => store.get::<Cover>(id).await?,
+            _ => None,
+        };
+        Ok(Known { show, venue, sales_end, cover })
     }
 
     fn decide(
@@ -75,7 +81,7 @@ impl Aggregate for ShowActors {
         request: &ShowRequest,
         now: Timestamp,
     ) -> Result<Decision<Self>, MarketError> {
-        let Known { show, venue, sales_end } = known;
+        let Known { show, venue, sales_end, cover } = known;
         let ShowRequest { command, by, expected } = request;
         let view = |show: &Show| ShowView { show: show.clone(), venue: venue.clone() };
         Ok(match show.decide(command, *by, expected, now)? {
@@ -87,13 +93,15 @@ impl Aggregate for ShowActors {
                     None => sales_end.as_ref().and_then(|end| end.following(show, &after)),
                 };
                 let commit = changed(show, &view(&after), why, now);
+                let commit = illustrated(commit, &after, command);
                 let commit = ending_sales(commit, show.id, sales_end.as_ref(), end.clone());
                 let commit = if has_power(*by) { commit } else { alone(commit, show.id) };
                 let timers = timer(&after).into_iter().chain(end.as_ref().and_then(sales_timer));
                 let timers = timers.collect();
                 let (answer, venue) = (view(&after), venue.clone());
                 let sales_end = end.or_else(|| sales_end.clone());
-                let change = Change::new(commit, Some(Known { show: after, venue, sales_end }));
+                let known = Known { show: after, venue, sales_end, cover: None };
+                let change = Change::new(commit, Some(known));
                 Change { timers, ..change }.answered(answer)
             }
             ShowDecision::Deleted(after) => {
@@ -103,6 +111,7 @@ impl Aggregate for ShowActors {
                     .event(Event::ShowDeleted(Box::new(after.clone())));
                 let commit = unused(commit, show.id);
                 let commit = sales_end.iter().cloned().fold(commit, Commit::delete);
+                let commit = cover.iter().cloned().fold(commit, Commit::delete);
                 Change::new(commit, None).answered(after)
             }
         })
@@ -126,6 +135,16 @@ fn alone(commit: Commit, show: ShowId) -> Commit {
     commit.require(none(guests)).require(none(orders))
 }
 
+/// With the picture that the show gets, if it gets one.
+fn illustrated(commit: Commit, after: &Show, command: &ShowCommand) -> Commit {
+    match (command, after.cover) {
+        (ShowCommand::Illustrate(picture), Some(version)) => {
+            commit.put(Cover { show: after.id, picture: picture.clone(), version })
+        }
+        _ => commit,
+    }
+}
+
 /// Neither tickets nor orders hang on the show.
 fn unused(commit: Commit, show: ShowId) -> Commit {
     let tickets = ShowTicket::any_list(ShowTickets::Of(show));
@@ -138,7 +157,8 @@ fn unused(commit: Commit, show: ShowId) -> Commit {
 fn asked_for(command: &ShowCommand) -> Option<VenueId> {
     match command {
         ShowCommand::Edit(changes) => changes.site.map(|site| site.venue),
-        ShowCommand::Delete
+        ShowCommand::Illustrate(_)
+        | ShowCommand::Delete
         | ShowCommand::Postpone { .. }
         | ShowCommand::Cancel { .. }
         | ShowCommand::End => None,

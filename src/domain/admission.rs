@@ -24,6 +24,8 @@ pub struct ShowBrief {
     pub starts_at: Timestamp,
     /// How it stands.
     pub state: ShowState,
+    /// The version of its cover, if it has one.
+    pub cover: Option<Version>,
     /// Where it takes place.
     pub venue: VenueBrief,
 }
@@ -52,6 +54,7 @@ impl From<&ShowView> for ShowBrief {
             performers: show.facts.performers.clone(),
             starts_at: show.facts.starts_at,
             state: show.state,
+            cover: show.cover,
             venue: VenueBrief {
                 id: venue.id,
                 name: venue.facts.name.clone(),

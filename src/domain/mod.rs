@@ -13,6 +13,7 @@ mod ascii;
 pub mod charge;
 pub mod client_name;
 pub mod commit;
+pub mod cover;
 pub mod cursor;
 pub mod email;
 pub mod event;
@@ -54,6 +55,7 @@ pub use charge::{
 };
 pub use client_name::ClientName;
 pub use commit::{Commit, Precondition, Remembered, Write};
+pub use cover::{Cover, Picture};
 pub use cursor::{Cursor, Follower};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent, Subject};

@@ -51,6 +51,8 @@ macro_rules! kinds {
             Venue: crate::domain::Venue, crate::domain::VenueId, crate::domain::Venues;
             /// What tickets admit to.
             Show: crate::domain::Show, crate::domain::ShowId, crate::domain::Shows;
+            /// Pictures of shows.
+            Cover: crate::domain::Cover, crate::domain::ShowId, crate::domain::NoList;
             /// Tickets of shows.
             ShowTicket: crate::domain::ShowTicket, crate::domain::TicketId, crate::domain::ShowTickets;
             /// Orders of shows.

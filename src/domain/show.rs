@@ -16,6 +16,7 @@
 
 use std::time::Duration;
 
+use super::cover::Picture;
 use super::imported::{ImportKey, Imported};
 use super::resource::Resource;
 use super::roles::Caller;
@@ -41,6 +42,8 @@ pub struct Show {
     pub state: ShowState,
     /// When its date was last taken away or set anew.
     pub moved_at: Option<Timestamp>,
+    /// The version of its cover, if it has one.
+    pub cover: Option<Version>,
     /// Who added it.
     pub created_by: UserId,
     /// Rises by one with every change.
@@ -145,6 +148,8 @@ impl Category {
 pub enum ShowCommand {
     /// What is known of it changes.
     Edit(ShowChanges),
+    /// It gets a cover, or another one.
+    Illustrate(Picture),
     /// It was added by mistake.
     Delete,
     /// It takes place at another time, or nobody knows when.
@@ -253,6 +258,7 @@ impl Show {
             facts,
             state: ShowState::Scheduled,
             moved_at: None,
+            cover: None,
             created_by: by,
             version: Version::FIRST,
             created_at: now,
@@ -301,7 +307,7 @@ impl Show {
     }
 
     fn react(&self, command: &ShowCommand, now: Timestamp) -> Decided {
-        use self::ShowCommand::{Cancel, Delete, Edit, End, Postpone};
+        use self::ShowCommand::{Cancel, Delete, Edit, End, Illustrate, Postpone};
         use self::ShowState::{Cancelled, Over, Postponed, Scheduled};
 
         match (self.state_at(now), command) {
@@ -315,6 +321,12 @@ impl Show {
                 Err(CatalogRejection::Postponed)
             }
             (Postponed, Edit(changes)) => self.edit(changes, now),
+
+            (Scheduled | Postponed, Illustrate(_)) => {
+                let cover = Some(self.cover.map_or(Version::FIRST, Version::next));
+                let after = Self { cover, ..self.next(self.state, now) };
+                Ok(ShowDecision::Changed(after, ShowChange::Edited))
+            }
 
             (Scheduled | Postponed, Postpone { to: Some(start) }) => Ok(self.moved(*start, now)),
             (Scheduled, Postpone { to: None }) => {
@@ -335,8 +347,12 @@ impl Show {
             }
             (Scheduled | Postponed | Cancelled | Over, End) => Ok(ShowDecision::Unchanged),
 
-            (Cancelled, Edit(_) | Postpone { .. }) => Err(CatalogRejection::Cancelled),
-            (Over, Edit(_) | Postpone { .. } | Cancel { .. }) => Err(CatalogRejection::Over),
+            (Cancelled, Edit(_) | Illustrate(_) | Postpone { .. }) => {
+                Err(CatalogRejection::Cancelled)
+            }
+            (Over, Edit(_) | Illustrate(_) | Postpone { .. } | Cancel { .. }) => {
+                Err(CatalogRejection::Over)
+            }
         }
     }
 
@@ -344,7 +360,7 @@ impl Show {
     fn authorise(&self, command: &ShowCommand, by: Option<Caller>) -> Result<(), CatalogRejection> {
         match (command, by) {
             (ShowCommand::End, _) => Ok(()),
-            (ShowCommand::Edit(_) | ShowCommand::Delete, Some(by)) => {
+            (ShowCommand::Edit(_) | ShowCommand::Illustrate(_) | ShowCommand::Delete, Some(by)) => {
                 authorise(by, self.created_by)
             }
             (ShowCommand::Postpone { .. } | ShowCommand::Cancel { .. }, Some(by))
@@ -354,6 +370,7 @@ impl Show {
             }
             (
                 ShowCommand::Edit(_)
+                | ShowCommand::Illustrate(_)
                 | ShowCommand::Delete
                 | ShowCommand::Postpone { .. }
                 | ShowCommand::Cancel { .. },

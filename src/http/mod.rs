@@ -9,6 +9,7 @@ mod accounts;
 pub mod admin;
 pub mod audit;
 mod calendar;
+mod covers;
 mod credentials;
 mod docs_page;
 pub mod edge;
@@ -71,6 +72,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(sales::router())
         .merge(venues::router())
         .merge(shows::router())
+        .merge(covers::router())
         .merge(by_provider)
         .merge(service::router())
         .with_state(state.clone())

@@ -217,7 +217,12 @@ async fn create(
     Ok(one(&state, StatusCode::CREATED, &view).await?.located(path).into_response())
 }
 
-async fn one(state: &ApiState, status: StatusCode, view: &ShowView) -> Result<Answer, ReadError> {
+/// A show as an answer, with what is on sale for it.
+pub async fn one(
+    state: &ApiState,
+    status: StatusCode,
+    view: &ShowView,
+) -> Result<Answer, ReadError> {
     let (body, tag) = shown(state, view).await?;
     Ok(tagged(status, body, tag))
 }

@@ -163,6 +163,7 @@ mod tests {
                 performers: Vec::new(),
                 starts_at: Timestamp::from_millis(starts_at),
                 state,
+                cover: None,
                 venue: VenueBrief {
                     id: VenueId::from_u128(venue),
                     name: Line::accepted_before(&name),

@@ -377,6 +377,7 @@ pub fn a_show(number: usize) -> ShowBrief {
         performers: vec![Line::accepted_before(performer)],
         starts_at: Timestamp::from_millis(0),
         state: ShowState::Scheduled,
+        cover: None,
         venue: VenueBrief {
             id: VenueId::from_u128(1),
             name: Line::accepted_before("Café Row"),

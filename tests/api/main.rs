@@ -14,6 +14,7 @@ mod support;
 mod accounts;
 mod bank_question;
 mod concurrency;
+mod covers;
 mod currencies;
 mod deadlines;
 mod edge;

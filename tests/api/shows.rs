@@ -163,6 +163,8 @@ async fn the_front_page_leads_to_what_is_on_soon_before_any_script_runs() {
     // It is the 25th there, and still the 24th elsewhere.
     let late = json!({"startsAt": "2026-12-25T00:30:00+01:00", "name": "Rigo & <Letto>"});
     let show = adds_show(&ana, &venue, late).await;
+    let ticket = json!({"showId": show, "price": 40, "quantity": 2});
+    ana.client.post("/api/tickets", &ticket).await.created();
     let page = world.anyone().get("/").await;
     let html = page.text();
     for expected in [
@@ -170,9 +172,14 @@ async fn the_front_page_leads_to_what_is_on_soon_before_any_script_runs() {
         "Rigo &amp; &lt;Letto&gt;",
         "Fri, 25 Dec 2026, 00:30",
         "Waldbühne · Berlin",
+        "from <strong class=\"from\">$40</strong></span><span class=\"hint\">2 tickets</span>",
     ] {
         assert!(html.contains(expected), "{expected} is not in {html}");
     }
+    let page = world.anyone().get(&format!("/shows/{show}")).await;
+    let data = page.text();
+    let offers = r#""offers":{"@type":"AggregateOffer","availability":"https://schema.org/InStock","lowPrice":"40","offerCount":2,"priceCurrency":"USD"}"#;
+    assert!(data.contains(offers), "{data}");
 }
 
 #[tokio::test(start_paused = true)]

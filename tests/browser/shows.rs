@@ -60,6 +60,13 @@ async fn shows_are_found_by_who_plays_where_and_when() {
         "the first to start first"
     );
     ana.sees("Sun, Jun 1, 2031, 7:30 PM").await;
+    let drawn = "return [...document.querySelectorAll('.shows svg.art')].map((it) => it.innerHTML)";
+    let drawings = ana.runs(drawn).await;
+    assert_eq!(
+        drawings.as_array().map(Vec::len),
+        Some(3),
+        "a show without a picture has a drawing"
+    );
     assert_eq!(ana.violations().await, Vec::<String>::new());
     ana.enters("Search", "waldb rig").await;
     ana.sees_no_more("Jazz Night").await;
@@ -91,6 +98,41 @@ async fn shows_are_found_by_who_plays_where_and_when() {
     ana.leaves().await;
 }
 
+/// The drawn cover of the show on the page gives way to a picture, once that is one.
+async fn takes_a_cover(person: &Person<'_>) {
+    let chooses = |made: &str| {
+        format!(
+            "const input = document.querySelector('#cover');
+             const take = (file) => {{
+               const files = new DataTransfer();
+               files.items.add(file);
+               input.files = files.files;
+               input.dispatchEvent(new Event('change'));
+               done();
+             }};
+             {made}"
+        )
+    };
+    let drawn = "return document.querySelectorAll('.show-cover svg.art').length";
+    assert_eq!(person.runs(drawn).await, 1);
+    let no_picture = "take(new File(['<svg></svg>'], 'x.png', { type: 'image/png' }))";
+    person.runs_async(&chooses(no_picture)).await;
+    person.sees("Choose a JPEG, PNG or WebP").await;
+    assert_eq!(person.runs(drawn).await, 1);
+    let picture = "const canvas = document.createElement('canvas');
+        [canvas.width, canvas.height] = [1600, 900];
+        canvas.getContext('2d').fillRect(0, 0, 900, 900);
+        canvas.toBlob((blob) => take(new File([blob], 'x.png', { type: 'image/png' })));";
+    person.runs_async(&chooses(picture)).await;
+    let width = "const tell = () => {
+          const shown = document.querySelector('.show-cover img')?.naturalWidth;
+          if (shown) done(shown); else setTimeout(tell, 50);
+        };
+        tell();";
+    assert_eq!(person.runs_async(width).await, 1280, "made small");
+    assert_eq!(person.runs(drawn).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium"]
 async fn a_show_has_a_page_with_its_time_there_and_here() {
@@ -114,6 +156,7 @@ async fn a_show_has_a_page_with_its_time_there_and_here() {
     ana.sees("Nothing on sale").await;
     let calendar = "return document.querySelector('a[download]').getAttribute('href')";
     assert_eq!(ana.runs(calendar).await, format!("/api{path}/calendar.ics"));
+    takes_a_cover(&ana).await;
     let mut found = Vec::new();
     for (name, is_dark, is_phone, language) in [
         ("desktop-light-en", false, false, "en-US"),

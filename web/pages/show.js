@@ -6,6 +6,7 @@ import { price } from "../format.js";
 import { t } from "../i18n.js";
 import { listen } from "../live.js";
 import { where } from "../seats.js";
+import { currentUser } from "../session.js";
 import { calendarPath, categoryText, countryName, cover, stateBadge, when } from "../shows.js";
 import { empty, showPrice } from "../tickets.js";
 import { missing } from "./missing.js";
@@ -28,6 +29,7 @@ export async function show({ params, config, query, signal, replaceQuery, place 
   const facts = h("div.show-facts");
   const picture = h("div.show-cover");
   const told = h("p.notice", { role: "status" });
+  const illustrator = h("div");
   const isOnSale = () => show.status === "Scheduled";
   const market = h("section.block");
 
@@ -44,7 +46,20 @@ export async function show({ params, config, query, signal, replaceQuery, place 
         show.status !== "Postponed" && h("a.button", { href: calendarPath(show), download: true }, t("show-calendar")),
         isOnSale() && h("a.button", { href: `/tickets/new?show=${show.id}` }, t("show-sell"))));
     market.hidden = !isOnSale();
+    illustrator.hidden = !mayIllustrate();
+    if (!illustrator.hidden && !illustrator.firstChild) offerCover();
     say(told, STATE_TEXTS[show.status] ? t(STATE_TEXTS[show.status]) : "");
+  }
+
+  /** Those who look after the market may, and whoever added the show; the server says if others build on it by now. */
+  function mayIllustrate() {
+    const user = currentUser();
+    const isTheirs = user?.roles?.includes("operator") || user?.id === show.createdBy;
+    return Boolean(user) && isTheirs && (isOnSale() || show.status === "Postponed");
+  }
+
+  function offerCover() {
+    import("./cover-form.js").then(({ coverForm }) => fill(illustrator, coverForm({ path, signal, adopt })), () => {});
   }
 
   const shown = pagedList({
@@ -104,7 +119,7 @@ export async function show({ params, config, query, signal, replaceQuery, place 
   return {
     title: show.name,
     node: h("article", {},
-      h("div.show-head", {}, picture, facts),
+      h("div.show-head", {}, h("div", {}, picture, illustrator), facts),
       told,
       fill(market,
         h("div.page-head", {}, h("h2", {}, t("show-listings"), h("span.live", {}, h("span.live-dot", { "aria-hidden": "true" }), t("live")))),

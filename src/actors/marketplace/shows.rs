@@ -7,9 +7,9 @@ use crate::actors::show::{ShowRequest, added, timer};
 use crate::actors::venue::VenueRequest;
 use crate::domain::show::{Category, ShowFacts};
 use crate::domain::{
-    Caller, CatalogRejection, Commit, Event, ExpectedVersion, Name, Notes, Show, ShowChanges,
-    ShowCommand, ShowId, ShowView, Site, Timestamp, Venue, VenueChanges, VenueCommand, VenueFacts,
-    VenueId,
+    Caller, CatalogRejection, Commit, Event, ExpectedVersion, Name, Notes, Picture, Show,
+    ShowChanges, ShowCommand, ShowId, ShowView, Site, Timestamp, Venue, VenueChanges, VenueCommand,
+    VenueFacts, VenueId,
 };
 
 /// What is said of a new show.
@@ -148,6 +148,21 @@ impl Marketplace {
         expected: ExpectedVersion,
     ) -> Result<(), MarketError> {
         self.ask_show(id, by, ShowCommand::Delete, expected).await.map(|_| ())
+    }
+
+    /// Gives a show a cover.
+    ///
+    /// # Errors
+    ///
+    /// As [`Marketplace::edit_show`].
+    pub async fn illustrate_show(
+        &self,
+        id: ShowId,
+        by: Caller,
+        picture: Picture,
+        expected: ExpectedVersion,
+    ) -> Result<ShowView, MarketError> {
+        self.ask_show(id, by, ShowCommand::Illustrate(picture), expected).await
     }
 
     /// Moves a show to another time, or to one that nobody knows yet.

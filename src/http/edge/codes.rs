@@ -79,7 +79,7 @@ codes! {
     IdempotencyInProgress "idempotency_in_progress" CONFLICT "The first request with this idempotency key has not been answered yet."
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is not at a version that `if-match` names."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "The body is larger than the server accepts."
-    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "A body must be uncompressed JSON with `content-type: application/json`."
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "A body must be uncompressed JSON with `content-type: application/json`, or a picture of a kind that is taken."
     Unprocessable "unprocessable" UNPROCESSABLE_ENTITY "The request is well formed and cannot be carried out."
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "This idempotency key has been used for another request."
     TooManyRequests "too_many_requests" TOO_MANY_REQUESTS "Too many attempts; `retry-after` says when the next one is welcome."

@@ -83,7 +83,9 @@ impl Page {
         for (property, content) in &self.preview.properties {
             head.meta("property", property, content);
         }
-        head.meta("name", "twitter:card", "summary");
+        let is_pictured = self.preview.properties.iter().any(|(name, _)| *name == "og:image");
+        let card = if is_pictured { "summary_large_image" } else { "summary" };
+        head.meta("name", "twitter:card", card);
         if let Some(url) = &self.url {
             head.meta("property", "og:url", url);
             head.tag("link", &[("rel", "canonical"), ("href", url)]);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::{
     Category, Name, Price, ShowState, ShowView, Ticket, TicketStatus, Timestamp, Venue, VenueFacts,
 };
+use crate::store::Stock;
 
 const CONTEXT: &str = "https://schema.org";
 
@@ -34,6 +35,21 @@ pub fn offer(ticket: &Ticket, total: Price, url: Option<&str>) -> Value {
         say(&mut offer, "url", url);
     }
     offer.into()
+}
+
+/// What is on sale for a show, from the lowest price on that a buyer pays. `url` is its page.
+pub fn offers(stock: &Stock, url: Option<&str>) -> Option<Value> {
+    let from = stock.from.filter(|_| stock.seats > 0)?;
+    let mut offers = Map::new();
+    say(&mut offers, "@type", "AggregateOffer");
+    say(&mut offers, "lowPrice", from.to_string());
+    say(&mut offers, "priceCurrency", from.currency().as_str().to_ascii_uppercase());
+    say(&mut offers, "offerCount", stock.seats);
+    say(&mut offers, "availability", format!("{CONTEXT}/InStock"));
+    if let Some(url) = url {
+        say(&mut offers, "url", url);
+    }
+    Some(offers.into())
 }
 
 /// A show, and what is offered for it if that is known. `url` is its page, `image` its picture.

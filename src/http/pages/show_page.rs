@@ -2,7 +2,6 @@
 //! engines read, and what people see until the scripts take over.
 
 use axum::http::HeaderMap;
-use serde_json::Value;
 
 use super::document::{Html, Page, Preview};
 use super::schema;
@@ -12,6 +11,7 @@ use crate::domain::{
     Category, Name, Price, ShowBrief, ShowId, ShowState, ShowView, Ticket, TicketId, TicketStatus,
     VenueFacts,
 };
+use crate::http::views::shows::CoverPath;
 use crate::store::ReadError;
 
 /// A show's page, or `None` if there is no such show.
@@ -23,6 +23,9 @@ pub async fn show(
     let Some(view) = pages.store.show(id).await? else { return Ok(None) };
     let language = Language::of(headers);
     let url = pages.url(&format!("/shows/{id}"));
+    let image = image(pages, &view);
+    let stock = pages.on_sale(std::slice::from_ref(&view)).await?;
+    let offers = stock.first().and_then(|stock| schema::offers(stock, url.as_deref()));
     let name = view.show.facts.name.as_str().to_owned();
     Ok(Some(Page {
         title: language.text_with("page-title", &args([("title", name.clone())])),
@@ -30,14 +33,20 @@ pub async fn show(
             kind: "website",
             title: name,
             description: show_description(language, &view),
-            properties: Vec::new(),
+            properties: image.iter().map(|image| ("og:image", image.clone())).collect(),
         },
-        data: Some(schema::event(&view, None, url.as_deref(), None)),
+        data: Some(schema::event(&view, offers, url.as_deref(), image.as_deref())),
         url,
         is_public: true,
         main: show_article(language, &view),
         language,
     }))
+}
+
+/// Where the picture of a show is, if it has one, and its whole address is known.
+fn image(pages: &Pages, view: &ShowView) -> Option<String> {
+    let path = CoverPath::of(view.show.id, view.show.cover)?;
+    pages.url(&path.to_string())
 }
 
 /// What it is, when and where, in a sentence or two.
@@ -150,19 +159,26 @@ pub async fn ticket(
     let total = pages.total(&ticket);
     let availability = if is_available(&ticket) { "in stock" } else { "oos" };
     let url = pages.url(&format!("/tickets/{id}"));
+    let offer = schema::offer(&ticket, total, url.as_deref());
+    let image = show.as_ref().and_then(|view| image(pages, view));
+    let properties = [
+        ("product:price:amount", total.to_string()),
+        ("product:price:currency", total.currency().as_str().to_ascii_uppercase()),
+        ("product:availability", availability.to_owned()),
+    ];
+    let pictured = image.iter().map(|image| ("og:image", image.clone()));
     Ok(Some(Page {
         title: language.text_with("page-title", &args([("title", title.clone())])),
         preview: Preview {
             kind: "product",
             title,
             description: ticket_description(pages, language, &ticket),
-            properties: vec![
-                ("product:price:amount", total.to_string()),
-                ("product:price:currency", total.currency().as_str().to_ascii_uppercase()),
-                ("product:availability", availability.to_owned()),
-            ],
+            properties: properties.into_iter().chain(pictured).collect(),
         },
-        data: Some(ticket_data(&ticket, show.as_ref(), total, url.as_deref())),
+        data: Some(match &show {
+            Some(view) => schema::event(view, Some(offer), url.as_deref(), image.as_deref()),
+            None => schema::product(&ticket, &offer),
+        }),
         url,
         is_public: true,
         main: stub(language, &ticket, total),
@@ -195,15 +211,6 @@ fn ticket_description(pages: &Pages, language: Language, ticket: &Ticket) -> Str
             let values = args([("title", title), ("price", price), ("time", time)]);
             language.text_with(id, &values)
         }
-    }
-}
-
-/// The show with this ticket as what is offered; without a show, the ticket.
-fn ticket_data(ticket: &Ticket, show: Option<&ShowView>, total: Price, url: Option<&str>) -> Value {
-    let offer = schema::offer(ticket, total, url);
-    match show {
-        Some(view) => schema::event(view, Some(offer), url, None),
-        None => schema::product(ticket, &offer),
     }
 }
 
@@ -245,9 +252,8 @@ fn admits(language: Language, show: &ShowBrief) -> Html {
         &[],
         &Html::text(show.venue.city.as_str()),
     ));
-    let see = [("href", format!("/shows/{}", show.id))];
-    let see = see.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let see = Html::new("a", &see, &Html::text(&language.text("show-see")));
+    let path = format!("/shows/{}", show.id);
+    let see = Html::new("a", &[("href", &path)], &Html::text(&language.text("show-see")));
     let told = Html::classed("p", "when", &brief_when(language, show))
         .and(&Html::new("p", &[("class", "venue")], &venue))
         .and(&Html::new("p", &[], &see));

@@ -23,7 +23,7 @@ macro_rules! embed {
 pub const FILES: &[(&str, &[u8])] = embed! {
     "api.js" "app.js" "bank.js" "cards.js" "clock.js" "covers.js" "dom.js" "errors.js" "fees.js" "format.js" "forms.js"
     "i18n.js" "icon.svg" "live.js" "locales/de.ftl" "locales/en.ftl" "money.js"
-    "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/home.js"
+    "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/cover-form.js" "pages/home.js"
     "pages/mine.js" "pages/missing.js" "pages/order.js"
     "pages/orders.js" "pages/paged.js" "pages/seat-fields.js" "pages/sell-show.js" "pages/sell.js" "pages/show.js"
     "pages/ticket.js" "pages/tickets.js" "pay.js" "places.js" "seats.js" "session.js" "shows.js"
@@ -37,11 +37,13 @@ pub const FILES: &[(&str, &[u8])] = embed! {
 pub const LATER: &[&str] = &[
     "bank.js",
     "cards.js",
+    "covers.js",
     "pages/account-list.js",
     "pages/account-sessions.js",
     "pages/account-tokens.js",
     "pages/account-totp.js",
     "pages/account.js",
+    "pages/cover-form.js",
     "pages/order.js",
     "pages/seat-fields.js",
     "pages/sell-show.js",

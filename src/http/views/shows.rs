@@ -1,12 +1,14 @@
 //! How venues and shows look to clients.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::parts::{MajorUnits, Text};
 use crate::domain::{
     Category, Country, Line, Price, ShowBrief, ShowId, ShowState, ShowView, Terms, Timestamp,
-    UserId, Venue, VenueId,
+    UserId, Venue, VenueId, Version,
 };
 use crate::store::Stock;
 
@@ -177,8 +179,8 @@ pub struct ShowJson<'s> {
     /// What is on sale for it.
     pub listings: ShowListingsJson,
     /// Where its picture is; null if there is none.
-    #[schema(required)]
-    pub cover_url: Option<&'s str>,
+    #[schema(value_type = Option<String>, required)]
+    pub cover_url: Option<Text<CoverPath>>,
     /// What it is called elsewhere; null if that is not said.
     #[schema(required)]
     pub external_id: Option<&'s str>,
@@ -218,13 +220,33 @@ impl<'s> From<&'s ShowView> for ShowJson<'s> {
             ends_at: Text(facts.ends_at),
             status: show.state.into(),
             listings: ShowListingsJson::default(),
-            cover_url: None,
+            cover_url: CoverPath::of(show.id, show.cover).map(Text),
             external_id: facts.external_id.as_ref().map(Line::as_str),
             created_by: Text(show.created_by),
             version: show.version.number(),
             created_at: Text(show.created_at),
             updated_at: Text(show.updated_at),
         }
+    }
+}
+
+/// Where the picture of a show is. Another picture is at another address, so that this one may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoverPath {
+    show: ShowId,
+    version: Version,
+}
+
+impl CoverPath {
+    /// Where the cover of that version is, if there is one.
+    pub fn of(show: ShowId, version: Option<Version>) -> Option<Self> {
+        version.map(|version| Self { show, version })
+    }
+}
+
+impl fmt::Display for CoverPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/api/shows/{}/cover?v={}", self.show, self.version.number())
     }
 }
 
@@ -244,8 +266,8 @@ pub struct ShowBriefJson<'s> {
     /// How it stands.
     pub status: ShowStatusJson,
     /// Where its picture is; null if there is none.
-    #[schema(required)]
-    pub cover_url: Option<&'s str>,
+    #[schema(value_type = Option<String>, required)]
+    pub cover_url: Option<Text<CoverPath>>,
     /// Where it takes place.
     pub venue: VenueBriefJson<'s>,
 }
@@ -278,7 +300,7 @@ impl<'s> From<&'s ShowBrief> for ShowBriefJson<'s> {
             name: show.name.as_str(),
             starts_at: Text(show.starts_at),
             status: show.state.into(),
-            cover_url: None,
+            cover_url: CoverPath::of(show.id, show.cover).map(Text),
             venue: VenueBriefJson {
                 id: Text(venue.id),
                 name: venue.name.as_str(),

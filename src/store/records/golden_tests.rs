@@ -10,14 +10,14 @@ use minicbor::Encoder;
 
 use crate::domain::{
     Account, Allotment, ApiToken, CancelReason, Cancellation, Category, Charge, ChargeId,
-    ChargePhase, ClientName, ClientSecret, ClosedReason, Commit, Currency, Cursor, DisputeStatus,
-    Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line, Listing, Mail,
-    MailId, Notes, Notice, Operator, Order, OrderId, OrderState, OrderView, Part, PartState,
-    PaymentToken, RecoveryHash, Refund, RefundId, RefundStatus, Remembered, SalesEnd, SealedSecret,
-    SeatFees, SeatSet, SecondFactor, Session, SessionId, Show, ShowBrief, ShowFacts, ShowId,
-    ShowOrder, ShowState, ShowTicket, ShowView, Site, Split, Ticket, TicketId, TicketState,
-    Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId, Venue, VenueBrief,
-    VenueFacts, VenueId, Version, Write, ZoneName,
+    ChargePhase, ClientName, ClientSecret, ClosedReason, Commit, Cover, Currency, Cursor,
+    DisputeStatus, Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line,
+    Listing, Mail, MailId, Notes, Notice, Operator, Order, OrderId, OrderState, OrderView, Part,
+    PartState, PaymentToken, Picture, RecoveryHash, Refund, RefundId, RefundStatus, Remembered,
+    SalesEnd, SealedSecret, SeatFees, SeatSet, SecondFactor, Session, SessionId, Show, ShowBrief,
+    ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket, ShowView, Site, Split, Ticket, TicketId,
+    TicketState, Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId, Venue,
+    VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -213,6 +213,7 @@ fn ticket_of_show() -> Ticket {
         performers: Vec::new(),
         starts_at: AT.plus(HOLD),
         state: ShowState::Scheduled,
+        cover: None,
         venue,
     };
     let listing = Listing { show: Some(std::sync::Arc::new(show)), ..several() };
@@ -512,6 +513,20 @@ fn show() -> ShowView {
     };
     let show = Show::add(ShowId::from_u128(9), UserId::from_u128(2), facts, AT);
     ShowView { show: Show { moved_at: Some(AT), state: ShowState::Over, ..show }, venue }
+}
+
+#[test]
+fn covers_and_what_tells_of_them_keep_their_bytes() {
+    let picture = Picture(b"\xff\xd8\xff".as_slice().into());
+    let version = Version::from_number(3);
+    hold("cover", 9_u128, &Cover { show: ShowId::from_u128(9), picture, version });
+    let illustrated = Show { cover: Some(version), ..show().show };
+    hold("show-with-cover", 9_u128, &illustrated);
+    let listed = ticket_of_show();
+    let brief = listed.show().expect("it has one").clone();
+    let brief = ShowBrief { cover: Some(version), ..brief };
+    let listed = listed.shown_with(std::sync::Arc::new(brief));
+    hold("ticket-of-show-with-cover", 2_u128, &TicketRow::Listed(listed));
 }
 
 #[test]

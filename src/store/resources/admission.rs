@@ -49,6 +49,8 @@ pub struct StoredShowBrief<'a> {
     /// Who performs; rows of shows that name nobody end before this.
     #[b(9)]
     performers: Option<Vec<&'a str>>,
+    #[n(10)]
+    cover: Option<u64>,
 }
 
 impl<'a> From<&'a ShowBrief> for StoredShowBrief<'a> {
@@ -66,6 +68,7 @@ impl<'a> From<&'a ShowBrief> for StoredShowBrief<'a> {
             time_zone: time_zone.as_str(),
             performers: (!show.performers.is_empty())
                 .then(|| show.performers.iter().map(Line::as_str).collect()),
+            cover: show.cover.map(Version::number),
         }
     }
 }
@@ -82,6 +85,7 @@ impl TryFrom<StoredShowBrief<'_>> for ShowBrief {
             performers: performers.into_iter().map(Line::accepted_before).collect(),
             starts_at: time(stored.starts_at),
             state: stored.state.into(),
+            cover: stored.cover.map(Version::from_number),
             venue: VenueBrief {
                 id: VenueId::from_u128(stored.venue.0),
                 name: Line::accepted_before(stored.venue_name),

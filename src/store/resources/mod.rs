@@ -15,6 +15,7 @@
 
 pub(in crate::store) mod admission;
 mod api_token;
+mod cover;
 mod cursor;
 mod imported;
 mod mail;

@@ -68,6 +68,8 @@ pub struct StoredShow<'a> {
     updated_at: i64,
     #[b(15)]
     imported: Option<StoredImport<'a>>,
+    #[n(16)]
+    cover: Option<u64>,
 }
 
 /// A kind of show.
@@ -179,6 +181,7 @@ impl<'a> From<&'a Show> for StoredShow<'a> {
             created_at: millis(show.created_at),
             updated_at: millis(show.updated_at),
             imported: imported.as_deref().map(Into::into),
+            cover: show.cover.map(Version::number),
         }
     }
 }
@@ -203,6 +206,7 @@ impl From<StoredShow<'_>> for Show {
             },
             state: stored.state.into(),
             moved_at: stored.moved_at.map(time),
+            cover: stored.cover.map(Version::from_number),
             created_by: UserId::from_u128(stored.created_by.0),
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
