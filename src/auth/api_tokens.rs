@@ -95,6 +95,17 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_that_differs_in_any_two_bytes_is_another_ones() {
+        let secret = TokenSecret::random(&SystemEntropy);
+        for (one, other) in (0..32).flat_map(|one| (0..one).map(move |other| (one, other))) {
+            let TokenHash(mut hash) = secret.hash();
+            hash[one] ^= 0x40;
+            hash[other] ^= 0x40;
+            assert!(!secret.is_of(&TokenHash(hash)), "{one} and {other}");
+        }
+    }
+
+    #[test]
     fn what_is_no_token_is_told_from_what_is_a_broken_one() {
         let text = TokenSecret::random(&SystemEntropy).text(ID);
         let broken =

@@ -214,6 +214,9 @@ mod tests {
         let devices = devices();
         let cookie = after_sign_in(&devices, &[ANA]);
         let later = |days: u64| NOW.plus(Duration::from_secs(days * 24 * 3600));
+        let a_second_less = NOW.plus(LASTS - Duration::from_secs(1));
+        assert!(devices.read(&cookie, a_second_less).knows(ANA));
+        assert!(!devices.read(&cookie, NOW.plus(LASTS)).knows(ANA));
         assert!(devices.read(&cookie, later(364)).knows(ANA));
         assert!(!devices.read(&cookie, later(366)).knows(ANA));
     }

@@ -253,4 +253,40 @@ mod tests {
             limits.count(Limit::Listings, ANA, START).unwrap();
         }
     }
+
+    #[test]
+    fn who_is_counted_stays_counted_while_there_is_no_room_for_others() {
+        let limits = limits();
+        for user in 0..u128::try_from(MAX_SPANS).unwrap() {
+            limits.count(Limit::Listings, UserId::from_u128(user), START).unwrap();
+        }
+        limits.count(Limit::Listings, ANA, START).unwrap();
+        limits.count(Limit::Listings, ANA, START).unwrap();
+        assert!(limits.count(Limit::Listings, ANA, START).is_err());
+    }
+
+    #[test]
+    fn what_is_over_makes_room_though_the_clock_was_set_back() {
+        let limits = limits();
+        let fill = |at| {
+            for user in 0..u128::try_from(MAX_SPANS).unwrap() {
+                limits.count(Limit::Locks, UserId::from_u128(user), at).unwrap();
+            }
+        };
+        let count = || limits.spans.lock().unwrap().counted.len();
+        fill(START);
+        let newcomer = UserId::from_u128(u128::MAX);
+        // The spans end within a minute of the clock as it was, so none is over a second later.
+        limits.count(Limit::Listings, newcomer, START.plus(Duration::from_secs(1))).unwrap();
+        assert_eq!(count(), MAX_SPANS);
+        limits.count(Limit::Listings, newcomer, START.plus(Duration::from_secs(1))).unwrap();
+        assert_eq!(count(), MAX_SPANS, "nothing was looked at again within the second");
+        let purged_at = |at| limits.spans.lock().unwrap().purged_at == at;
+        let back = Timestamp::from_millis(START.as_millis() - 3_600_000);
+        limits.count(Limit::Listings, newcomer, back).unwrap();
+        assert!(purged_at(back), "a clock that was set back is looked at anew");
+        let soon = Timestamp::from_millis(back.as_millis() + 999);
+        limits.count(Limit::Listings, newcomer, soon).unwrap();
+        assert!(purged_at(back));
+    }
 }

@@ -149,6 +149,9 @@ mod tests {
         {
             assert_eq!(parse(bad).unwrap_err(), PasswordRule::Common, "{bad}");
         }
+        for good in ["xkqzvwptmb", "abcdefgx", "hgfedcbx", "abcabcabc", "121212123"] {
+            assert!(parse(good).is_ok(), "{good} is neither a run nor a repetition");
+        }
         for good in ["abcdefgh-", "        ", "üüüüüüüü", &"x".repeat(128), &"12".repeat(20)]
         {
             assert!(parse(good).is_ok(), "{good}");

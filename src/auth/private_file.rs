@@ -109,3 +109,24 @@ fn exposed_mode(metadata: &Metadata) -> Option<u32> {
 fn exposed_mode(_: &Metadata) -> Option<u32> {
     None
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_alone_is_a_place_in_this_folder() {
+        assert_eq!(folder_of(Path::new("session.key")), Path::new("."));
+        assert_eq!(folder_of(Path::new("data/session.key")), Path::new("data"));
+    }
+
+    #[test]
+    fn a_place_that_can_t_be_read_is_not_taken_for_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        write_new(&file, b"something").unwrap();
+        assert!(matches!(read(&folder.path().join("none"), 9), Ok(Found::Nothing)));
+        let error = read(&file.join("session.key"), 9).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    }
+}

@@ -338,6 +338,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_no_price() {
+        let usd = currency("usd");
+        assert_eq!(Price::from_minor(0, usd), Err(PriceError::NotPositive));
+        assert_eq!(Price::from_minor(1, usd).map(Price::minor), Ok(1));
+        assert_eq!(Price::of_total(0, usd), None);
+        assert_eq!(Price::of_total(1, usd).map(Price::minor), Some(1));
+    }
+
+    #[test]
     fn a_price_is_shown_as_it_was_meant() {
         let shown = |minor, code| {
             Price::from_minor(minor, currency(code)).expect("a valid price").to_string()

@@ -57,3 +57,48 @@ pub fn revoke(user: &User, operator: Option<Operator>, now: Timestamp) -> Option
             .require(Precondition::ResourceAt { id: Operator::any_id(user.id), version: None }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Email;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn user() -> User {
+        let email = Email::parse("ana@example.com").expect("an address");
+        User::new(UserId::from_u128(1), email, "hash".to_owned(), NOW)
+    }
+
+    /// The account that a commit writes.
+    fn written(commit: &Commit) -> &User {
+        match commit.writes.as_slice() {
+            [Write::User(user), ..] => user,
+            other => panic!("expected an account first, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_is_granted_the_role_has_it_until_it_is_revoked() {
+        assert!(revoke(&user(), None, NOW).is_none(), "nobody's role can't be revoked");
+        let granted = grant(&user(), NOW).expect("a commit");
+        let operator = written(&granted);
+        assert!(operator.is_operator && operator.version == user().version.next());
+        assert!(matches!(granted.events.as_slice(), [Event::RoleGranted(_)]));
+        assert!(grant(operator, NOW).is_none(), "who has it has it once");
+        let row = Operator { user: operator.id, since: NOW };
+        let revoked = revoke(operator, Some(row), NOW).expect("a commit");
+        assert!(!written(&revoked).is_operator);
+        assert!(matches!(revoked.events.as_slice(), [Event::RoleRevoked(_)]));
+        assert_eq!((revoked.writes.len(), revoked.requires.len()), (2, 0), "and the row goes");
+    }
+
+    #[test]
+    fn the_role_is_revoked_though_its_row_was_lost() {
+        let granted = grant(&user(), NOW).expect("a commit");
+        let revoked = revoke(written(&granted), None, NOW).expect("a commit");
+        assert!(!written(&revoked).is_operator);
+        let lost = Precondition::ResourceAt { id: Operator::any_id(user().id), version: None };
+        assert_eq!((revoked.writes.len(), revoked.requires), (1, vec![lost]));
+    }
+}

@@ -21,11 +21,9 @@ fn has_the_shape(text: &[u8]) -> bool {
     let zone = match rest.strip_prefix(b".") {
         None => rest,
         Some(fraction) => {
+            // The library wants at least one digit.
             let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            match fraction.split_at_checked(digits) {
-                Some((digits, zone)) if !digits.is_empty() => zone,
-                _ => return false,
-            }
+            fraction.get(digits..).unwrap_or_default()
         }
     };
     match zone {

@@ -609,6 +609,15 @@ mod tests {
     }
 
     #[test]
+    fn the_one_seat_of_a_plain_ticket_is_its_buyers_once_it_is_sold() {
+        let sold = ticket(TicketState::Sold { order: HOLDER });
+        assert_eq!(sold.sold(), SeatSet::ONE);
+        for other in [ticket(TicketState::Available), locked()] {
+            assert_eq!(other.sold(), SeatSet::NONE);
+        }
+    }
+
+    #[test]
     fn a_lock_refuses_everyone_but_its_order() {
         let ticket = locked();
         let refused = Err(TicketRejection::Locked { order: HOLDER, until: LATER });

@@ -121,3 +121,28 @@ pub struct UserView {
     /// Whether it is an operator's.
     pub is_operator: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).expect("an address")
+    }
+
+    #[test]
+    fn an_address_stays_verified_as_long_as_it_is_the_same_however_it_is_spelled() {
+        let user = User::new(
+            UserId::from_u128(1),
+            email("ana@example.com"),
+            "hash".to_owned(),
+            Timestamp::from_millis(1_000),
+        );
+        let user = User { email_verified: true, ..user };
+        assert!(user.changed(None, Some("another".to_owned())).email_verified);
+        assert!(user.changed(Some(email("Ana@Example.com")), None).email_verified);
+        assert!(!user.changed(Some(email("ben@example.com")), None).email_verified);
+        let unknown = User { email_verified: false, ..user };
+        assert!(!unknown.changed(None, None).email_verified);
+    }
+}

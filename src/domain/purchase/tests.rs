@@ -104,3 +104,18 @@ fn tell(report: IntentReport) -> PurchaseCommand {
 fn report(fact: IntentFact) -> PurchaseCommand {
     tell(IntentReport::new(Some(intent()), fact))
 }
+
+#[test]
+fn a_charge_of_old_is_asked_about_where_its_intent_may_be_known() {
+    use crate::domain::Account::{Sandbox, StripeLive, StripeTest};
+    let charge = |phase| purchase(OrderState::AwaitingPayment, Some(phase)).charge.expect("one");
+    let reach = |charge: &Charge| {
+        [Sandbox, StripeTest, StripeLive].map(|account| charge.is_within_reach_of(account))
+    };
+    assert_eq!(reach(&charge(ChargePhase::Intent)), [true, true, true], "nobody knows it yet");
+    assert_eq!(reach(&charge(ChargePhase::Created { intent: intent() })), [false, true, true]);
+    let of_sandbox = IntentId("pi_sandbox_1".to_owned());
+    assert_eq!(reach(&charge(ChargePhase::Created { intent: of_sandbox })), [true, false, false]);
+    let begun = charge(ChargePhase::Intent).begun_with(StripeTest);
+    assert_eq!(reach(&begun), [false, true, false], "it says with whom it was begun");
+}

@@ -282,3 +282,10 @@ proptest! {
         agrees_with_the_contract(FreeSeats { free: SeatSet(bits), are_numbered, split, most });
     }
 }
+
+#[test]
+fn two_sets_together_hold_what_either_holds() {
+    let (low, high) = (SeatSet(0b0111), SeatSet(0b1110));
+    assert_eq!(low.with(high), SeatSet(0b1111), "what both hold included");
+    assert_eq!(low.without(high), SeatSet(0b0001));
+}

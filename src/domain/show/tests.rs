@@ -245,3 +245,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_ticket_is_a_guest_at_a_show_that_somebody_else_added() {
+    use crate::domain::{Price, ShowTicket, Ticket, TicketId, Title};
+    let of = |seller| {
+        let price = Price::from_minor(4_000, "usd".parse().expect("a currency")).expect("a price");
+        let title = Title::parse("Rigoletto").expect("a title");
+        Ticket::list(TicketId::from_u128(4), seller, title, price, NOW)
+    };
+    let show = show(ShowState::Scheduled);
+    assert!(!ShowTicket::add(&of(CREATOR), &show).is_guest);
+    assert!(ShowTicket::add(&of(OTHER), &show).is_guest);
+}
