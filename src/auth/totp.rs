@@ -231,6 +231,7 @@ mod tests {
         assert_eq!(codes.len(), 10);
         for code in &codes {
             assert_eq!(code.len(), 19, "{code}");
+            assert!(code.split('-').all(|group| group.len() == 4), "{code}");
             let hash = recovery_hash(ANA, code);
             assert!(hash.is_some());
             let typed = format!(" {} ", code.replace('-', " ").to_uppercase());

@@ -173,6 +173,45 @@ impl Gateway for Sandbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Order, OrderId, Price, Ticket, TicketId, Timestamp, Title, UserId};
+
+    /// What Stripe's documentation says of its test cards.
+    const DECLINED: [(&str, &str); 9] = [
+        ("chargeDeclined", "card_declined"),
+        ("chargeDeclinedInsufficientFunds", "insufficient_funds"),
+        ("chargeDeclinedLostCard", "lost_card"),
+        ("chargeDeclinedStolenCard", "stolen_card"),
+        ("chargeDeclinedExpiredCard", "expired_card"),
+        ("chargeDeclinedIncorrectCvc", "incorrect_cvc"),
+        ("chargeDeclinedProcessingError", "processing_error"),
+        ("chargeDeclinedFraudulent", "fraudulent"),
+        ("chargeCustomerFail", "card_declined"),
+    ];
+
+    /// A charge of an order, with a token.
+    fn charge(token: &str) -> Charge {
+        let usd = "usd".parse().expect("a currency");
+        let price = Price::from_minor(4_000, usd).expect("a price");
+        let title = Title::parse("Rock").expect("a title");
+        let (seller, buyer, now) =
+            (UserId::from_u128(1), UserId::from_u128(2), Timestamp::default());
+        let ticket = Ticket::list(TicketId::from_u128(3), seller, title, price, now);
+        let order = Order::new(OrderId::from_u128(4), buyer, &ticket, now, now);
+        let token = PaymentToken::parse(token).expect("a token");
+        Charge::new(ChargeId::from_u128(5), &order, token, now)
+    }
+
+    #[tokio::test]
+    async fn a_card_that_loses_answers_loses_each_steps_once() {
+        let (sandbox, charge) = (Sandbox::default(), charge("tok_sandbox_lost"));
+        for step in [GatewayStep::Create, GatewayStep::Confirm, GatewayStep::Capture] {
+            let first = sandbox.perform(step, &charge).await;
+            assert!(matches!(first, Err(GatewayError::Unknown(_))), "{step:?}: {first:?}");
+            let second = sandbox.perform(step, &charge).await;
+            assert!(second.is_ok(), "{step:?}: {second:?}");
+        }
+        assert!(sandbox.perform(GatewayStep::Create, &charge).await.is_ok());
+    }
 
     fn known(token: &str) -> Option<Behaviour> {
         PaymentToken::parse(token).as_ref().and_then(behaviour)
@@ -184,16 +223,10 @@ mod tests {
             let known = |name: &str| known(&format!("{prefix}{name}"));
             assert_eq!(known("visa"), Some(Behaviour::Succeeds));
             for visa in ["", "visa_"] {
-                let declined = |name: &str| known(&format!("{visa}{name}"));
-                assert_eq!(declined("chargeDeclined"), Some(Behaviour::Declines("card_declined")));
-                assert_eq!(
-                    declined("chargeDeclinedInsufficientFunds"),
-                    Some(Behaviour::Declines("insufficient_funds"))
-                );
-                assert_eq!(
-                    declined("chargeDeclinedExpiredCard"),
-                    Some(Behaviour::Declines("expired_card"))
-                );
+                for (name, code) in DECLINED {
+                    let declined = known(&format!("{visa}{name}"));
+                    assert_eq!(declined, Some(Behaviour::Declines(code)), "{visa}{name}");
+                }
             }
             assert_eq!(known("authenticationRequired"), Some(Behaviour::WantsAuthentication));
         }
