@@ -95,3 +95,66 @@ fn order_in<'a>(path: &'a str, headers: &'a HeaderMap) -> Option<&'a str> {
     let named = |path: &'a str| path.rsplit('/').next().filter(|id| id.starts_with("order_"));
     location.and_then(named).or_else(|| named(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line says of such a request.
+    fn said(method: &str, path: &str, status: u16) -> Option<Event> {
+        let (method, status) = (method.parse().unwrap(), StatusCode::from_u16(status).unwrap());
+        event(&method, path, status, None)
+    }
+
+    #[test]
+    fn what_is_done_to_an_account_or_for_a_sale_has_a_line() {
+        for (method, path, status) in [
+            ("POST", "/api/users/signup", 201),
+            ("POST", "/api/users/signin", 200),
+            ("PATCH", "/api/users/me", 200),
+            ("DELETE", "/api/users/me/sessions/session_1", 204),
+            ("POST", "/api/users/me/tokens", 201),
+            ("DELETE", "/api/users/me/tokens/token_1", 204),
+            ("POST", "/api/users/me/totp/confirm", 200),
+            ("DELETE", "/api/users/me/totp", 204),
+            ("POST", "/api/orders", 201),
+            ("DELETE", "/api/orders/order_1", 204),
+            ("POST", "/api/payments", 201),
+            ("POST", "/api/payments", 202),
+        ] {
+            let said = said(method, path, status);
+            assert!(matches!(said, Some(Event::Done(_))), "{method} {path} {status}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_for_good_reason_has_a_line() {
+        for (method, path, status) in [
+            ("GET", "/api/tickets", 429),
+            ("POST", "/api/users/signup", 409),
+            ("POST", "/api/users/signin", 401),
+            ("POST", "/api/users/signin", 403),
+            ("PATCH", "/api/users/me", 403),
+            ("POST", "/api/users/me/totp/confirm", 400),
+            ("POST", "/api/payments", 402),
+        ] {
+            let said = said(method, path, status);
+            assert!(matches!(said, Some(Event::Refused(_))), "{method} {path} {status}: {said:?}");
+        }
+        let forged = event(&Method::GET, "/", StatusCode::OK, Some(Code::CrossOrigin));
+        assert!(matches!(forged, Some(Event::Refused(_))), "{forged:?}");
+    }
+
+    #[test]
+    fn all_else_has_none() {
+        for (method, path, status) in [
+            ("GET", "/api/tickets", 200),
+            ("GET", "/api/users/me", 200),
+            ("DELETE", "/api/tickets/ticket_1", 204),
+            ("DELETE", "/api/users/me/sessions/session_1", 404),
+            ("POST", "/api/orders", 409),
+        ] {
+            assert_eq!(said(method, path, status), None, "{method} {path} {status}");
+        }
+    }
+}

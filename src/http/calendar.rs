@@ -140,4 +140,16 @@ mod tests {
         assert!(lines[1].starts_with(' ') && text.ends_with("\r\n"));
         assert_eq!(text.replace("\r\n ", "").trim_end(), "ü".repeat(100));
     }
+
+    #[test]
+    fn a_line_is_as_long_as_it_may_be() {
+        let lines_of = |content: &str| {
+            let mut text = String::new();
+            line(&mut text, content);
+            text.trim_end().split("\r\n").map(str::len).collect::<Vec<_>>()
+        };
+        assert_eq!(lines_of(&"x".repeat(LINE_BYTES)), [LINE_BYTES]);
+        assert_eq!(lines_of(&"x".repeat(LINE_BYTES + 1)), [LINE_BYTES, 2]);
+        assert_eq!(lines_of(&"x".repeat(3 * LINE_BYTES)), [LINE_BYTES, LINE_BYTES, LINE_BYTES, 3]);
+    }
 }

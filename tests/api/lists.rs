@@ -218,4 +218,6 @@ async fn orders_are_listed_newest_first_in_every_status_and_by_status() {
     assert_eq!(rest.next(), None);
     assert_eq!(rest.value()[0]["id"], orders[0]);
     assert_eq!(rest.value()[0], ben.order(&orders[0]).await, "as it looks alone");
+    let exact = ben.client.get("/api/orders?limit=4").await;
+    assert_eq!(exact.next(), None, "a full page is not always followed by another");
 }

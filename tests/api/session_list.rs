@@ -80,6 +80,8 @@ async fn sessions_are_listed_page_by_page() {
         pages.extend(page.ok().as_array().unwrap().clone());
     }
     assert_eq!(pages, whole);
+    let exact = ana.client.get(&format!("{SESSIONS}?limit={}", whole.len())).await;
+    assert_eq!(exact.next(), None, "a full page is not always followed by another");
     ana.client.get(&format!("{SESSIONS}?limit=0")).await.refused(400, "validation_failed");
     ana.client.get(&format!("{SESSIONS}?after=x")).await.refused(400, "validation_failed");
 }
