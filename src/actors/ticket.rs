@@ -270,12 +270,13 @@ fn placed(
     Ok(first.into_iter().fold(commit.require(as_decided_on(&view.show)), Commit::put))
 }
 
-/// The end of the sales for the show that a ticket comes to admit to, if it is that show's first.
+/// What becomes of the end of the sales for the show that a ticket comes to admit to.
 fn new_sales_end(known: &Known, after: &Ticket) -> Option<SalesEnd> {
     let Known { ticket: before, show, sales_end, .. } = known;
     let show = &show.as_ref()?.show;
     let is_of = |ticket: &Ticket| ticket.show().is_some_and(|of| of.id == show.id);
-    (is_of(after) && !is_of(before) && sales_end.is_none()).then(|| SalesEnd::of(show))
+    let is_new = is_of(after) && !is_of(before);
+    if is_new { SalesEnd::with_ticket(sales_end.as_ref(), show) } else { None }
 }
 
 /// The show is still what was decided on.

@@ -330,7 +330,8 @@ impl Charge {
             ChargePhase::Completed { .. } => {
                 let is_open = self.refund.as_ref().is_some_and(Refund::is_open);
                 // What is owed waits for the end of a dispute.
-                (is_open || self.is_owed_back).then_some(GatewayStep::Retrieve)
+                let waits = self.is_owed_back && !self.is_given_up();
+                (is_open || waits).then_some(GatewayStep::Retrieve)
             }
             ChargePhase::Refunded { .. } | ChargePhase::Failed { .. } => None,
         }
@@ -339,6 +340,16 @@ impl Charge {
     /// Whether a bank has a refund before it, or has sent one back. That takes days.
     pub fn waits_for_a_refund(&self) -> bool {
         self.is_unsettled() && self.refund.is_some()
+    }
+
+    /// Whether the bank has the money until it has decided a dispute.
+    pub fn has_open_dispute(&self) -> bool {
+        self.dispute == Some(DisputeStatus::Open)
+    }
+
+    /// Whether it was settled that nothing more comes of paying it back.
+    pub fn is_given_up(&self) -> bool {
+        self.refund.as_ref().is_some_and(|refund| refund.status == RefundStatus::Closed)
     }
 
     /// Whether something is still owed to or by the gateway.

@@ -39,10 +39,14 @@ pub struct Cancellation {
 pub struct SalesEnds;
 
 impl SalesEnd {
-    /// That of a show which its first ticket is listed for.
-    pub fn of(show: &Show) -> Self {
+    /// What becomes of it when a ticket is listed for the show: it begins with the first one, and is due
+    /// again if all was done already, for the clock may have been set back since. `None` if it stays.
+    pub fn with_ticket(before: Option<&Self>, show: &Show) -> Option<Self> {
         let due = start_of(show);
-        Self { show: show.id, due, cancellation: None, version: Version::FIRST }
+        match before {
+            None => Some(Self { show: show.id, due, cancellation: None, version: Version::FIRST }),
+            Some(before) => (before.due != due).then(|| Self { due, ..before.next() }),
+        }
     }
 
     /// Its next version, when the show has become another; `None` if it starts as before.
@@ -99,5 +103,41 @@ impl Resource for SalesEnd {
 
     fn version(&self) -> Version {
         self.version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::show::{Category, ShowFacts, Site};
+    use crate::domain::{Line, VenueId};
+
+    fn show(state: ShowState) -> Show {
+        let by = UserId::from_u128(1);
+        let facts = ShowFacts {
+            name: Line::accepted_before("Rigoletto"),
+            category: Category::Theatre,
+            performers: Vec::new(),
+            site: Site { venue: VenueId::from_u128(7), added_by: by },
+            starts_at: Timestamp::from_millis(5_000),
+            ends_at: Timestamp::from_millis(9_000),
+            external_id: None,
+            imported: None,
+        };
+        let added = Show::add(ShowId::from_u128(9), by, facts, Timestamp::from_millis(0));
+        Show { state, ..added }
+    }
+
+    #[test]
+    fn a_ticket_that_is_listed_when_all_was_closed_already_is_closed_again() {
+        let scheduled = show(ShowState::Scheduled);
+        let first = SalesEnd::with_ticket(None, &scheduled).expect("the first");
+        assert_eq!(first.due, Some(scheduled.facts.starts_at));
+        assert_eq!(SalesEnd::with_ticket(Some(&first), &scheduled), None, "it is due already");
+        let again = SalesEnd::with_ticket(Some(&first.done()), &scheduled).expect("once more");
+        assert_eq!((again.due, again.version.number()), (first.due, 2));
+        let postponed =
+            SalesEnd::with_ticket(None, &show(ShowState::Postponed)).expect("the first");
+        assert_eq!(postponed.due, None, "nobody knows when");
     }
 }

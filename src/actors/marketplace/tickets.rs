@@ -68,11 +68,11 @@ impl Marketplace {
             let show = show.ok_or(MarketError::NotFound)?;
             show.takes_tickets(self.now())?;
             let end = self.parts.context.store.get::<SalesEnd>(show.id).await?;
-            let first = end.is_none().then(|| SalesEnd::of(&show));
-            let due = first.as_ref().and_then(|end| end.due);
+            let end = SalesEnd::with_ticket(end.as_ref(), &show);
+            let due = end.as_ref().and_then(|end| end.due);
             let commit =
                 commit.clone().put(ShowTicket::add(ticket, &show)).require(as_decided_on(&show));
-            let commit = first.into_iter().fold(commit, Commit::put);
+            let commit = end.into_iter().fold(commit, Commit::put);
             if self.parts.context.commit(commit).await? == Committed::Durable {
                 if let Some(at) = due {
                     self.parts.context.timers.set(&Timer::SalesEnd(Due { at, id: show.id }));

@@ -235,7 +235,7 @@ impl Purchase {
                 if self.is_sold_by(charge) {
                     let refund = Refund { id: None, status: RefundStatus::Closed };
                     let after = Charge { refund: Some(refund), ..charge.clone() };
-                    let phase = ChargePhase::Refunded { intent: intent.clone() };
+                    let phase = ChargePhase::Completed { intent: intent.clone() };
                     return self.show_charge(&after, phase, |c| told_of_money(charge, c), now);
                 }
                 let code = FailureCode::provider_changed();
@@ -318,8 +318,7 @@ pub(super) fn owed(charge: &Charge, intent: IntentId) -> ChargePhase {
     // A refund of ours on top of that would be a second one.
     if is_refunded || charge.dispute == Some(DisputeStatus::Lost) {
         ChargePhase::Refunded { intent }
-    } else if charge.is_owed_back && charge.dispute == Some(DisputeStatus::Open) {
-        // The bank has the money until it has decided.
+    } else if charge.is_owed_back && (charge.is_given_up() || charge.has_open_dispute()) {
         ChargePhase::Completed { intent }
     } else {
         ChargePhase::Refunding { intent }
