@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::actors::{MarketSettings, Marketplace, Outgoing, StartError};
 use crate::auth::{
-    Devices, LimitSettings, Limits, Passwords, Sealing, SessionCookie, SigningKeys, Throttle,
-    ThrottleSettings, Tokens,
+    Devices, LimitSettings, Limits, MailLinks, Passwords, Sealing, SessionCookie, SigningKeys,
+    Throttle, ThrottleSettings, Tokens,
 };
 use crate::blobs::SharedBlobs;
 use crate::domain::Currency;
@@ -107,12 +107,13 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, AppError> {
         let Seams { clock, entropy, store, gateway, mail, blobs } = seams;
+        let links = Arc::new(MailLinks::new(Sealing::new(keys), entropy.clone()));
         let market = Marketplace::start(
             store.clone(),
             clock,
             entropy.clone(),
             gateway.clone(),
-            Outgoing { transport: mail, site: settings.site },
+            Outgoing { transport: mail, site: settings.site, links },
             settings.market,
         )
         .await?;

@@ -97,6 +97,8 @@ bugs! {
     ForgottenCursor "forgotten-cursor"
     /// A message is forgotten before anybody has taken it.
     LostMail "lost-mail"
+    /// A link in a message is good as often as it is opened.
+    ReusedLink "reused-link"
     /// A migration drops a field.
     DroppedField "dropped-field"
     /// What the bank asks a buyer is shown to anyone, and anyone may answer it.
@@ -110,7 +112,11 @@ impl Bug {
     pub fn is_for_the_simulator(self) -> bool {
         !matches!(
             self,
-            Self::UncheckedSum | Self::DroppedField | Self::UnclaimedTimer | Self::OpenQuestion
+            Self::UncheckedSum
+                | Self::ReusedLink
+                | Self::DroppedField
+                | Self::UnclaimedTimer
+                | Self::OpenQuestion
         )
     }
 }

@@ -22,6 +22,9 @@ import { tickets } from "./pages/tickets.js";
 const LATER = {
   account: () => import("./pages/account.js"),
   order: () => import("./pages/order.js"),
+  forgotten: () => import("./pages/recovery.js"),
+  reset: () => import("./pages/recovery.js"),
+  verify: () => import("./pages/recovery.js"),
   sell: () => import("./pages/sell.js"),
 };
 const FETCH_LATER_AFTER_MILLIS = 1000;
@@ -45,6 +48,9 @@ const PAGES = [
   ["/account", later("account"), { needsUser: true }],
   ["/auth/signup", signUp, { needsNobody: true }],
   ["/auth/signin", signIn, { needsNobody: true }],
+  ["/auth/forgotten", later("forgotten"), { needsNobody: true }],
+  ["/reset", later("reset")],
+  ["/verify", later("verify")],
   ["/tickets/new", later("sell"), { needsUser: true }],
   ["/tickets/mine", mine, { needsUser: true }],
   ["/tickets/:id", ticket],

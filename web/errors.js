@@ -22,6 +22,7 @@ const BY_CODE = {
   invalid_credentials: "error-invalid-credentials",
   wrong_password: "error-wrong-password",
   too_many_tokens: "error-too-many-tokens",
+  token_invalid: "error-token-invalid",
   totp_required: "error-totp-required",
   totp_invalid: "error-totp-invalid",
   too_many_requests: "error-too-many-requests",

@@ -7,7 +7,7 @@ use super::settings::MarketSettings;
 use super::timers::Timers;
 use super::told;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Commit, Timestamp};
+use crate::domain::{Commit, LinkSecrets, Timestamp};
 use crate::seams::{Clock, Entropy, IdMint};
 use crate::store::{CommitError, SharedStore};
 
@@ -19,6 +19,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Makes the secrets of links in mail.
+    pub links: Arc<dyn LinkSecrets>,
     /// New identifiers.
     pub ids: IdMint,
     /// How the marketplace behaves.

@@ -46,6 +46,9 @@ pub enum MarketError {
     /// The account's second factor is not satisfied.
     #[error(transparent)]
     SecondFactor(#[from] FactorRejection),
+    /// The link was used, has expired, or never was one.
+    #[error("the link is not good")]
+    Link,
     /// The gateway does not know the token.
     #[error("the payment token is not known")]
     UnknownToken,

@@ -3,8 +3,10 @@
 //! Every method returns once its effect is durable, or says why there is none. Reads go to the
 //! store directly. What can be asked is in a file per resource.
 
-mod accounts;
+pub mod accounts;
 pub mod imports;
+mod letters;
+mod links;
 pub mod operators;
 mod orders;
 pub mod payments;
@@ -39,7 +41,7 @@ use super::timers::mail::MailDelivery;
 use super::timers::order_expiry::OrderExpiry;
 use super::timers::{self, Timers};
 use crate::bugs::{Bug, planted};
-use crate::domain::{Commit, Timestamp};
+use crate::domain::{Commit, LinkSecrets, Timestamp};
 use crate::mail::SharedTransport;
 use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
@@ -105,6 +107,8 @@ pub struct Outgoing {
     pub transport: SharedTransport,
     /// What they say of where they come from.
     pub site: Site,
+    /// Makes the secrets of links in them.
+    pub links: Arc<dyn LinkSecrets>,
 }
 
 impl Marketplace {
@@ -132,6 +136,7 @@ impl Marketplace {
             store: store.clone(),
             clock: clock.clone(),
             entropy,
+            links: outgoing.links,
             settings,
         });
         let tickets = Tickets { context: context.clone() };

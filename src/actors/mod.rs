@@ -36,6 +36,7 @@ pub mod venue;
 
 pub use error::MarketError;
 pub use idempotency::{IdempotencyKey, KeyFor};
+pub use marketplace::accounts::Place;
 pub use marketplace::payments::PendingCharge;
 pub use marketplace::shows::NewShow;
 pub use marketplace::tickets::TicketChanges;

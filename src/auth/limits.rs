@@ -20,6 +20,9 @@ const MAX_SPANS: usize = 200_000;
 /// How often spans that have ended are looked for when there is no room.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many messages may be asked for in an hour that go to one account.
+const LETTERS_PER_HOUR: u32 = 10;
+
 /// How many locks one client address may make, as a multiple of what one user may.
 const USERS_PER_ADDRESS: u32 = 10;
 
@@ -34,6 +37,8 @@ pub enum Limit {
     Locks,
     /// Idempotency keys.
     Keys,
+    /// Messages that somebody has sent to an account's address.
+    Letters,
 }
 
 /// How much.
@@ -143,6 +148,7 @@ impl LimitSettings {
             Limit::Edits => (self.edits_per_hour, 60 * MINUTE),
             Limit::Locks => (self.locks_per_minute, MINUTE),
             Limit::Keys => (self.keys_per_day, 24 * 60 * MINUTE),
+            Limit::Letters => (LETTERS_PER_HOUR, 60 * MINUTE),
         };
         (most, Duration::from_secs(seconds))
     }

@@ -8,6 +8,7 @@ mod api_tokens;
 mod devices;
 mod key_file;
 mod limits;
+mod links;
 mod networks;
 mod new_password;
 mod pass_keys;
@@ -26,6 +27,7 @@ pub use key_file::{
     KeyFileError, OldKey, SigningKey, SigningKeys, load_keys, load_or_create_keys, rotate_keys,
 };
 pub use limits::{Limit, LimitSettings, Limits};
+pub use links::{LinkToken, MailLinks};
 pub use new_password::{NewPassword, PasswordRule};
 pub use pass_keys::{
     PassKeyError, PassKeys, load_or_create_pass_keys, load_pass_keys, rotate_pass_keys,

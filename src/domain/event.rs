@@ -32,6 +32,8 @@ pub enum Event {
     UserCreated(UserEvent),
     /// An account has another address or password.
     UserUpdated(UserEvent),
+    /// An account's address is known to be its owner's.
+    UserVerified(UserEvent),
     /// An account became an operator's.
     RoleGranted(UserEvent),
     /// An account is an operator's no more.
@@ -130,6 +132,7 @@ impl Event {
         match self {
             Self::UserCreated(_) => "UserCreated",
             Self::UserUpdated(_) => "UserUpdated",
+            Self::UserVerified(_) => "UserVerified",
             Self::RoleGranted(_) => "RoleGranted",
             Self::RoleRevoked(_) => "RoleRevoked",
             Self::TotpEnabled(_) => "TotpEnabled",
@@ -169,6 +172,7 @@ impl Event {
         match self {
             Self::UserCreated(user)
             | Self::UserUpdated(user)
+            | Self::UserVerified(user)
             | Self::RoleGranted(user)
             | Self::RoleRevoked(user)
             | Self::TotpEnabled(user)

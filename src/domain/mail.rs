@@ -14,9 +14,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ids::{ChargeId, OrderId, UserId};
+use super::ids::{ChargeId, OrderId, SessionId, UserId};
 use super::resource::Resource;
-use super::{Email, Timestamp, Version};
+use super::{Email, SealedSecret, Timestamp, Version};
 
 /// The pauses after a try that failed. The one after the last is the end.
 const PAUSES: [Duration; 8] = [
@@ -62,6 +62,7 @@ macro_rules! notices {
 type User = UserId;
 type Order = OrderId;
 type Charge = ChargeId;
+type Session = SessionId;
 
 notices! {
     /// The account has another password.
@@ -78,6 +79,12 @@ notices! {
     RefundMade = 6, "refund-made", Charge;
     /// The bank has not taken a refund.
     RefundFailed = 7, "refund-failed", Charge;
+    /// A link by which the account's address is verified.
+    VerifyAddress = 20, "verify-address", User;
+    /// A link by which the account gets another password.
+    ResetPassword = 21, "reset-password", User;
+    /// Somebody signed in from where nobody had before.
+    NewDevice = 22, "new-device", Session;
 }
 
 /// What a message is about, by its id.
@@ -89,6 +96,8 @@ pub enum About {
     Order(OrderId),
     /// A charge.
     Charge(ChargeId),
+    /// A sign-in.
+    Session(SessionId),
 }
 
 /// Names a message. It follows from what the message tells, so that one that is due twice is one.
@@ -116,6 +125,7 @@ impl fmt::Display for MailId {
             About::User(id) => write!(f, "{id}")?,
             About::Order(id) => write!(f, "{id}")?,
             About::Charge(id) => write!(f, "{id}")?,
+            About::Session(id) => write!(f, "{id}")?,
         }
         write!(f, ".{}", self.number)
     }
@@ -130,6 +140,8 @@ pub struct Mail {
     pub to: UserId,
     /// The address, where it is one that the account has no longer.
     pub address: Option<Email>,
+    /// The secret of the link that is in it, sealed.
+    pub link: Option<SealedSecret>,
     /// Whether it is still tried.
     pub state: MailState,
     /// How often it was tried.
@@ -169,6 +181,7 @@ impl Mail {
             id,
             to,
             address: None,
+            link: None,
             state: MailState::Waiting(now),
             tries: 0,
             last_error: None,
@@ -181,6 +194,12 @@ impl Mail {
     #[must_use]
     pub fn to_address(self, address: Email) -> Self {
         Self { address: Some(address), ..self }
+    }
+
+    /// The same with a link.
+    #[must_use]
+    pub fn with_link(self, secret: SealedSecret) -> Self {
+        Self { link: Some(secret), ..self }
     }
 
     /// Whether it is to be tried.

@@ -20,6 +20,7 @@ pub mod event;
 pub mod fees;
 pub mod ids;
 pub mod imported;
+pub mod link;
 pub mod listing;
 pub mod mail;
 pub mod money;
@@ -64,6 +65,7 @@ pub use ids::{
     ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,
 };
 pub use imported::{ImportKey, Imported};
+pub use link::{Link, LinkHash, LinkId, LinkInvalid, LinkPurpose, LinkSecrets};
 pub use listing::{Listing, ListingDraft, ListingFault};
 pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};

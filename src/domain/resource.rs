@@ -61,6 +61,8 @@ macro_rules! kinds {
             SalesEnd: crate::domain::SalesEnd, crate::domain::ShowId, crate::domain::SalesEnds;
             /// The second factor of an account.
             SecondFactor: crate::domain::SecondFactor, crate::domain::UserId, crate::domain::NoList;
+            /// A link that is sent by mail.
+            Link: crate::domain::Link, crate::domain::LinkId, crate::domain::NoList;
             /// An API token.
             ApiToken: crate::domain::ApiToken, crate::domain::TokenId, crate::domain::ApiTokens;
             /// For tests of the stores: it has all that a resource may have.

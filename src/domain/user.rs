@@ -71,6 +71,12 @@ impl User {
         (self.is_operator != is_operator).then_some(after)
     }
 
+    /// The account whose address is known to be its owner's; `None` if it is that already.
+    pub fn verified(&self) -> Option<Self> {
+        let after = Self { email_verified: true, version: self.version.next(), ..self.clone() };
+        (!self.email_verified).then_some(after)
+    }
+
     /// The account with a second factor, or without.
     #[must_use]
     pub fn with_totp(&self, totp: bool) -> Self {

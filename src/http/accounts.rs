@@ -24,8 +24,8 @@ use super::edge::request_id::CurrentRequest;
 use super::second_factor::{at_sign_in, proof};
 use super::state::{Access, ApiState, BySession, ClientAddress, MaybeSignedIn, SignedIn};
 use super::views::{CurrentUserJson, UserJson};
-use crate::actors::{MarketError, operators};
-use crate::auth::{Device, IssuedToken, NewPassword, Standing};
+use crate::actors::{MarketError, Place, operators};
+use crate::auth::{Device, IssuedToken, Limit, NewPassword, Standing};
 use crate::domain::{ClientName, Email, FactorRejection, InvalidEmail, SessionId, User, UserView};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -125,7 +125,7 @@ async fn sign_up(
     signed_in(&state, StatusCode::CREATED, user.view(), session, &device)
 }
 
-async fn account_of(state: &ApiState, email: &Email) -> Result<Option<User>, Problem> {
+pub(super) async fn account_of(state: &ApiState, email: &Email) -> Result<Option<User>, Problem> {
     let found = operators::account_of(&*state.store, email).await;
     found.map_err(|error| problem(error, state.market.now()))
 }
@@ -138,7 +138,7 @@ impl FieldValue for Email {
 }
 
 /// A password that is to be kept. What is none at all is too short.
-struct ChosenPassword(SecretString);
+pub(super) struct ChosenPassword(SecretString);
 
 impl FieldValue for ChosenPassword {
     fn read(given: Given<'_>) -> Result<Self, Refused> {
@@ -148,7 +148,7 @@ impl FieldValue for ChosenPassword {
 
 impl ChosenPassword {
     /// Holds it to the rule, of which the account's address is a part.
-    fn check(self, email: &str) -> Result<NewPassword, Refused> {
+    pub(super) fn check(self, email: &str) -> Result<NewPassword, Refused> {
         NewPassword::parse(self.0, email).map_err(Refused::because)
     }
 }
@@ -206,7 +206,9 @@ async fn sign_in(
     if verdict.needs_rehash {
         user = upgrade_hash(&state, user, password, address).await;
     }
-    match state.market.open_session(&user, proof, client_name(&headers)).await {
+    let limited = || state.limits.count(Limit::Letters, user.id, now).is_err();
+    let place = if is_known || limited() { Place::Known } else { Place::New };
+    match state.market.open_session(&user, proof, client_name(&headers), place).await {
         Ok(session) => signed_in(&state, StatusCode::OK, user.view(), session, &device),
         // The account was looked up under an address or with a password that it no longer has.
         Err(MarketError::PasswordChanged | MarketError::NotFound) => Err(invalid_credentials()),

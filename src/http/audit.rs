@@ -68,6 +68,12 @@ fn event(method: &Method, path: &str, status: StatusCode, code: Option<Code>) ->
         ("POST", "/api/users/signup", 409) => Refused("a sign-up named an address that is taken"),
         ("POST", "/api/users/signin", 200) => Done("signed in"),
         ("POST", "/api/users/signin", 401 | 403) => Refused("a sign-in failed"),
+        ("POST", "/api/users/verify", 200) => Done("an address was verified"),
+        ("POST", "/api/users/password-reset", 202) => Done("a new password was asked for"),
+        ("POST", "/api/users/password-reset/confirm", 200) => Done("a password was reset"),
+        ("POST", "/api/users/password-reset/confirm", 400) => {
+            Refused("a reset of a password was refused")
+        }
         ("PATCH", "/api/users/me", 200) => Done("an account was changed"),
         ("PATCH", "/api/users/me", 403) => Refused("a change of an account was refused"),
         ("DELETE", _, 204) if path.starts_with("/api/users/me/sessions/") => {

@@ -22,6 +22,7 @@ mod pages;
 mod payments;
 mod public_config;
 mod qr;
+mod recovery;
 mod sales;
 mod sandbox;
 mod second_factor;
@@ -62,6 +63,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(public_config::router())
         .merge(events::router())
         .merge(accounts::router())
+        .merge(recovery::router())
         .merge(sessions::router())
         .merge(second_factor::router())
         .merge(tokens::router())

@@ -1,6 +1,6 @@
 //! What messages say, in English and in German.
 
-use crate::domain::{Currency, Notice, Order, OrderId, TicketId, Title};
+use crate::domain::{Currency, Notice, Order, OrderId, TicketId, Timestamp, Title};
 
 /// In which language people are written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,10 @@ pub struct Text {
 pub struct Contents {
     notice: Notice,
     bought: Option<Bought>,
+    /// What a link of its own ends in.
+    token: Option<String>,
+    /// What signed in, and when.
+    sign_in: Option<(Option<String>, Timestamp)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +73,18 @@ struct Bought {
 impl Contents {
     /// Something about an account.
     pub fn of_account(notice: Notice) -> Self {
-        Self { notice, bought: None }
+        Self { notice, bought: None, token: None, sign_in: None }
+    }
+
+    /// Something with a link of its own.
+    pub fn of_link(notice: Notice, token: String) -> Self {
+        Self { token: Some(token), ..Self::of_account(notice) }
+    }
+
+    /// That somebody signed in, with what.
+    pub fn of_sign_in(client: Option<&str>, at: Timestamp) -> Self {
+        let sign_in = Some((client.map(str::to_owned), at));
+        Self { sign_in, ..Self::of_account(Notice::NewDevice) }
     }
 
     /// Something about an order.
@@ -85,7 +100,7 @@ impl Contents {
             order: order.id,
             ticket: order.ticket,
         };
-        Self { notice, bought: Some(bought) }
+        Self { bought: Some(bought), ..Self::of_account(notice) }
     }
 }
 
@@ -109,13 +124,7 @@ pub fn compose(contents: &Contents, site: &Site) -> Text {
 fn draft(contents: &Contents, site: &Site) -> Draft {
     let is_german = site.language == Language::German;
     let say = |english: &str, german: &str| (if is_german { german } else { english }).to_owned();
-    let (title, price) = match &contents.bought {
-        Some(bought) => {
-            (bought.title.as_str(), amount(bought.minor, bought.currency, site.language))
-        }
-        None => ("", String::new()),
-    };
-    let fill = |text: String| text.replace("{price}", &price).replace("{title}", title);
+    let fill = |text: String| filled(&text, contents, site.language);
     let (subject, first, second) = match contents.notice {
         Notice::PasswordChanged => (
             say("Your password was changed", "Ihr Passwort wurde geändert"),
@@ -141,6 +150,9 @@ fn draft(contents: &Contents, site: &Site) -> Draft {
             ),
             not_you(is_german),
         ),
+        Notice::VerifyAddress => verify_address(&say),
+        Notice::ResetPassword => reset_password(&say),
+        Notice::NewDevice => new_device(&say),
         Notice::OrderPaid => (
             say("Paid: {title}", "Bezahlt: {title}"),
             say(
@@ -187,6 +199,72 @@ fn draft(contents: &Contents, site: &Site) -> Draft {
     Draft { subject: fill(subject), paragraphs: vec![fill(first), second], link }
 }
 
+/// Says something in the language of the site, of which both are given.
+type Say<'s> = &'s dyn Fn(&str, &str) -> String;
+/// Subject, first and second paragraph.
+type Words = (String, String, String);
+
+/// A text with what it names in place of its gaps.
+fn filled(text: &str, contents: &Contents, language: Language) -> String {
+    let (title, price) = match &contents.bought {
+        Some(bought) => (bought.title.as_str(), amount(bought.minor, bought.currency, language)),
+        None => ("", String::new()),
+    };
+    let (client, at) = match &contents.sign_in {
+        Some((client, at)) => {
+            let program = if language == Language::German { "Ein Programm" } else { "A program" };
+            (client.as_deref().unwrap_or(program), at.to_string())
+        }
+        None => ("", String::new()),
+    };
+    let text = text.replace("{price}", &price).replace("{at}", &at);
+    text.replace("{client}", client).replace("{title}", title)
+}
+
+fn verify_address(say: Say<'_>) -> Words {
+    (
+        say("Confirm your e-mail address", "Bestätigen Sie Ihre E-Mail-Adresse"),
+        say(
+            "Open the link to show that this address is yours. It is good for a day.",
+            "Öffnen Sie den Link, um zu zeigen, dass diese Adresse Ihnen gehört. Er gilt einen Tag.",
+        ),
+        say(
+            "If you have no account with us, you need not do anything.",
+            "Wenn Sie kein Konto bei uns haben, müssen Sie nichts tun.",
+        ),
+    )
+}
+
+fn reset_password(say: Say<'_>) -> Words {
+    (
+        say("Choose a new password", "Wählen Sie ein neues Passwort"),
+        say(
+            "Open the link to choose a new password. It is good for one hour, and once. All devices will \
+             be signed out.",
+            "Öffnen Sie den Link, um ein neues Passwort zu wählen. Er gilt eine Stunde und ein Mal. Alle \
+             Geräte werden abgemeldet.",
+        ),
+        say(
+            "If you did not ask for this, you need not do anything: your password stays as it is.",
+            "Wenn Sie nicht darum gebeten haben, müssen Sie nichts tun: Ihr Passwort bleibt, wie es ist.",
+        ),
+    )
+}
+
+fn new_device(say: Say<'_>) -> Words {
+    (
+        say("A new sign-in to your account", "Neue Anmeldung bei Ihrem Konto"),
+        say(
+            "{client} signed in to your account at {at}, where nobody had signed in to it before.",
+            "{client} hat sich um {at} bei Ihrem Konto angemeldet, wo das vorher niemand getan hatte.",
+        ),
+        say(
+            "If this was not you, change your password at once: that signs out all other devices.",
+            "Wenn Sie das nicht waren, ändern Sie gleich Ihr Passwort: Das meldet alle anderen Geräte ab.",
+        ),
+    )
+}
+
 fn not_you(is_german: bool) -> String {
     let said = if is_german {
         "Wenn Sie das nicht waren, wenden Sie sich bitte gleich an uns."
@@ -197,7 +275,7 @@ fn not_you(is_german: bool) -> String {
 }
 
 fn link(contents: &Contents, site: &Site, is_german: bool) -> (&'static str, String) {
-    let origin = &site.origin;
+    let (origin, token) = (&site.origin, contents.token.as_deref().unwrap_or_default());
     let (labels, url) = match (&contents.bought, contents.notice) {
         (Some(bought), Notice::TicketSold) => {
             (("Your ticket", "Ihr Ticket"), format!("{origin}/tickets/{}", bought.ticket))
@@ -205,6 +283,14 @@ fn link(contents: &Contents, site: &Site, is_german: bool) -> (&'static str, Str
         (Some(bought), _) => {
             (("Your order", "Ihre Bestellung"), format!("{origin}/orders/{}", bought.order))
         }
+        (None, Notice::VerifyAddress) => (
+            ("Confirm the address", "Adresse bestätigen"),
+            format!("{origin}/verify#token={token}"),
+        ),
+        (None, Notice::ResetPassword) => (
+            ("Choose a new password", "Neues Passwort wählen"),
+            format!("{origin}/reset#token={token}"),
+        ),
         (None, _) => (("Your account", "Ihr Konto"), format!("{origin}/account")),
     };
     (if is_german { labels.1 } else { labels.0 }, url)
@@ -273,6 +359,12 @@ mod tests {
             Notice::PasswordChanged | Notice::AddressChanged | Notice::AddressLeft => {
                 Contents::of_account(notice)
             }
+            Notice::VerifyAddress | Notice::ResetPassword => {
+                Contents::of_link(notice, "t0ken".to_owned())
+            }
+            Notice::NewDevice => {
+                Contents::of_sign_in(Some("Firefox (Linux)"), Timestamp::default())
+            }
             _ => Contents::of_order(notice, order),
         };
         compose(&contents, &site(language))
@@ -293,6 +385,20 @@ mod tests {
                 assert_eq!((paragraphs, text.html.contains("<a href=\"https://")), (3, true));
             }
         }
+    }
+
+    #[test]
+    fn a_link_of_its_own_is_where_the_storefront_looks_for_it() {
+        let order = order("Rock Concert", 4_000, "usd");
+        for (notice, url) in [
+            (Notice::VerifyAddress, "https://tickets.example/verify#token=t0ken"),
+            (Notice::ResetPassword, "https://tickets.example/reset#token=t0ken"),
+        ] {
+            let text = written(notice, &order, Language::German);
+            assert!(text.plain.contains(url) && text.html.contains(url), "{}", text.plain);
+        }
+        let text = written(Notice::NewDevice, &order, Language::English);
+        assert!(text.plain.contains("Firefox (Linux) signed in to your account at 1970-"));
     }
 
     #[test]

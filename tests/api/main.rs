@@ -29,6 +29,7 @@ mod money_back;
 mod orders;
 mod overload;
 mod payments;
+mod recovery;
 mod restarts;
 mod seats;
 mod second_factor;

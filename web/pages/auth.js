@@ -64,6 +64,7 @@ function authenticate({ query, go }, { title, lead, leadOn, submit, path, autoco
       h("h1", {}, title),
       h("p.lead", {}, next === "/" ? lead : leadOn),
       h("div.panel", {}, node),
+      takesCode && h("p.aside", {}, h("a", { href: "/auth/forgotten" }, t("forgotten-link"))),
       h("p.aside", {}, `${question} `, h("a", { href: href + search }, answer)),
     ),
   };

@@ -66,6 +66,7 @@ impl MailNotices {
             }
             Event::UserCreated(_)
             | Event::UserUpdated(_)
+            | Event::UserVerified(_)
             | Event::RoleGranted(_)
             | Event::RoleRevoked(_)
             | Event::TotpEnabled(_)

@@ -4,13 +4,23 @@
 use tokio::time::Instant;
 
 use super::Marketplace;
+use super::letters::{tell_of_change, with_link};
 use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::retry::Retry;
 use crate::domain::{
-    ClientName, Commit, Email, Event, FactorRejection, Mail, MailId, Notice, Precondition, Proof,
-    SecondFactor, Session, SessionId, User, UserId, UserView, Write,
+    ClientName, Commit, Email, Event, FactorRejection, Link, LinkId, LinkPurpose, Mail, MailId,
+    Notice, Precondition, Proof, SecondFactor, Session, SessionId, User, UserId, UserView, Write,
 };
+
+/// From where somebody signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Where they have before, or it need not be told.
+    Known,
+    /// From somewhere else, of which they are told.
+    New,
+}
 
 impl Marketplace {
     /// Makes an account and signs it in.
@@ -33,7 +43,10 @@ impl Marketplace {
             .write(Write::User(user.clone()))
             .write(Write::OpenSession(session))
             .event(Event::UserCreated(user.told()));
+        let context = &self.parts.context;
+        let commit = with_link(context, commit, &user, LinkPurpose::Verification, None)?;
         self.commit_new(commit).await?;
+        context.timers.mail.ring();
         Ok((user, id))
     }
 
@@ -55,12 +68,21 @@ impl Marketplace {
         verified: &User,
         proof: Option<Proof>,
         client: Option<ClientName>,
+        place: Place,
     ) -> Result<SessionId, MarketError> {
         let session = self.new_session(verified, client);
+        let notice = (place == Place::New).then(|| {
+            let (notice, about) = (Notice::NewDevice, session.id.as_u128());
+            Mail::due(MailId { notice, about, number: 0 }, verified.id, session.created_at)
+        });
         let open = |user: &User, factor: Option<SecondFactor>| {
             let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
             let commit = Commit::at(self.now()).write(Write::OpenSession(session.clone()));
             let commit = commit.require(is_as_compared);
+            let commit = match notice.clone() {
+                Some(notice) => commit.put(notice),
+                None => commit,
+            };
             if !user.totp {
                 return Ok((commit, session.id));
             }
@@ -69,6 +91,7 @@ impl Marketplace {
             Ok((commit.put(factor.proven(proof)?), session.id))
         };
         let opened = self.decide_with_factor(verified, open).await?;
+        self.parts.context.timers.mail.ring();
         self.end_surplus(verified.id).await?;
         Ok(opened)
     }
@@ -125,6 +148,29 @@ impl Marketplace {
         }
     }
 
+    /// As [`Self::decide_until_written`], about a link of the account as well.
+    async fn decide_with_link<T>(
+        &self,
+        verified: &User,
+        purpose: LinkPurpose,
+        decide: impl Fn(&User, Option<Link>) -> Result<(Commit, T), MarketError>,
+    ) -> Result<T, MarketError> {
+        let context = &self.parts.context;
+        let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
+        let mut user = verified.clone();
+        loop {
+            let link = context.store.get::<Link>(LinkId { user: user.id, purpose }).await?;
+            let (commit, answer) = decide(&user, link)?;
+            match context.commit(commit).await? {
+                Committed::Durable => return Ok(answer),
+                Committed::Conflict => {
+                    retry.pause(&*context.entropy).await?;
+                    user = self.same_password(verified).await?;
+                }
+            }
+        }
+    }
+
     /// The account as it is now, if its password is still the one that was compared.
     pub(super) async fn same_password(&self, verified: &User) -> Result<User, MarketError> {
         let user =
@@ -155,7 +201,7 @@ impl Marketplace {
         email: Option<Email>,
         password_hash: Option<String>,
     ) -> Result<UserView, MarketError> {
-        let change = |user: &User| {
+        let change = |user: &User, link: Option<Link>| {
             let ends_sessions = password_hash
                 .is_some()
                 .then_some(Write::EndOtherSessions { user: user.id, except: session });
@@ -164,9 +210,15 @@ impl Marketplace {
                 .write(Write::User(after.clone()))
                 .write_if(ends_sessions)
                 .event(Event::UserUpdated(after.told()));
-            Ok((tell_of_change(commit, user, &after), after.view()))
+            let commit = tell_of_change(commit, user, &after);
+            if user.email.key() == after.email.key() {
+                return Ok((commit, after.view()));
+            }
+            let context = &self.parts.context;
+            let commit = with_link(context, commit, &after, LinkPurpose::Verification, link)?;
+            Ok((commit, after.view()))
         };
-        self.decide_until_written(verified, change).await
+        self.decide_with_link(verified, LinkPurpose::Verification, change).await
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is
@@ -186,23 +238,4 @@ impl Marketplace {
             Committed::Conflict => user.clone(),
         })
     }
-}
-
-/// Has the person told of the change, at the address they left as well. That address is in none of the
-/// account's rows any more, and in the log it must not be, so the message is written with the change.
-fn tell_of_change(commit: Commit, before: &User, after: &User) -> Commit {
-    let at = commit.at;
-    let mail = |notice| {
-        let (about, number) = (after.id.as_u128(), after.version.number());
-        Mail::due(MailId { notice, about, number }, after.id, at)
-    };
-    let mut commit = commit;
-    if before.email != after.email {
-        let left = mail(Notice::AddressLeft).to_address(before.email.clone());
-        commit = commit.put(mail(Notice::AddressChanged)).put(left);
-    }
-    if before.password_hash != after.password_hash {
-        commit = commit.put(mail(Notice::PasswordChanged));
-    }
-    commit
 }

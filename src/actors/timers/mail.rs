@@ -13,7 +13,10 @@ use super::{Due, TimerKind};
 use crate::actors::context::Context;
 use crate::actors::error::MarketError;
 use crate::bugs::{Bug, planted};
-use crate::domain::{About, Commit, Email, Mail, MailId, MailState, Mails, Order};
+use crate::domain::{
+    About, ClientName, Commit, Email, Link, LinkId, LinkPurpose, Mail, MailId, MailState, Mails,
+    Notice, Order, SealedSecret,
+};
 use crate::mail::texts::{Contents, Site, compose};
 use crate::mail::{Letter, SendError, SharedTransport};
 use crate::store::ReadError;
@@ -148,13 +151,39 @@ impl Desk {
         sent.unwrap_or_else(|_| Err(SendError::NotTaken("it took too long".to_owned())))
     }
 
+    /// What the link in a message ends in. A link that is good for nothing by now, for another
+    /// followed it or it was used, is not sent.
+    async fn token(&self, mail: &Mail, sealed: &SealedSecret) -> Result<Option<String>, SendError> {
+        let id = LinkId { user: mail.to, purpose: purpose(mail.id.notice) };
+        let link = self.context.store.get::<Link>(id).await?;
+        let is_good = |link: &Link| {
+            link.version.number() == mail.id.number && link.is_open(self.context.now())
+        };
+        if !link.is_some_and(|link| is_good(&link)) {
+            return Ok(None);
+        }
+        let token = self.context.links.token(mail.to, sealed);
+        token.map(Some).ok_or_else(|| SendError::Refused("its link can't be opened".to_owned()))
+    }
+
     /// What is read, and where it goes, as of now.
     async fn letter(&self, mail: &Mail) -> Result<Option<Letter>, SendError> {
         let user = self.context.store.user(mail.to).await?;
         let Some(user) = user else { return Ok(None) };
         let to: &Email = mail.address.as_ref().unwrap_or(&user.email);
         let contents = match mail.id.subject() {
-            About::User(_) => Contents::of_account(mail.id.notice),
+            About::User(_) => match &mail.link {
+                None => Contents::of_account(mail.id.notice),
+                Some(sealed) => match self.token(mail, sealed).await? {
+                    Some(token) => Contents::of_link(mail.id.notice, token),
+                    None => return Ok(None),
+                },
+            },
+            About::Session(id) => {
+                let session = self.context.store.session(mail.to, id).await?;
+                let client = session.and_then(|session| session.client);
+                Contents::of_sign_in(client.as_ref().map(ClientName::as_str), mail.created_at)
+            }
             About::Order(id) => {
                 let order = self.context.store.order(id).await?;
                 let order: Order = order.ok_or_else(|| gone("its order"))?;
@@ -171,6 +200,11 @@ impl Desk {
         let text = compose(&contents, &self.site);
         Ok(Some(Letter { id: mail.id.to_string(), to: to.clone(), at: mail.created_at, text }))
     }
+}
+
+/// What the links of messages are for.
+fn purpose(notice: Notice) -> LinkPurpose {
+    if notice == Notice::ResetPassword { LinkPurpose::Reset } else { LinkPurpose::Verification }
 }
 
 fn gone(what: &str) -> SendError {

@@ -42,6 +42,7 @@ codes! {
     IncompleteBody "incomplete_body" BAD_REQUEST "The connection ended, or the encoding of the body broke, before the whole body had arrived."
     ValidationFailed "validation_failed" BAD_REQUEST "One or more fields or query parameters break a rule; `errors` has an entry for each."
     InvalidSignature "invalid_signature" BAD_REQUEST "The signature of the webhook is missing, wrong or too old."
+    TokenInvalid "token_invalid" BAD_REQUEST "The token of the link was used already, has expired, or was followed by a newer one."
     TotpInvalid "totp_invalid" BAD_REQUEST "The code of the second factor is wrong or was used already. A sign-in with it is 401."
     TotpRequired "totp_required" UNAUTHORIZED "The account has a second factor: send its code, or a recovery code, as `totp`."
     Unauthenticated "unauthenticated" UNAUTHORIZED "The request needs a signed-in user, and its session is missing, expired or revoked."

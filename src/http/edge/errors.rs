@@ -63,6 +63,10 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         MarketError::SecondFactor(_) => {
             Problem::new(Code::TotpInvalid, "The code is wrong or was used already.")
         }
+        MarketError::Link => Problem::new(
+            Code::TokenInvalid,
+            "This link was used already, has expired, or was followed by a newer one.",
+        ),
         MarketError::UnknownToken => super::problem::FieldError::on(
             "token",
             "token is not one that the payment provider knows",

@@ -25,7 +25,7 @@ pub const FILES: &[(&str, &[u8])] = embed! {
     "i18n.js" "icon.svg" "live.js" "locales/de.ftl" "locales/en.ftl" "money.js"
     "pages/account-list.js" "pages/account-sessions.js" "pages/account-tokens.js" "pages/account-totp.js" "pages/account.js" "pages/auth.js" "pages/cover-form.js" "pages/home.js"
     "pages/mine.js" "pages/missing.js" "pages/order.js"
-    "pages/orders.js" "pages/paged.js" "pages/seat-fields.js" "pages/sell-show.js" "pages/sell.js" "pages/show.js"
+    "pages/recovery.js" "pages/orders.js" "pages/paged.js" "pages/seat-fields.js" "pages/sell-show.js" "pages/sell.js" "pages/show.js"
     "pages/ticket.js" "pages/tickets.js" "pay.js" "places.js" "seats.js" "session.js" "shows.js"
     "stripe.js" "style.css" "tickets.js" "vendor/fluent/LICENSE" "vendor/fluent/builtins.js"
     "vendor/fluent/bundle.js" "vendor/fluent/index.js" "vendor/fluent/memoizer.js"
@@ -45,6 +45,7 @@ pub const LATER: &[&str] = &[
     "pages/account.js",
     "pages/cover-form.js",
     "pages/order.js",
+    "pages/recovery.js",
     "pages/seat-fields.js",
     "pages/sell-show.js",
     "pages/sell.js",

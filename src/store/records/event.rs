@@ -64,6 +64,8 @@ enum StoredEvent<'a> {
     ChargeUpdated(#[b(0)] StoredChargeView<'a>),
     #[n(17)]
     RefundRequested(#[b(0)] StoredChargeView<'a>),
+    #[n(60)]
+    UserVerified(#[n(0)] StoredUserEvent),
     #[n(40)]
     RoleGranted(#[n(0)] StoredUserEvent),
     #[n(41)]
@@ -159,6 +161,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
         match event {
             Event::UserCreated(user) => Self::UserCreated(user.into()),
             Event::UserUpdated(user) => Self::UserUpdated(user.into()),
+            Event::UserVerified(user) => Self::UserVerified(user.into()),
             Event::RoleGranted(user) => Self::RoleGranted(user.into()),
             Event::RoleRevoked(user) => Self::RoleRevoked(user.into()),
             Event::TotpEnabled(user) => Self::TotpEnabled(user.into()),
@@ -202,6 +205,7 @@ impl TryFrom<StoredEvent<'_>> for Event {
         Ok(match stored {
             Stored::UserCreated(user) => Self::UserCreated(user.into()),
             Stored::UserUpdated(user) => Self::UserUpdated(user.into()),
+            Stored::UserVerified(user) => Self::UserVerified(user.into()),
             Stored::RoleGranted(user) => Self::RoleGranted(user.into()),
             Stored::RoleRevoked(user) => Self::RoleRevoked(user.into()),
             Stored::TotpEnabled(user) => Self::TotpEnabled(user.into()),

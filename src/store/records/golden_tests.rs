@@ -12,12 +12,12 @@ use crate::domain::{
     Account, Allotment, ApiToken, CancelReason, Cancellation, Category, Charge, ChargeId,
     ChargePhase, ClientName, ClientSecret, ClosedReason, Commit, Cover, Currency, Cursor,
     DisputeStatus, Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line,
-    Listing, Mail, MailId, Notes, Notice, Operator, Order, OrderId, OrderState, OrderView, Part,
-    PartState, PaymentToken, Picture, RecoveryHash, Refund, RefundId, RefundStatus, Remembered,
-    SalesEnd, SealedSecret, SeatFees, SeatSet, SecondFactor, Session, SessionId, Show, ShowBrief,
-    ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket, ShowView, Site, Split, Ticket, TicketId,
-    TicketState, Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId, Venue,
-    VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
+    Link, LinkHash, LinkId, LinkPurpose, Listing, Mail, MailId, Notes, Notice, Operator, Order,
+    OrderId, OrderState, OrderView, Part, PartState, PaymentToken, Picture, RecoveryHash, Refund,
+    RefundId, RefundStatus, Remembered, SalesEnd, SealedSecret, SeatFees, SeatSet, SecondFactor,
+    Session, SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket,
+    ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, TokenHash, TokenId, TokenName,
+    TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -350,6 +350,7 @@ fn events() -> Vec<Event> {
     vec![
         Event::UserCreated(user().told()),
         Event::UserUpdated(user().told()),
+        Event::UserVerified(User { email_verified: true, ..user() }.told()),
         Event::RoleGranted(operator().told()),
         Event::RoleRevoked(user().told()),
         Event::TotpEnabled(user().told()),
@@ -573,8 +574,19 @@ fn resources_keep_their_bytes() {
     let key = registry::key(&Mail::any_id(id)).id;
     assert_eq!(hex(&key), format!("03{:032x}{:016x}", 1, 2));
     hold("mail-waiting", key.as_slice(), &mail);
+    hold("mail-with-link", key.as_slice(), &mail.clone().with_link(SealedSecret(vec![7; 3])));
     let address = Email::parse("Ana@Example.com").expect("an address");
     hold("mail-failed", key.as_slice(), &mail.to_address(address).refused("550"));
+}
+
+#[test]
+fn links_keep_their_bytes() {
+    let id = LinkId { user: UserId::from_u128(1), purpose: LinkPurpose::Reset };
+    let link = Link::sent(None, id, LinkHash([9; 32]), AT);
+    let key = registry::key(&Link::any_id(id)).id;
+    assert_eq!(hex(&key), format!("{:032x}02", 1));
+    hold("link", key.as_slice(), &link);
+    hold("link-used", key.as_slice(), &link.used(&LinkHash([9; 32]), AT).expect("a good one"));
 }
 
 fn token() -> ApiToken {

@@ -1,9 +1,12 @@
 //! Messages that are due.
 
+use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Encode};
 
 use super::{KeptAs, Place};
-use crate::domain::{Email, Mail, MailId, MailState, Mails, Notice, Timestamp, UserId, Version};
+use crate::domain::{
+    Email, Mail, MailId, MailState, Mails, Notice, SealedSecret, Timestamp, UserId, Version,
+};
 use crate::store::contract::{Index, Table};
 use crate::store::records::Record;
 use crate::store::records::envelope::{Fault, Kind, body};
@@ -38,11 +41,14 @@ pub struct StoredMail<'a> {
     created_at: i64,
     #[n(9)]
     version: u64,
+    /// Missing where no link is in it.
+    #[b(10)]
+    link: Option<&'a ByteSlice>,
 }
 
 impl<'a> From<&'a Mail> for StoredMail<'a> {
     fn from(mail: &'a Mail) -> Self {
-        let Mail { id, to, address, state, tries, last_error, created_at, version } = mail;
+        let Mail { id, to, address, link, state, tries, last_error, created_at, version } = mail;
         Self {
             notice: id.notice.code(),
             about: Id(id.about),
@@ -57,6 +63,7 @@ impl<'a> From<&'a Mail> for StoredMail<'a> {
             last_error: last_error.as_deref(),
             created_at: millis(*created_at),
             version: version.number(),
+            link: link.as_ref().map(|link| link.0.as_slice().into()),
         }
     }
 }
@@ -74,6 +81,7 @@ impl Record for Mail {
             id: MailId { notice, about: stored.about.0, number: stored.number },
             to: UserId::from_u128(stored.to.0),
             address: stored.address.map(Email::accepted_before),
+            link: stored.link.map(|link| SealedSecret(link.to_vec())),
             state: next_try.unwrap_or(MailState::Failed),
             tries: stored.tries,
             last_error: stored.last_error.map(str::to_owned),

@@ -18,6 +18,7 @@ mod api_token;
 mod cover;
 mod cursor;
 mod imported;
+mod link;
 mod mail;
 mod operator;
 pub(in crate::store) mod registry;

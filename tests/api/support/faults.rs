@@ -47,13 +47,13 @@ pub enum Target {
 impl Target {
     fn is_in(self, commit: &Commit) -> bool {
         let is_alone = commit.writes.len() == 1;
+        let makes_an_account = commit.writes.iter().any(|write| matches!(write, Write::User(_)));
         commit.writes.iter().any(|write| match (self, write) {
             (Self::OpenOrder, Write::Order(order)) => order.is_open(),
             (Self::EndedOrder, Write::Order(order)) => !order.is_open(),
             (Self::Charge, Write::Charge(_)) | (Self::Account, Write::User(_)) => true,
-            (Self::SignIn, Write::OpenSession(_)) | (Self::KeptAnswer, Write::Remember(_)) => {
-                is_alone
-            }
+            (Self::SignIn, Write::OpenSession(_)) => !makes_an_account,
+            (Self::KeptAnswer, Write::Remember(_)) => is_alone,
             _ => false,
         })
     }

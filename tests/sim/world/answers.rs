@@ -147,10 +147,10 @@ impl From<MarketError> for Answered {
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
             MarketError::Refused(Refusal::TooManyOpenOrders)
             | MarketError::RelockTooSoon { .. } => Reason::TooManyHolds,
-            // Nobody here has a second factor or a token.
-            MarketError::SecondFactor(_) | MarketError::Refused(Refusal::TooManyTokens) => {
-                Reason::Internal
-            }
+            // Nobody here has a second factor or a token, or opens a link.
+            MarketError::SecondFactor(_)
+            | MarketError::Link
+            | MarketError::Refused(Refusal::TooManyTokens) => Reason::Internal,
             MarketError::Refused(Refusal::KeyUsed) => Reason::KeyInProgress,
             MarketError::PasswordChanged => Reason::PasswordChanged,
             MarketError::UnknownToken => Reason::UnknownToken,

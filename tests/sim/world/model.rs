@@ -148,6 +148,7 @@ impl Model {
         match &logged.event {
             Event::UserCreated(user)
             | Event::UserUpdated(user)
+            | Event::UserVerified(user)
             | Event::RoleGranted(user)
             | Event::RoleRevoked(user)
             | Event::TotpEnabled(user)

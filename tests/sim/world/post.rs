@@ -95,7 +95,12 @@ impl Post {
     fn surplus(&self, log: &[LoggedEvent]) -> Vec<String> {
         let due: BTreeSet<String> =
             log.iter().flat_map(|logged| due(logged, log)).flatten().collect();
-        let is_surplus = |id: &&String| !due.contains(*id) && !id.starts_with("address-left.");
+        let is_of_another_reason = |id: &str| {
+            ["address-left.", "verify-address.", "new-device."]
+                .iter()
+                .any(|kind| id.starts_with(kind))
+        };
+        let is_surplus = |id: &&String| !due.contains(*id) && !is_of_another_reason(id);
         self.state().taken.keys().filter(is_surplus).cloned().collect()
     }
 }
@@ -139,6 +144,15 @@ fn due(logged: &LoggedEvent, log: &[LoggedEvent]) -> Vec<Vec<String>> {
             let has_failed = status == Some(RefundStatus::Failed);
             let id = format!("refund-failed.{}.{seq}", charge.id);
             if has_failed { vec![vec![id]] } else { Vec::new() }
+        }
+        // Another may have followed it before it was sent, when the address was changed.
+        Event::UserCreated(user) => {
+            let changes = log.iter().filter(|logged| match &logged.event {
+                Event::UserUpdated(after) => after.id == user.id,
+                _ => false,
+            });
+            let number = |number| format!("verify-address.{}.{number}", user.id);
+            vec![(0..=changes.count()).map(number).collect()]
         }
         // The log does not say what of the account has changed.
         Event::UserUpdated(user) => {
