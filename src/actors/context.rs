@@ -7,7 +7,7 @@ use super::settings::MarketSettings;
 use super::timers::Timers;
 use super::told;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Commit, LinkSecrets, Timestamp};
+use crate::domain::{AnyResource, Commit, LinkSecrets, Timestamp, Write};
 use crate::seams::{Clock, Entropy, IdMint};
 use crate::store::{CommitError, SharedStore};
 
@@ -54,7 +54,12 @@ impl Context {
             return Ok(Committed::Durable);
         }
         let told = told::of_money(&commit.events);
-        match self.store.commit(commit).await {
+        let committed = if carries_mail(&commit) {
+            self.commit_mail(commit).await
+        } else {
+            self.store.commit(commit).await
+        };
+        match committed {
             Ok(()) => {
                 told::tell(&told);
                 Ok(Committed::Durable)
@@ -63,4 +68,28 @@ impl Context {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Commits in a task of its own, so that messages leave though whoever asked for them has given up
+    /// meanwhile. What became of a commit that failed may be unknown, so they are looked for then too.
+    async fn commit_mail(&self, commit: Commit) -> Result<(), CommitError> {
+        let (store, doorbell) = (self.store.clone(), self.timers.mail.clone());
+        let task = tokio::spawn(async move {
+            let committed = store.commit(commit).await;
+            doorbell.ring();
+            committed
+        });
+        // A panic goes on in whoever asked, as if there were no task.
+        task.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(CommitError::OutcomeUnknown),
+        })
+    }
+}
+
+fn carries_mail(commit: &Commit) -> bool {
+    let is_mail = |write: &Write| match write {
+        Write::Put(resource) => matches!(**resource, AnyResource::Mail(_)),
+        _ => false,
+    };
+    commit.writes.iter().any(is_mail)
 }

@@ -57,9 +57,6 @@ pub trait FollowerKind: Send + Sync + 'static {
         events: &[LoggedEvent],
         commit: Commit,
     ) -> impl Future<Output = Result<Option<Commit>, MarketError>> + Send;
-
-    /// What followed is durable.
-    fn written(&self) {}
 }
 
 /// What a follower's actor is told.
@@ -195,10 +192,7 @@ impl<K: FollowerKind> FollowerActor<K> {
         let commit = Commit::at(self.context.now());
         let moved = cursor.moved(last);
         match self.kind.follow(&events, commit).await? {
-            Some(commit) => {
-                self.write(commit, moved, state).await?;
-                self.kind.written();
-            }
+            Some(commit) => self.write(commit, moved, state).await?,
             None if last.saturating_sub(cursor.seq) >= UNWRITTEN_MAX => {
                 self.write(Commit::at(self.context.now()), moved, state).await?;
             }

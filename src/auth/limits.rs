@@ -20,7 +20,7 @@ const MAX_SPANS: usize = 200_000;
 /// How often spans that have ended are looked for when there is no room.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many messages may be asked for in an hour that go to one account.
+/// How many messages of one kind go to one account in an hour because somebody asks for them or signs in.
 const LETTERS_PER_HOUR: u32 = 10;
 
 /// How many locks one client address may make, as a multiple of what one user may.
@@ -37,8 +37,13 @@ pub enum Limit {
     Locks,
     /// Idempotency keys.
     Keys,
-    /// Messages that somebody has sent to an account's address.
-    Letters,
+    /// Links to verify an address.
+    Verifications,
+    /// Links to choose another password, for which anybody may ask.
+    Resets,
+    /// Word of a sign-in from a new browser. Counted apart, so that nobody who asks for links can keep the
+    /// account's owner from it.
+    NewDevices,
 }
 
 /// How much.
@@ -148,7 +153,9 @@ impl LimitSettings {
             Limit::Edits => (self.edits_per_hour, 60 * MINUTE),
             Limit::Locks => (self.locks_per_minute, MINUTE),
             Limit::Keys => (self.keys_per_day, 24 * 60 * MINUTE),
-            Limit::Letters => (LETTERS_PER_HOUR, 60 * MINUTE),
+            Limit::Verifications | Limit::Resets | Limit::NewDevices => {
+                (LETTERS_PER_HOUR, 60 * MINUTE)
+            }
         };
         (most, Duration::from_secs(seconds))
     }

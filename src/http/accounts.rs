@@ -206,7 +206,7 @@ async fn sign_in(
     if verdict.needs_rehash {
         user = upgrade_hash(&state, user, password, address).await;
     }
-    let limited = || state.limits.count(Limit::Letters, user.id, now).is_err();
+    let limited = || state.limits.count(Limit::NewDevices, user.id, now).is_err();
     let place = if is_known || limited() { Place::Known } else { Place::New };
     match state.market.open_session(&user, proof, client_name(&headers), place).await {
         Ok(session) => signed_in(&state, StatusCode::OK, user.view(), session, &device),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::accounts::{ChosenPassword, account_of};
+use super::accounts::ChosenPassword;
 use super::edge::body::Json;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
@@ -18,7 +18,7 @@ use super::edge::json::JsonBody;
 use super::edge::problem::Problem;
 use super::edge::request_id::CurrentRequest;
 use super::state::{ApiState, BySession, ClientAddress};
-use crate::actors::MarketError;
+use crate::actors::{MarketError, operators};
 use crate::auth::{Limit, LinkToken, Standing};
 use crate::domain::{Email, LinkPurpose};
 
@@ -78,7 +78,7 @@ async fn send_verification(
     State(state): State<ApiState>,
     who: BySession,
 ) -> Result<Response, Problem> {
-    state.limits.count(Limit::Letters, who.user, state.market.now())?;
+    state.limits.count(Limit::Verifications, who.user, state.market.now())?;
     let sent = state.market.send_verification(who.user).await;
     sent.map_err(|error| match error {
         MarketError::NotFound => Problem::unauthorized(),
@@ -128,12 +128,21 @@ async fn forgotten(
     // given back: each is one that somebody might get.
     let pool = format!("reset {}", email.key().as_str());
     drop(state.throttle.attempt(&pool, address, Standing::Stranger, now)?);
-    if let Some(user) = account_of(&state, &email).await?
-        && state.limits.count(Limit::Letters, user.id, now).is_ok()
-    {
-        state.market.send_reset(user.id);
-    }
+    // Looking for the account is not waited for either: how long it takes would tell of it.
+    tokio::spawn(async move {
+        if let Err(why) = send_reset(&state, &email).await {
+            tracing::warn!(%why, "a link to choose another password was not made");
+        }
+    });
     Ok(nothing(StatusCode::ACCEPTED))
+}
+
+async fn send_reset(state: &ApiState, email: &Email) -> Result<(), MarketError> {
+    let Some(user) = operators::account_of(&*state.store, email).await? else { return Ok(()) };
+    match state.limits.count(Limit::Resets, user.id, state.market.now()) {
+        Ok(()) => state.market.send_reset(user.id).await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// Gives an account another password, by the link of a message. Every session and every API token of it

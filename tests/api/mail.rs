@@ -50,15 +50,33 @@ async fn buyer_and_seller_are_told_of_a_sale_and_of_its_refund() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_gives_up_a_change_that_was_made_is_told_of_it() {
+async fn whoever_gives_up_what_was_written_is_told_of_it() {
     let world = World::new().await;
-    let ana = world.person("ana").await;
-    let body = json!({"currentPassword": PASSWORD, "email": "new@example.com"});
-    world.mishaps.next(Target::Account, Mishap::AnswersLate(seconds(60)));
-    let answer = ana.client.patch("/api/users/me", &body);
-    assert!(tokio::time::timeout(seconds(1), answer).await.is_err(), "it is given up");
-    wait(seconds(2)).await;
-    assert_eq!((world.postbox.letters().len(), waiting(&world).await), (2, 0));
+    let (ana, anyone) = (world.person("ana").await, world.anyone());
+    let by_password = json!({"email": "ana@example.com", "password": PASSWORD});
+    let another = json!({"currentPassword": PASSWORD, "email": "new@example.com"});
+    let newcomer = json!({"email": "ben@example.com", "password": PASSWORD});
+    let (client, nothing) = (&ana.client, json!({}));
+    let gives_up = async |answer: &mut (dyn Future<Output = _> + Unpin)| {
+        wait(seconds(5)).await;
+        let before = world.postbox.all().len();
+        assert!(tokio::time::timeout(seconds(1), answer).await.is_err(), "it is given up");
+        wait(seconds(4)).await;
+        (world.postbox.all().len() - before, waiting(&world).await)
+    };
+    let late = Mishap::AnswersLate(seconds(2));
+    world.mishaps.next(Target::Mail, late);
+    let request = &mut Box::pin(client.post("/api/users/verification", &nothing));
+    assert_eq!(gives_up(request).await, (1, 0), "the link");
+    world.mishaps.next(Target::Mail, late);
+    let request = &mut Box::pin(anyone.post("/api/users/signin", &by_password));
+    assert_eq!(gives_up(request).await, (1, 0), "a new device");
+    world.mishaps.next(Target::Mail, late);
+    let request = &mut Box::pin(client.patch("/api/users/me", &another));
+    assert_eq!(gives_up(request).await, (3, 0), "both addresses, and the link");
+    world.mishaps.next(Target::Mail, late);
+    let request = &mut Box::pin(anyone.post("/api/users/signup", &newcomer));
+    assert_eq!(gives_up(request).await, (1, 0), "the link");
 }
 
 #[tokio::test(start_paused = true)]

@@ -130,3 +130,50 @@ async fn what_one_sells_is_one_step_away_and_called_so() {
     assert_eq!(ana.runs(header).await, "Selling");
     ana.leaves().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium"]
+async fn an_address_is_confirmed_and_a_forgotten_password_replaced_by_links_in_mail() {
+    let server = Server::start();
+    let ana = Person::signed_up(&server, "ana").await;
+    ana.visits("/account").await;
+    ana.sees("Your address is not confirmed yet").await;
+    ana.presses("Send the link again").await;
+    ana.sees("A message with a new link is on its way").await;
+    assert_eq!(ana.violations_on("account-unconfirmed").await, Vec::<String>::new());
+    ana.visits(&server.link_of_letter("verify-address.").await).await;
+    ana.sees("Confirm the address").await;
+    assert_eq!(ana.path().await, "/verify", "the address keeps no secret");
+    assert_eq!(ana.violations_on("verify").await, Vec::<String>::new());
+    ana.visits(&server.link_of_letter(".1.eml").await).await;
+    ana.presses("Confirm the address").await;
+    ana.sees("Your address is confirmed.").await;
+    assert_eq!(ana.violations_on("verify-done").await, Vec::<String>::new());
+    ana.visits("/account").await;
+    ana.sees("Your address is confirmed.").await;
+    ana.presses("Sign Out").await;
+
+    ana.visits("/auth/signin").await;
+    ana.presses("Forgot your password?").await;
+    ana.sees("We send you a link").await;
+    ana.enters("Email", "ana@example.com").await;
+    ana.presses("Send the link").await;
+    ana.sees("If there is an account with this address").await;
+    assert_eq!(ana.violations_on("forgotten").await, Vec::<String>::new());
+    let link = server.link_of_letter("reset-password.").await;
+    ana.visits(&link).await;
+    ana.enters("New password", "password1").await;
+    ana.presses("Set password").await;
+    ana.sees("too easy to guess").await;
+    ana.enters("New password", "another fine phrase").await;
+    ana.presses("Set password").await;
+    ana.sees("Your password is set").await;
+    assert_eq!(ana.violations_on("reset-done").await, Vec::<String>::new());
+    ana.visits("/").await;
+    ana.visits(&link).await;
+    ana.enters("New password", "yet another phrase").await;
+    ana.presses("Set password").await;
+    ana.sees("This link was used already").await;
+    assert_eq!(ana.violations_on("reset-used").await, Vec::<String>::new());
+    ana.leaves().await;
+}

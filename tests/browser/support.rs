@@ -86,6 +86,26 @@ impl Server {
         *self.process.lock().expect("nobody panicked") = None;
     }
 
+    /// Where the link of the latest letter leads whose name has that in it.
+    pub async fn link_of_letter(&self, what: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let folder = std::fs::read_dir(self.folder.path().join("data/mail"));
+            let mut letters: Vec<_> = folder.into_iter().flatten().flatten().collect();
+            letters.retain(|it| it.file_name().to_string_lossy().contains(what));
+            letters.sort_by_key(std::fs::DirEntry::file_name);
+            if let Some(letter) = letters.last() {
+                let text = std::fs::read_to_string(letter.path()).expect("the letter");
+                let text = text.replace("=\r\n", "").replace("=3D", "=");
+                let link =
+                    text.split(&self.url("")).nth(1).and_then(|it| it.split(['"', '\r']).next());
+                return link.expect("a link").to_owned();
+            }
+            assert!(Instant::now() < until, "no letter {what}");
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::support::{Place, id, pause};
 
-/// Letters that are there whole, by name.
+/// Letters about sales that are there whole, by name.
 fn letters(place: &Place) -> BTreeSet<String> {
     let Ok(files) = std::fs::read_dir(place.folder.path().join("mail")) else {
         return BTreeSet::new();
     };
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".eml")).collect()
+    names.filter(|name| name.ends_with(".eml") && name.contains(".order_")).collect()
 }
 
 #[test]

@@ -2,8 +2,9 @@
 // tokens for programs.
 
 import * as api from "../api.js";
-import { h, say } from "../dom.js";
-import { form, passwordField } from "../forms.js";
+import { fill, h, say } from "../dom.js";
+import { sentence } from "../errors.js";
+import { action, form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
 import * as session from "../session.js";
 import { sessionsPanel } from "./account-sessions.js";
@@ -12,7 +13,9 @@ import { totpPanel } from "./account-totp.js";
 import { emailField } from "./auth.js";
 
 export async function account({ signal }) {
-  const panels = await Promise.all([totpPanel(signal), sessionsPanel(signal), tokensPanel(signal)]);
+  const [verification, ...panels] = await Promise.all([
+    addressVerification(signal), totpPanel(signal), sessionsPanel(signal), tokensPanel(signal),
+  ]);
   const address = h("strong.own-address");
   const show = () => say(address, session.currentUser()?.email ?? "");
   show();
@@ -21,13 +24,38 @@ export async function account({ signal }) {
     node: h("section.narrow", {},
       h("h1", {}, t("account-title")),
       h("p.lead", {}, t("account-signed-in"), " ", address),
-      addressPanel(show),
+      addressPanel(verification, show),
       passwordPanel(),
       panels),
   };
 }
 
-function addressPanel(show) {
+/** Whether the address is known to be its owner's, and the way there. */
+async function addressVerification(signal) {
+  const node = h("div.form.before-form");
+  const read = async () => (await api.get("/api/users/currentuser", { signal })).currentUser;
+  const show = (user) => fill(node, user?.emailVerified ? h("p.hint", {}, t("account-verified")) : unverified());
+  show(await read());
+  return { node, refresh: async () => show(await read()) };
+}
+
+function unverified() {
+  const done = h("p.done", { role: "status" });
+  const fault = h("p.form-error", { role: "alert" });
+  const button = h("button.button", { type: "button" }, t("account-verify-again"));
+  button.addEventListener("click", action(button, async () => {
+    for (const it of [done, fault]) say(it, "");
+    try {
+      await api.send("POST", "/api/users/verification", { body: {} });
+      say(done, t("account-verify-sent"));
+    } catch (error) {
+      say(fault, sentence(error));
+    }
+  }));
+  return [h("p", {}, t("account-unverified")), h("div.actions", {}, button), done, fault];
+}
+
+function addressPanel(verification, show) {
   const email = emailField({ label: t("account-new-email"), name: "email", autocomplete: "email" });
   const current = currentPassword();
   const done = h("p.done", { role: "status" });
@@ -40,9 +68,10 @@ function addressPanel(show) {
       show();
       for (const it of [email, current]) it.input.value = "";
       say(done, t("account-email-changed"));
+      await verification.refresh();
     },
   });
-  return panel(t("account-email"), node, done);
+  return panel(t("account-email"), verification.node, node, done);
 }
 
 function passwordPanel() {

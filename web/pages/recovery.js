@@ -1,7 +1,7 @@
 // What the links in messages lead to, and the way to one for who has forgotten the password.
 
 import * as api from "../api.js";
-import { h, say } from "../dom.js";
+import { fill, h, say } from "../dom.js";
 import { form, passwordField } from "../forms.js";
 import { t } from "../i18n.js";
 import * as session from "../session.js";
@@ -19,21 +19,29 @@ function page(title, ...content) {
 }
 
 export function forgotten() {
-  const done = h("p.done", { role: "status" });
+  const sent = h("p.done", { role: "status" });
   const { node } = form({
     fields: [emailField({ label: t("email"), name: "email" })],
     label: t("forgotten-submit"),
     submit: async (values) => {
-      say(done, "");
+      say(sent, "");
       await api.send("POST", "/api/users/password-reset", { body: values });
-      say(done, t("forgotten-done"));
+      say(sent, t("forgotten-done"));
     },
   });
-  return page(t("forgotten-title"), h("p.lead", {}, t("forgotten-lead")), h("div.panel", {}, node, done));
+  return page(t("forgotten-title"), h("p.lead", {}, t("forgotten-lead")), h("div.panel", {}, node, sent));
 }
 
-export function reset({ go }) {
+/** What was asked for is done, and where to go on. */
+function done(panel, text, href, label) {
+  const status = h("p.done", { role: "status", tabindex: "-1" }, text);
+  fill(panel, status, h("p.go-on", {}, h("a", { href }, label)));
+  status.focus();
+}
+
+export function reset() {
   const token = takeToken();
+  const panel = h("div.panel");
   const password = passwordField({
     label: t("account-new-password"), name: "password", autocomplete: "new-password", hint: t("password-hint"), required: true,
   });
@@ -43,22 +51,26 @@ export function reset({ go }) {
     submit: async (values) => {
       await api.send("POST", "/api/users/password-reset/confirm", { body: { ...values, token } });
       session.change(null);
-      await go("/auth/signin", { replace: true });
+      another.remove();
+      done(panel, t("reset-done"), "/auth/signin", t("sign-in"));
     },
   });
-  return page(t("reset-title"), h("p.lead", {}, t("reset-lead")), h("div.panel", {}, node));
+  fill(panel, node);
+  const another = h("p.aside", {}, h("a", { href: "/auth/forgotten" }, t("reset-again")));
+  return page(t("reset-title"), h("p.lead", {}, t("reset-lead")), panel, another);
 }
 
 export function verify() {
   const token = takeToken();
-  const done = h("p.done", { role: "status" });
+  const panel = h("div.panel");
   const { node } = form({
     fields: [],
     label: t("verify-submit"),
     submit: async () => {
       await api.send("POST", "/api/users/verify", { body: { token } });
-      say(done, t("verify-done"));
+      done(panel, t("verify-done"), "/", t("verify-go-on"));
     },
   });
-  return page(t("verify-title"), h("p.lead", {}, t("verify-lead")), h("div.panel", {}, node, done));
+  fill(panel, node);
+  return page(t("verify-title"), h("p.lead", {}, t("verify-lead")), panel);
 }

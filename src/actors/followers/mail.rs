@@ -30,10 +30,6 @@ impl FollowerKind for MailNotices {
         events: &[LoggedEvent],
         mut commit: Commit,
     ) -> Result<Option<Commit>, MarketError> {
-        if events.iter().any(|logged| matches!(logged.event, Event::UserUpdated(_))) {
-            // What is due of that was written with it, by a request that may have been given up since.
-            self.context.timers.mail.ring();
-        }
         for logged in events {
             for (notice, about, to) in self.notices(&logged.event).await? {
                 let id = MailId { notice, about, number: logged.seq };
@@ -41,10 +37,6 @@ impl FollowerKind for MailNotices {
             }
         }
         Ok((!commit.writes.is_empty()).then_some(commit))
-    }
-
-    fn written(&self) {
-        self.context.timers.mail.ring();
     }
 }
 

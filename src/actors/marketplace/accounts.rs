@@ -46,7 +46,6 @@ impl Marketplace {
         let context = &self.parts.context;
         let commit = with_link(context, commit, &user, LinkPurpose::Verification, None)?;
         self.commit_new(commit).await?;
-        context.timers.mail.ring();
         Ok((user, id))
     }
 
@@ -91,7 +90,6 @@ impl Marketplace {
             Ok((commit.put(factor.proven(proof)?), session.id))
         };
         let opened = self.decide_with_factor(verified, open).await?;
-        self.parts.context.timers.mail.ring();
         self.end_surplus(verified.id).await?;
         Ok(opened)
     }

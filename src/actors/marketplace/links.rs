@@ -27,15 +27,13 @@ impl Marketplace {
         self.send_link(user, LinkPurpose::Verification).await
     }
 
-    /// Sends a link by which another password can be chosen. Nobody waits for it: how long it takes
-    /// would tell whether there is such an account.
-    pub fn send_reset(&self, user: UserId) {
-        let market = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = market.send_link(user, LinkPurpose::Reset).await {
-                tracing::warn!(%user, %error, "a link to choose another password was not made");
-            }
-        });
+    /// Sends a link by which another password can be chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`MarketError::NotFound`] if there is no such account.
+    pub async fn send_reset(&self, user: UserId) -> Result<(), MarketError> {
+        self.send_link(user, LinkPurpose::Reset).await
     }
 
     async fn send_link(&self, user: UserId, purpose: LinkPurpose) -> Result<(), MarketError> {
@@ -49,10 +47,7 @@ impl Marketplace {
             let before = context.store.get::<Link>(LinkId { user: user.id, purpose }).await?;
             let commit = with_link(context, Commit::at(self.now()), &user, purpose, before)?;
             match context.commit(commit).await? {
-                Committed::Durable => {
-                    context.timers.mail.ring();
-                    return Ok(());
-                }
+                Committed::Durable => return Ok(()),
                 Committed::Conflict => retry.pause(&*context.entropy).await?,
             }
         }
@@ -96,9 +91,7 @@ impl Marketplace {
                 .event(Event::UserUpdated(after.told()));
             tell_of_change(commit, user, &after)
         })
-        .await?;
-        self.parts.context.timers.mail.ring();
-        Ok(())
+        .await
     }
 
     /// Whether a link is good as things are.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gittix::domain::{
-    Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId, Purchase,
-    Remembered, Session, SessionId, ShowId, Ticket, TicketId, Timestamp, User, UserId, Write,
+    AnyResource, Charge, ChargeId, Commit, EmailKey, IntentId, LoggedEvent, Order, OrderId,
+    Purchase, Remembered, Session, SessionId, ShowId, Ticket, TicketId, Timestamp, User, UserId,
+    Write,
 };
 use gittix::store::{
     Answer, BackupError, CommitError, Deadline, PurchaseQuery, Question, ReadError, Stock, Store,
@@ -40,6 +41,8 @@ pub enum Target {
     Account,
     /// Those that open a session of an account that is there already.
     SignIn,
+    /// Those that write a message.
+    Mail,
     /// Those that keep an answer for its idempotency key, and nothing else.
     KeptAnswer,
 }
@@ -53,6 +56,7 @@ impl Target {
             (Self::EndedOrder, Write::Order(order)) => !order.is_open(),
             (Self::Charge, Write::Charge(_)) | (Self::Account, Write::User(_)) => true,
             (Self::SignIn, Write::OpenSession(_)) => !makes_an_account,
+            (Self::Mail, Write::Put(resource)) => matches!(**resource, AnyResource::Mail(_)),
             (Self::KeptAnswer, Write::Remember(_)) => is_alone,
             _ => false,
         })
