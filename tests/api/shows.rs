@@ -69,8 +69,6 @@ async fn a_venue_and_a_show_look_like_the_contract_says() {
     assert_eq!(answer.header("etag"), "\"0\"");
     let body = with(show(&id(&hall)), &json!({"performers": ["Ana", "Ben"], "externalId": "abc"}));
     let answer = ana.client.post(SHOWS, &body).await.is(201);
-    let many = with(show(&id(&hall)), &json!({"performers": vec!["Ana"; 20]}));
-    ana.client.post(SHOWS, &many).await.is(201);
     let opera = answer.value();
     let expected = json!({
         "id": opera["id"], "name": "Rigoletto", "category": "theatre", "performers": ["Ana", "Ben"],
@@ -155,6 +153,8 @@ async fn every_broken_rule_of_a_show_is_told() {
         let longest = with(show(&hall), &json!({"endsAt": month}));
         ana.client.post(SHOWS, &longest).await.is(201);
     }
+    let most = with(show(&hall), &json!({"performers": vec!["x"; 20]}));
+    ana.client.post(SHOWS, &most).await.is(201);
 }
 
 #[tokio::test(start_paused = true)]
