@@ -42,11 +42,11 @@ faults! {
     WebhookLate "webhook-late" 600
     WebhookTwice "webhook-twice" 400
     WebhookLost "webhook-lost" 400
-    HandCapture "captured-by-hand" 400
+    HandCapture "captured-by-hand" 1000
     HandCancel "cancelled-by-hand" 100
     HandRefund "refunded-by-hand" 100
     Dispute "disputed" 400
-    RefundPending "refund-pending" 500
+    RefundPending "refund-pending" 800
     RefundFails "refund-sent-back" 500
     ProviderChanges "provider-changes" 1000
     Panic "actor-panics" 12
