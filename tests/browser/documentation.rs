@@ -57,6 +57,15 @@ const TRIES_ALL: &str = "
       // The page takes a text over when nothing more is typed for a third of a second.
       await new Promise((resolve) => setTimeout(resolve, 600));
     }
+    const file = find('.opblock-section-request-body input[type=\"file\"]');
+    if (file) {
+      // What is sent is the file, and what is shown is its name: here they are the same.
+      const files = new DataTransfer();
+      files.items.add(new File(['picture.jpg'], 'picture.jpg', { type: 'image/jpeg' }));
+      file.files = files.files;
+      file.dispatchEvent(new Event('change', { bubbles: true }));
+      await new Promise((resolve) => setTimeout(resolve, 600));
+    }
     const before = sent.length;
     execute.click();
     const why = () => [...block.querySelectorAll('.errors, .invalid')].map((it) => it.outerHTML).join();

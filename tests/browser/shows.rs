@@ -60,13 +60,8 @@ async fn shows_are_found_by_who_plays_where_and_when() {
         "the first to start first"
     );
     ana.sees("Sun, Jun 1, 2031, 7:30 PM").await;
-    let drawn = "return [...document.querySelectorAll('.shows svg.art')].map((it) => it.innerHTML)";
-    let drawings = ana.runs(drawn).await;
-    assert_eq!(
-        drawings.as_array().map(Vec::len),
-        Some(3),
-        "a show without a picture has a drawing"
-    );
+    // A show without a picture has a drawing.
+    assert_eq!(ana.runs_async(&draws(".shows", 3)).await, 3);
     assert_eq!(ana.violations().await, Vec::<String>::new());
     ana.enters("Search", "waldb rig").await;
     ana.sees_no_more("Jazz Night").await;
@@ -98,6 +93,17 @@ async fn shows_are_found_by_who_plays_where_and_when() {
     ana.leaves().await;
 }
 
+/// A script that waits until so many covers are drawn in a place.
+fn draws(place: &str, count: usize) -> String {
+    format!(
+        "const tell = () => {{
+           const drawn = document.querySelectorAll('{place} svg.art').length;
+           if (drawn >= {count}) done(drawn); else setTimeout(tell, 50);
+         }};
+         tell();"
+    )
+}
+
 /// The drawn cover of the show on the page gives way to a picture, once that is one.
 async fn takes_a_cover(person: &Person<'_>) {
     let chooses = |made: &str| {
@@ -114,7 +120,7 @@ async fn takes_a_cover(person: &Person<'_>) {
         )
     };
     let drawn = "return document.querySelectorAll('.show-cover svg.art').length";
-    assert_eq!(person.runs(drawn).await, 1);
+    assert_eq!(person.runs_async(&draws(".show-cover", 1)).await, 1);
     let no_picture = "take(new File(['<svg></svg>'], 'x.png', { type: 'image/png' }))";
     person.runs_async(&chooses(no_picture)).await;
     person.sees("Choose a JPEG, PNG or WebP").await;
