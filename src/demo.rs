@@ -31,7 +31,7 @@ const TICKETS: [(usize, &str, u64); 4] = [
     (1, "Evening boat trip with music", 2_750),
 ];
 
-/// Fills an empty store with two users, whose passwords are printed once, the shows of [`market`],
+/// Fills an empty store with two users, whose passwords are printed once, the shows of `market`,
 /// and what they sell.
 ///
 /// # Errors

@@ -96,7 +96,7 @@ impl TicketScope {
             && quantity.is_none_or(|quantity| ticket.offer(MAX_SEATS).offers(quantity))
     }
 
-    /// Whether each of [`lists_with_all`] of the market holds nothing but what is asked for.
+    /// Whether each of `lists_with_all` of the market holds nothing but what is asked for.
     pub fn is_told_by_lists(&self) -> bool {
         let Self { show, section, quantity } = self;
         match quantity {

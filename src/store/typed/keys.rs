@@ -27,7 +27,7 @@ pub const REMEMBERED: Table = Table(6);
 
 /// The user's id by address.
 pub const EMAILS: Index = Index(1);
-/// Tickets of a [list](crate::store::records::ticket_lists) by id.
+/// Tickets of a list (see `store::records::ticket_lists`) by id.
 pub const NEWEST: Index = Index(2);
 /// The same by price, then the newest first.
 pub const CHEAPEST: Index = Index(3);
