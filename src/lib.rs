@@ -16,7 +16,8 @@
 //! * [`auth`]: passwords, sessions, throttling.
 //! * [`http`]: the API.
 //! * [`app`]: puts the parts together; [`server`], [`commands`], [`config`] and [`cli`] make a
-//!   program of them; [`seams`] is what the outside world is to all of it.
+//!   program of them; [`seams`] is what the outside world is to all of it, [`private`] how files are
+//!   written that are nobody else's business.
 //!
 //! Arrows point one way: `http -> actors -> {store, payments, mail, blobs} -> domain`.
 
@@ -55,6 +56,7 @@ pub mod memory;
 pub mod new_folders;
 pub mod payments;
 pub mod pictures;
+pub mod private;
 pub mod seams;
 pub mod server;
 pub mod store;

@@ -11,18 +11,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use. Those not listed put the others together and may use all.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     // Deliberate bugs for the simulator; without their feature a constant `false`.
     ("bugs", &[]),
     ("domain", &["bugs"]),
     ("seams", &["domain"]),
     ("pictures", &[]),
-    ("store", &["domain", "bugs"]),
+    ("private", &[]),
+    ("store", &["domain", "private", "bugs"]),
     ("payments", &["domain", "seams"]),
-    ("mail", &["domain"]),
-    ("blobs", &["domain"]),
+    ("mail", &["domain", "private"]),
+    ("blobs", &["domain", "private"]),
     ("actors", &["domain", "seams", "store", "payments", "mail", "blobs", "bugs"]),
-    ("auth", &["domain", "seams"]),
+    ("auth", &["domain", "seams", "private"]),
     (
         "http",
         &[

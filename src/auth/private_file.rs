@@ -1,9 +1,10 @@
 //! Files of keys: read only if their owner alone can, written whole or not at all.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::private::{folder_of, if_there, make_folder, put_once, sync_folder, write_new};
 use crate::seams::Entropy;
 
 /// What a file was found to be.
@@ -20,11 +21,7 @@ pub enum Found {
 
 /// Reads a file of at most that many bytes.
 pub fn read(path: &Path, most: usize) -> io::Result<Found> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(error),
-    };
+    let Some(file) = if_there(File::open(path))? else { return Ok(Found::Nothing) };
     if let Some(mode) = exposed_mode(&file.metadata()?) {
         return Ok(Found::Exposed(mode));
     }
@@ -38,17 +35,9 @@ pub fn read(path: &Path, most: usize) -> io::Result<Found> {
 /// that start at once, the file of the first is the one that counts.
 pub fn create(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
     let folder = folder_of(path);
-    private_folder(folder)?;
-    let aside = beside(path, entropy);
-    let placed = write_new(&aside, bytes).and_then(|()| match fs::hard_link(&aside, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // A link, unlike a rename, does not replace what is there.
-        linked => linked,
-    });
-    let removed = fs::remove_file(&aside);
-    placed?;
-    removed?;
-    File::open(folder)?.sync_all()
+    make_folder(folder)?;
+    put_once(&beside(path, entropy), path, bytes)?;
+    sync_folder(folder)
 }
 
 /// Puts other bytes into a file.
@@ -60,14 +49,7 @@ pub fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> io::Result<(
         let _ = fs::remove_file(&aside);
     }
     replaced?;
-    File::open(folder_of(path))?.sync_all()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    sync_folder(folder_of(path))
 }
 
 /// A name in the same folder that nobody else uses.
@@ -77,24 +59,6 @@ fn beside(path: &Path, entropy: &dyn Entropy) -> PathBuf {
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{:016x}.tmp", u64::from_be_bytes(suffix)));
     PathBuf::from(aside)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// The file's permissions, if they give its group or others anything.
@@ -113,12 +77,6 @@ fn exposed_mode(_: &Metadata) -> Option<u32> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_name_alone_is_a_place_in_this_folder() {
-        assert_eq!(folder_of(Path::new("session.key")), Path::new("."));
-        assert_eq!(folder_of(Path::new("data/session.key")), Path::new("data"));
-    }
 
     #[test]
     fn a_place_that_can_t_be_read_is_not_taken_for_an_empty_one() {

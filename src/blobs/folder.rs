@@ -1,13 +1,14 @@
 //! Contents as files: `passes/3f/0190…3f`, a folder for each last byte of their numbers.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
 use super::{BlobError, BlobName, Blobs, Shelf};
+use crate::private::{if_there, make_folder, put_once, sync_folder};
 
 /// How the name of a file begins that is not whole yet.
 const DRAFT: char = '.';
@@ -80,60 +81,14 @@ async fn apart<T: Send + 'static>(
     done.map_err(|error| BlobError(format!("{name}: {error}")))
 }
 
-fn if_there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
-    match done {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Puts a file there whole, so that it is there after a power cut.
 fn write(top: &Path, place: &Path, draft: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = place.parent().unwrap_or(top);
     make_folder(folder)?;
-    let draft = folder.join(draft);
-    let placed = write_draft(&draft, bytes).and_then(|()| match fs::hard_link(&draft, place) {
-        // It was put before, and a link, unlike a rename, does not replace what is there.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    let removed = if_there(fs::remove_file(&draft));
-    placed?;
-    removed?;
+    put_once(&folder.join(draft), place, bytes)?;
     // The name of the file, and those of the folders that may be new.
     let upwards = folder.ancestors().take_while(|folder| folder.starts_with(top));
     upwards.chain(top.parent()).try_for_each(sync_folder)
-}
-
-fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// What lies here is nobody's business but the server's.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// The least numbers of a shelf that follow one, ascending. All are read, and the least kept: a folder

@@ -1,6 +1,6 @@
 //! Letters in a folder, one file each: for a start without a mail server, and for tests.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::message::message;
 use super::{Letter, SendError, Sender, Transport};
+use crate::private::{make_folder, options, sync_folder};
 
 /// A folder that takes letters.
 #[derive(Debug)]
@@ -40,42 +41,16 @@ impl Transport for FileTransport {
     }
 }
 
-/// Puts a file into the folder whole, so that it is there after a power cut.
+/// Puts a file into the folder whole, so that it is there after a power cut. Letters are the business of
+/// those they are to, so nobody else may read them here.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    make(folder)?;
+    make_folder(folder)?;
     let draft = folder.join(format!(".{name}.draft"));
-    let mut file = private().open(&draft)?;
+    let mut file = options().create(true).truncate(true).open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&draft, folder.join(name))?;
     sync_folder(folder)
-}
-
-/// Letters are the business of those they are to, so nobody else may read them here.
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn make(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

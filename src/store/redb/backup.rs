@@ -17,6 +17,7 @@ use redb::{
 };
 use thiserror::Error;
 
+use crate::private::folder_of;
 use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
 use crate::store::redb::engine::journal::JOURNAL_BYTES;
@@ -60,7 +61,7 @@ fn first(report: &VerifyReport) -> &str {
 
 /// Copies a store that is open, and has these pages, to a new file.
 pub(in crate::store) fn backup(db: &Database, pages: &Pages, to: &Path) -> Result<(), BackupError> {
-    finish(to, copy(pages, to, &|target| copy_tables(db, target, Some(files::folder_of(to)))))
+    finish(to, copy(pages, to, &|target| copy_tables(db, target, Some(folder_of(to)))))
 }
 
 /// Copies a store that is open to what is empty.
@@ -127,7 +128,7 @@ pub fn restore(from: &Path, store: &Path) -> Result<VerifyReport, RestoreError> 
         return Err(RestoreError::Exists(store.to_owned()));
     }
     let (source, found) = open_source(from)?;
-    let folder = files::folder_of(store);
+    let folder = folder_of(store);
     std::fs::create_dir_all(folder).map_err(open::io_error(folder))?;
     let copied = copy_volume(&source, found, store).map_err(|error| match error {
         CopyError::Exists => RestoreError::Exists(store.to_owned()),
@@ -153,7 +154,7 @@ fn open_source(path: &Path) -> Result<(Volume, u64), OpenError> {
 fn copy_volume(source: &Volume, found: u64, to: &Path) -> Result<Copied, CopyError> {
     copy(&source.pages, to, &|target| {
         if found == tables::FORMAT {
-            return copy_tables(&source.db, target, Some(files::folder_of(to)));
+            return copy_tables(&source.db, target, Some(folder_of(to)));
         }
         Ok(migrations::convert(source, found, target, CACHE_BYTES, JOURNAL_BYTES)?)
     })
@@ -189,7 +190,7 @@ fn copy(
     if to.try_exists()? {
         return Err(CopyError::Exists);
     }
-    must_have_room(files::folder_of(to), source.file_len()?)?;
+    must_have_room(folder_of(to), source.file_len()?)?;
     let (draft, file) = Draft::create(to)?;
     let target = Arc::new(FileBackend::new(file)?);
     fill_safely(|| fill(target))?;

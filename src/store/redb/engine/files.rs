@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::private::{self, folder_of, sync_folder};
+
 /// The name under which a file is made before it is published.
 fn draft_of(target: &Path) -> PathBuf {
     let mut name = OsString::from(target.as_os_str());
@@ -27,11 +29,7 @@ impl Draft {
     pub fn create(target: &Path) -> io::Result<(Self, File)> {
         let path = draft_of(target);
         remove_what_a_crash_left(&path)?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
+        let file = private::options().read(true).create_new(true).open(&path)?;
         let mut draft = Self { path, is_published: false };
         file.lock()?;
         if is_at(&file, &draft.path)? {
@@ -63,7 +61,7 @@ impl Draft {
             Err(error) => return Err(error),
         }
         drop(self);
-        sync_folder_of(target)
+        sync_folder(folder_of(target))
     }
 
     /// Gives the finished draft its name, durably, in place of any file of that name.
@@ -71,7 +69,7 @@ impl Draft {
         File::open(&self.path)?.sync_all()?;
         fs::rename(&self.path, target)?;
         self.is_published = true;
-        sync_folder_of(target)
+        sync_folder(folder_of(target))
     }
 }
 
@@ -211,14 +209,4 @@ pub fn free_space(folder: &Path) -> Option<u64> {
         let _ = folder;
         None
     }
-}
-
-/// The folder a file is in.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Without this a power cut could take a new name away again.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
 }

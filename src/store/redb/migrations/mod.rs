@@ -19,6 +19,7 @@ use std::sync::Arc;
 use redb::Database;
 use redb::backends::FileBackend;
 
+use crate::private::folder_of;
 use crate::store::redb::engine::fail_stop::{FailStop, Storage};
 use crate::store::redb::engine::files::{self, Draft};
 use crate::store::redb::engine::overlay::{Lock, Overlay};
@@ -31,7 +32,7 @@ use crate::store::redb::tables::FORMAT;
 /// Opens the store in a file, creates it if there is none, and brings it up to date if it is of an
 /// earlier format.
 pub fn open_file(path: &Path, cache_bytes: usize, journal_bytes: u64) -> Result<Volume, OpenError> {
-    let folder = files::folder_of(path);
+    let folder = folder_of(path);
     std::fs::create_dir_all(folder).map_err(io_error(folder))?;
     if !path.try_exists().map_err(io_error(path))? {
         open::create_file(path, journal_bytes)?;
