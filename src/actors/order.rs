@@ -421,7 +421,7 @@ fn changed(before: &Purchase, change: PurchaseChange, now: Timestamp) -> Decisio
     let commit = Commit::at(now).write_if(order).write_if(charge.map(Write::Charge)).events(events);
     let is_let_go = before.order.is_open() && matches!(after.order.state, OrderState::Cancelled(_));
     let place = if is_let_go { ShowOrder::ended(&after.order) } else { None };
-    let commit = place.into_iter().fold(commit, Commit::put);
+    let commit = commit.put_if(place);
     let carrier =
         ticket.map(|demand| Carrier { order: after.order.id, ticket: after.order.ticket, demand });
     let ended = is_let_go.then(|| {

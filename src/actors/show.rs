@@ -110,8 +110,7 @@ impl Aggregate for ShowActors {
                     .delete(show.clone())
                     .event(Event::ShowDeleted(Box::new(after.clone())));
                 let commit = unused(commit, show.id);
-                let commit = sales_end.iter().cloned().fold(commit, Commit::delete);
-                let commit = cover.iter().cloned().fold(commit, Commit::delete);
+                let commit = commit.delete_if(sales_end.clone()).delete_if(cover.clone());
                 Change::new(commit, None).answered(after)
             }
         })

@@ -225,7 +225,7 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
             let commit = Commit::at(now)
                 .write(Write::WithdrawTicket { id: ticket.id, last: ticket.version })
                 .event(Event::TicketDeleted(after.clone()));
-            let commit = place.as_deref().cloned().into_iter().fold(commit, Commit::delete);
+            let commit = commit.delete_if(place.as_deref().cloned());
             Change::new(commit, None).answered(TicketAnswer::Ticket(after))
         }
     })
@@ -251,7 +251,7 @@ fn placed(
     let Known { ticket: before, show, place, .. } = known;
     let (show, place) = (show.as_deref(), place.as_deref());
     let Some(view) = show else {
-        return Ok(place.cloned().into_iter().fold(commit, Commit::delete));
+        return Ok(commit.delete_if(place.cloned()));
     };
     if !view.has_section(after.listing().section.as_ref()) {
         return Err(TicketRejection::BadListing(ListingFault::Section).into());
@@ -260,14 +260,13 @@ fn placed(
         Some(place) => place.changed(after, &view.show),
         None => Some(ShowTicket::add(after, &view.show)),
     };
-    let commit = place.into_iter().fold(commit, Commit::put);
+    let commit = commit.put_if(place);
     let is_same = before.show().is_some_and(|show| show.id == view.show.id);
     if is_same {
         return Ok(commit);
     }
     view.show.takes_tickets(now)?;
-    let first = new_sales_end(known, after);
-    Ok(first.into_iter().fold(commit.require(as_decided_on(&view.show)), Commit::put))
+    Ok(commit.require(as_decided_on(&view.show)).put_if(new_sales_end(known, after)))
 }
 
 /// What becomes of the end of the sales for the show that a ticket comes to admit to.

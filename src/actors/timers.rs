@@ -16,6 +16,7 @@ pub mod mail;
 pub mod order_expiry;
 pub mod sales_end;
 pub mod show_end;
+mod shows;
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};

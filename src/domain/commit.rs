@@ -152,10 +152,22 @@ impl Commit {
         self.write(Write::Put(Box::new(resource.into_any())))
     }
 
+    /// The same if there is one.
+    #[must_use]
+    pub fn put_if(self, resource: Option<impl Kept>) -> Self {
+        resource.into_iter().fold(self, Self::put)
+    }
+
     /// Takes a resource out that is as it was read.
     #[must_use]
     pub fn delete(self, resource: impl Kept) -> Self {
         self.write(Write::Delete(Box::new(resource.into_any())))
+    }
+
+    /// The same if there is one.
+    #[must_use]
+    pub fn delete_if(self, resource: Option<impl Kept>) -> Self {
+        resource.into_iter().fold(self, Self::delete)
     }
 
     /// Adds an event.

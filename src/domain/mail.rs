@@ -15,6 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::ids::{ChargeId, OrderId, SessionId, UserId};
+use super::link::LinkPurpose;
 use super::resource::Resource;
 use super::{Email, SealedSecret, Timestamp, Version};
 
@@ -85,6 +86,21 @@ notices! {
     ResetPassword = 21, "reset-password", User;
     /// Somebody signed in from where nobody had before.
     NewDevice = 22, "new-device", Session;
+}
+
+impl Notice {
+    /// The message that a link of that purpose is sent in.
+    pub fn with_link(purpose: LinkPurpose) -> Self {
+        match purpose {
+            LinkPurpose::Verification => Self::VerifyAddress,
+            LinkPurpose::Reset => Self::ResetPassword,
+        }
+    }
+
+    /// What the link in the message is for, if it has one.
+    pub fn link(self) -> Option<LinkPurpose> {
+        LinkPurpose::ALL.into_iter().find(|purpose| Self::with_link(*purpose) == self)
+    }
 }
 
 /// What a message is about, by its id.

@@ -98,6 +98,13 @@ pub struct Terms {
     pub most_seats: u32,
 }
 
+impl Terms {
+    /// What a seat at a price costs its buyer.
+    pub fn total(&self, price: Price) -> Price {
+        price.total(self.fees.of(price).buyer_minor, 1)
+    }
+}
+
 impl Default for Terms {
     fn default() -> Self {
         Self { fees: FeeRates::default(), most_seats: 12 }

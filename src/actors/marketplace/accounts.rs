@@ -9,8 +9,9 @@ use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::retry::Retry;
 use crate::domain::{
-    ClientName, Commit, Email, Event, FactorRejection, Link, LinkId, LinkPurpose, Mail, MailId,
-    Notice, Precondition, Proof, SecondFactor, Session, SessionId, User, UserId, UserView, Write,
+    ClientName, Commit, Email, Event, FactorRejection, Kept, Link, LinkId, LinkPurpose, Mail,
+    MailId, Notice, Precondition, Proof, SecondFactor, Session, SessionId, User, UserId, UserView,
+    Write,
 };
 
 /// From where somebody signs in.
@@ -77,11 +78,7 @@ impl Marketplace {
         let open = |user: &User, factor: Option<SecondFactor>| {
             let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
             let commit = Commit::at(self.now()).write(Write::OpenSession(session.clone()));
-            let commit = commit.require(is_as_compared);
-            let commit = match notice.clone() {
-                Some(notice) => commit.put(notice),
-                None => commit,
-            };
+            let commit = commit.require(is_as_compared).put_if(notice.clone());
             if !user.totp {
                 return Ok((commit, session.id));
             }
@@ -89,7 +86,7 @@ impl Marketplace {
             let factor = factor.ok_or(FactorRejection::Invalid)?;
             Ok((commit.put(factor.proven(proof)?), session.id))
         };
-        let opened = self.decide_with_factor(verified, open).await?;
+        let opened = self.decide_beside(verified, verified.id, open).await?;
         self.end_surplus(verified.id).await?;
         Ok(opened)
     }
@@ -146,19 +143,22 @@ impl Marketplace {
         }
     }
 
-    /// As [`Self::decide_until_written`], about a link of the account as well.
-    async fn decide_with_link<T>(
+    /// The same about the account and something that is kept beside it, such as its second factor.
+    pub(super) async fn decide_beside<R: Kept, T>(
         &self,
         verified: &User,
-        purpose: LinkPurpose,
-        decide: impl Fn(&User, Option<Link>) -> Result<(Commit, T), MarketError>,
-    ) -> Result<T, MarketError> {
+        id: R::Id,
+        decide: impl Fn(&User, Option<R>) -> Result<(Commit, T), MarketError>,
+    ) -> Result<T, MarketError>
+    where
+        R::Id: Copy,
+    {
         let context = &self.parts.context;
         let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
         let mut user = verified.clone();
         loop {
-            let link = context.store.get::<Link>(LinkId { user: user.id, purpose }).await?;
-            let (commit, answer) = decide(&user, link)?;
+            let beside = context.store.get::<R>(id).await?;
+            let (commit, answer) = decide(&user, beside)?;
             match context.commit(commit).await? {
                 Committed::Durable => return Ok(answer),
                 Committed::Conflict => {
@@ -216,7 +216,8 @@ impl Marketplace {
             let commit = with_link(context, commit, &after, LinkPurpose::Verification, link)?;
             Ok((commit, after.view()))
         };
-        self.decide_with_link(verified, LinkPurpose::Verification, change).await
+        let link = LinkId { user: verified.id, purpose: LinkPurpose::Verification };
+        self.decide_beside(verified, link, change).await
     }
 
     /// Replaces a hash that was made with outdated parameters, and returns the account as it is

@@ -36,11 +36,11 @@ pub(super) fn with_link(
         made.ok_or_else(|| MarketError::Internal("a link's secret was not sealed".to_owned()))?;
     let id = LinkId { user: user.id, purpose };
     let link = Link::sent(before.as_ref(), id, hash, commit.at);
-    let notice = match purpose {
-        LinkPurpose::Verification => Notice::VerifyAddress,
-        LinkPurpose::Reset => Notice::ResetPassword,
+    let id = MailId {
+        notice: Notice::with_link(purpose),
+        about: user.id.as_u128(),
+        number: link.version.number(),
     };
-    let id = MailId { notice, about: user.id.as_u128(), number: link.version.number() };
     let mail = Mail::due(id, user.id, commit.at).with_link(sealed);
     Ok(commit.put(link).put(mail))
 }

@@ -64,7 +64,7 @@ impl Marketplace {
         user: UserId,
         hash: impl Fn(&User) -> LinkHash,
     ) -> Result<(), MarketError> {
-        self.use_link(user, LinkPurpose::Verification, hash, |commit, user, _| {
+        self.use_link(user, LinkPurpose::Verification, hash, |commit, user| {
             let Some(after) = user.verified() else { return commit };
             commit.write(Write::User(after.clone())).event(Event::UserVerified(after.told()))
         })
@@ -83,9 +83,9 @@ impl Marketplace {
         hash: impl Fn(&User) -> LinkHash,
         password_hash: String,
     ) -> Result<(), MarketError> {
-        self.use_link(user, LinkPurpose::Reset, hash, |commit, user, tokens| {
+        self.use_link(user, LinkPurpose::Reset, hash, |commit, user| {
             let after = user.changed(None, Some(password_hash.clone()));
-            let commit = revoked(commit, tokens)
+            let commit = commit
                 .write(Write::User(after.clone()))
                 .write(Write::EndOtherSessions { user: user.id, except: NO_SESSION })
                 .event(Event::UserUpdated(after.told()));
@@ -105,34 +105,44 @@ impl Marketplace {
         purpose: LinkPurpose,
         hash: impl Fn(&User) -> LinkHash,
     ) -> Result<User, MarketError> {
-        let context = &self.parts.context;
-        let user = context.store.user(user).await?.ok_or(MarketError::Link)?;
-        let link = context.store.get::<Link>(LinkId { user: user.id, purpose }).await?;
-        let link = link.ok_or(MarketError::Link)?;
-        link.used(&hash(&user), self.now()).map_err(|_| MarketError::Link)?;
-        Ok(user)
+        self.good_link(user, purpose, &hash).await.map(|(user, _)| user)
     }
 
-    /// Uses a link up together with what follows from that, again whenever another was faster.
+    /// An account with its link, used up, if that is good as things are.
+    async fn good_link(
+        &self,
+        user: UserId,
+        purpose: LinkPurpose,
+        hash: &impl Fn(&User) -> LinkHash,
+    ) -> Result<(User, Link), MarketError> {
+        let store = &self.parts.context.store;
+        let user = store.user(user).await?.ok_or(MarketError::Link)?;
+        let link = store.get::<Link>(LinkId { user: user.id, purpose }).await?;
+        let link = link.ok_or(MarketError::Link)?;
+        let used = link.used(&hash(&user), self.now()).map_err(|_| MarketError::Link)?;
+        Ok((user, used))
+    }
+
+    /// Uses a link up together with what follows from that, again whenever another was faster. With a
+    /// reset the account's API tokens end.
     async fn use_link(
         &self,
         user: UserId,
         purpose: LinkPurpose,
         hash: impl Fn(&User) -> LinkHash,
-        follow: impl Fn(Commit, &User, Vec<ApiToken>) -> Commit,
+        follow: impl Fn(Commit, &User) -> Commit,
     ) -> Result<(), MarketError> {
         let context = &self.parts.context;
         let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
         loop {
-            let now = self.now();
-            let user = context.store.user(user).await?.ok_or(MarketError::Link)?;
-            let link = context.store.get::<Link>(LinkId { user: user.id, purpose }).await?;
-            let link = link.ok_or(MarketError::Link)?;
-            let used = link.used(&hash(&user), now).map_err(|_| MarketError::Link)?;
-            let commit = Commit::at(now);
-            let commit = if planted(Bug::ReusedLink) { commit } else { commit.put(used) };
-            let tokens = self.tokens(user.id).await?;
-            match context.commit(follow(commit, &user, tokens)).await? {
+            let (user, used) = self.good_link(user, purpose, &hash).await?;
+            let used = (!planted(Bug::ReusedLink)).then_some(used);
+            let commit = Commit::at(self.now()).put_if(used);
+            let commit = match purpose {
+                LinkPurpose::Reset => revoked(commit, self.tokens(user.id).await?),
+                LinkPurpose::Verification => commit,
+            };
+            match context.commit(follow(commit, &user)).await? {
                 Committed::Durable => return Ok(()),
                 Committed::Conflict => retry.pause(&*context.entropy).await?,
             }

@@ -1,11 +1,7 @@
 //! The second factor of an account: asked for, confirmed, given up.
 
-use tokio::time::Instant;
-
 use super::Marketplace;
-use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
-use crate::actors::retry::Retry;
 use crate::domain::{
     Commit, Event, FactorRejection, Precondition, RecoveryHash, SealedSecret, SecondFactor,
     TotpStep, User, Write,
@@ -29,7 +25,7 @@ impl Marketplace {
             let is_as_compared = Precondition::UserAt { user: user.id, version: user.version };
             Ok((Commit::at(self.now()).put(after).require(is_as_compared), ()))
         };
-        self.decide_with_factor(verified, begin).await
+        self.decide_beside(verified, verified.id, begin).await
     }
 
     /// Turns the second factor on whose secret a device has shown a code of.
@@ -51,7 +47,7 @@ impl Marketplace {
             let event = Event::TotpEnabled(user.told());
             Ok((Commit::at(self.now()).put(on).write(Write::User(user)).event(event), ()))
         };
-        self.decide_with_factor(known, confirm).await
+        self.decide_beside(known, known.id, confirm).await
     }
 
     /// Turns the second factor off. It may be off already.
@@ -62,10 +58,7 @@ impl Marketplace {
     pub async fn end_totp(&self, verified: &User) -> Result<(), MarketError> {
         let end = |user: &User, factor: Option<SecondFactor>| {
             let is_on = factor.as_ref().is_some_and(SecondFactor::is_on);
-            let commit = match factor {
-                Some(factor) => Commit::at(self.now()).delete(factor),
-                None => Commit::at(self.now()),
-            };
+            let commit = Commit::at(self.now()).delete_if(factor);
             if !is_on {
                 return Ok((commit, ()));
             }
@@ -73,29 +66,6 @@ impl Marketplace {
             let event = Event::TotpDisabled(user.told());
             Ok((commit.write(Write::User(user)).event(event), ()))
         };
-        self.decide_with_factor(verified, end).await
-    }
-
-    /// Has `decide` decide about the account and its second factor as they are, again whenever another
-    /// was faster, as long as it has the password that was compared.
-    pub(super) async fn decide_with_factor<T>(
-        &self,
-        verified: &User,
-        decide: impl Fn(&User, Option<SecondFactor>) -> Result<(Commit, T), MarketError>,
-    ) -> Result<T, MarketError> {
-        let context = &self.parts.context;
-        let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
-        let mut user = verified.clone();
-        loop {
-            let factor = context.store.get::<SecondFactor>(user.id).await?;
-            let (commit, answer) = decide(&user, factor)?;
-            match context.commit(commit).await? {
-                Committed::Durable => return Ok(answer),
-                Committed::Conflict => {
-                    retry.pause(&*context.entropy).await?;
-                    user = self.same_password(verified).await?;
-                }
-            }
-        }
+        self.decide_beside(verified, verified.id, end).await
     }
 }

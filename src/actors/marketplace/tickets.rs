@@ -4,8 +4,8 @@ use super::Marketplace;
 use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
+use crate::actors::show::sales_timer;
 use crate::actors::ticket::{TicketRequest, as_decided_on};
-use crate::actors::timers::{Due, Timer};
 use crate::domain::{
     Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, SalesEnd, Show, ShowId,
     ShowTicket, Ticket, TicketCommand, TicketId, Title, UserId, Write,
@@ -69,14 +69,11 @@ impl Marketplace {
             show.takes_tickets(self.now())?;
             let end = self.parts.context.store.get::<SalesEnd>(show.id).await?;
             let end = SalesEnd::with_ticket(end.as_ref(), &show);
-            let due = end.as_ref().and_then(|end| end.due);
+            let timer = end.as_ref().and_then(sales_timer);
             let commit =
                 commit.clone().put(ShowTicket::add(ticket, &show)).require(as_decided_on(&show));
-            let commit = end.into_iter().fold(commit, Commit::put);
-            if self.parts.context.commit(commit).await? == Committed::Durable {
-                if let Some(at) = due {
-                    self.parts.context.timers.set(&Timer::SalesEnd(Due { at, id: show.id }));
-                }
+            if self.parts.context.commit(commit.put_if(end)).await? == Committed::Durable {
+                timer.iter().for_each(|timer| self.parts.context.timers.set(timer));
                 return Ok(());
             }
         }

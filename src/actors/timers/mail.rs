@@ -14,8 +14,8 @@ use crate::actors::context::Context;
 use crate::actors::error::MarketError;
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    About, ClientName, Commit, Email, Link, LinkId, LinkPurpose, Mail, MailId, MailState, Mails,
-    Notice, Order, SealedSecret,
+    About, ClientName, Commit, Email, Link, LinkId, Mail, MailId, MailState, Mails, Order,
+    SealedSecret,
 };
 use crate::mail::texts::{Contents, Site, compose};
 use crate::mail::{Letter, SendError, SharedTransport};
@@ -154,7 +154,8 @@ impl Desk {
     /// What the link in a message ends in. A link that is good for nothing by now, for another
     /// followed it or it was used, is not sent.
     async fn token(&self, mail: &Mail, sealed: &SealedSecret) -> Result<Option<String>, SendError> {
-        let id = LinkId { user: mail.to, purpose: purpose(mail.id.notice) };
+        let purpose = mail.id.notice.link().ok_or_else(|| gone("what its link is for"))?;
+        let id = LinkId { user: mail.to, purpose };
         let link = self.context.store.get::<Link>(id).await?;
         let is_good = |link: &Link| {
             link.version.number() == mail.id.number && link.is_open(self.context.now())
@@ -200,11 +201,6 @@ impl Desk {
         let text = compose(&contents, &self.site);
         Ok(Some(Letter { id: mail.id.to_string(), to: to.clone(), at: mail.created_at, text }))
     }
-}
-
-/// What the links of messages are for.
-fn purpose(notice: Notice) -> LinkPurpose {
-    if notice == Notice::ResetPassword { LinkPurpose::Reset } else { LinkPurpose::Verification }
 }
 
 fn gone(what: &str) -> SendError {

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Due, TimerKind};
+use super::{Due, TimerKind, shows};
 use crate::actors::aggregate::Actors;
 use crate::actors::error::MarketError;
 use crate::actors::show::{ShowActors, ShowRequest};
 use crate::domain::{Show, ShowId, Shows};
 use crate::seams::Clock;
-use crate::store::{ReadError, SharedStore, show_place};
-
-/// How many shows are read at once: most looks find none that is over.
-const READ_AT_ONCE: usize = 16;
+use crate::store::{ReadError, SharedStore};
 
 /// Ends shows whose time is over.
 pub struct ShowEnd {
@@ -32,21 +29,8 @@ impl TimerKind for ShowEnd {
         after: Option<Due<ShowId>>,
         limit: usize,
     ) -> Result<Vec<Due<ShowId>>, ReadError> {
-        let mut after = after.map(|due| show_place(due.at, due.id));
-        let mut rows: Vec<Due<ShowId>> = Vec::new();
-        while rows.len() < limit {
-            let asked = READ_AT_ONCE.min(limit - rows.len());
-            let found = self.store.list::<Show>(Shows::Ending, after, asked).await?;
-            let is_last = found.len() < asked;
-            after = found.last().map(|(place, _)| place.clone());
-            rows.extend(found.iter().map(|(_, show)| Due { at: show.facts.ends_at, id: show.id }));
-            let is_ahead = rows.last().is_some_and(|due| due.at > self.clock.now());
-            // Nobody asks for what comes after a row that is not due.
-            if is_last || is_ahead {
-                break;
-            }
-        }
-        Ok(rows)
+        let due = |show: &Show| Some(Due { at: show.facts.ends_at, id: show.id });
+        shows::by_time(&self.store, Shows::Ending, after, limit, self.clock.now(), due).await
     }
 
     async fn fire(&self, id: ShowId) -> Result<(), MarketError> {
