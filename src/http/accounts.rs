@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::credentials::{GivenPassword, prove_password, wrong_password};
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::codes::Code;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
@@ -27,8 +28,6 @@ use super::views::{CurrentUserJson, UserJson};
 use crate::actors::{MarketError, Place, operators};
 use crate::auth::{Device, IssuedToken, Limit, NewPassword, Standing};
 use crate::domain::{ClientName, Email, FactorRejection, InvalidEmail, SessionId, User, UserView};
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of accounts.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -125,7 +124,7 @@ async fn sign_up(
     signed_in(&state, StatusCode::CREATED, user.view(), session, &device)
 }
 
-pub(super) async fn account_of(state: &ApiState, email: &Email) -> Result<Option<User>, Problem> {
+async fn account_of(state: &ApiState, email: &Email) -> Result<Option<User>, Problem> {
     let found = operators::account_of(&*state.store, email).await;
     found.map_err(|error| problem(error, state.market.now()))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +10,7 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::edge::caching::NO_CACHE;
 use super::edge::codes::Code;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{IfMatchHeader, Refusals};
@@ -19,7 +21,6 @@ use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::shows::one;
 use super::state::{ApiState, SignedIn};
-use super::venues::NO_CACHE;
 use super::views::shows::ShowJson;
 use crate::auth::Limit;
 use crate::domain::{Caller, Cover, ExpectedVersion, Picture, ShowCommand, ShowId};
@@ -65,7 +66,7 @@ async fn show(
         (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
         (header::ETAG, etag(version)),
     ];
-    Ok((caching, told, cover.picture.0.to_vec()).into_response())
+    Ok((caching, told, Bytes::from_owner(cover.picture.0)).into_response())
 }
 
 /// Gives a show a cover: a JPEG, PNG or WebP of at most 10 MiB and 20 million pixels, told by its bytes,

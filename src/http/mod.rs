@@ -15,6 +15,7 @@ mod docs_page;
 pub mod edge;
 mod error_pages;
 pub mod events;
+mod on_sale;
 mod openapi;
 mod order_calendar;
 mod orders;

@@ -1,20 +1,19 @@
 //! `/api/orders/{id}/calendar.ics`: the show that somebody bought tickets for, with their seats.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::calendar::Entry;
+use super::edge::caching::NO_STORE;
 use super::edge::docs::Refusals;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::pages::Language;
 use super::state::{ApiState, SignedIn};
 use crate::domain::{Label, Order, OrderId, OrderState};
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of orders' calendar files.
 pub fn router() -> OpenApiRouter<ApiState> {

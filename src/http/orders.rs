@@ -2,7 +2,7 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::edge::answer::Answer;
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{IdempotencyKeyHeader, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
@@ -29,7 +30,6 @@ use crate::domain::{OrderId, OrderStatus, OrderView, Purchase, TicketId, Wanted}
 use crate::store::PurchaseQuery;
 
 const PATH: &str = "/api/orders";
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of orders.
 pub fn router() -> OpenApiRouter<ApiState> {

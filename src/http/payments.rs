@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::codes::Code;
 use super::edge::docs::{IdempotencyKeyHeader, Refusals};
 use super::edge::errors::problem;
@@ -27,7 +28,6 @@ use crate::domain::{
 };
 
 const PATH: &str = "/api/payments";
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of payments.
 pub fn router() -> OpenApiRouter<ApiState> {

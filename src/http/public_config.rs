@@ -1,7 +1,7 @@
 //! `GET /api/config`: what a storefront must know before it can show anything.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::pages::LANGUAGES;
 use super::state::ApiState;
 use super::storefront::CardForm;
@@ -119,5 +120,5 @@ async fn show(State(state): State<ApiState>) -> Response {
         now: state.market.now().to_string(),
         last_event_id: state.feed.latest(),
     };
-    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(config)).into_response()
+    ([(header::CACHE_CONTROL, NO_STORE)], Json(config)).into_response()
 }

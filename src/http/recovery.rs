@@ -2,7 +2,7 @@
 //! an account.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::accounts::ChosenPassword;
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field};
@@ -21,8 +22,6 @@ use super::state::{ApiState, BySession, ClientAddress};
 use crate::actors::{MarketError, operators};
 use crate::auth::{Limit, LinkToken, Standing};
 use crate::domain::{Email, LinkPurpose};
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of verification and of forgotten passwords.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -96,11 +95,7 @@ async fn verify(
     State(state): State<ApiState>,
     JsonBody(body): JsonBody<TokenOfLink>,
 ) -> Result<Response, Problem> {
-    let mut faults = Faults::default();
-    let Some(token) = faults.note("token", body.token.required()) else {
-        return Err(faults.into_problem());
-    };
-    let token = read(&token, &state)?;
+    let token = read(&Faults::alone("token", body.token.required())?, &state)?;
     let hash = |user: &_| token.hash(LinkPurpose::Verification, user);
     let verified = state.market.verify_address(token.user, hash).await;
     verified.map_err(|error| problem(error, state.market.now()))?;
@@ -119,10 +114,7 @@ async fn forgotten(
     ClientAddress(address): ClientAddress,
     JsonBody(body): JsonBody<ForgottenPassword>,
 ) -> Result<Response, Problem> {
-    let mut faults = Faults::default();
-    let Some(email) = faults.note("email", body.email.required()) else {
-        return Err(faults.into_problem());
-    };
+    let email = Faults::alone("email", body.email.required())?;
     let now = state.market.now();
     // In pools of their own, so that whoever asks for letters keeps nobody from signing in. Nothing is
     // given back: each is one that somebody might get.

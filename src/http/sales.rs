@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::docs::Refusals;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
@@ -75,5 +76,5 @@ async fn show(
         refund_status: refund.map(|refund| refund.status.into()),
         dispute_status: charge.and_then(|charge| charge.dispute).map(DisputeStatusJson::from),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(sale)).into_response())
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(sale)).into_response())
 }

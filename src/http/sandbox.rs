@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::codes::Code;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
@@ -79,5 +80,5 @@ async fn authenticate(
     let after: Charge = state.store.charge(charge.id).await?.ok_or_else(Problem::not_found)?;
     let view = after.view();
     let shown = Json(ChargeJson::from(&view));
-    Ok(([(header::CACHE_CONTROL, "no-store")], shown).into_response())
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], shown).into_response())
 }

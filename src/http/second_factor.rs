@@ -1,7 +1,7 @@
 //! `/api/users/me/totp`: a second factor, and what signing in takes of it.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::credentials::{GivenPassword, attempt, prove_password, wrong_password};
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::codes::Code;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
@@ -22,8 +23,6 @@ use crate::actors::MarketError;
 use crate::auth::{TotpSecret, recovery_codes, recovery_hash};
 use crate::domain::{FactorRejection, FactorState, Proof, SealedSecret, SecondFactor, User};
 use crate::store::ReadError;
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of the second factor.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -108,9 +107,7 @@ async fn prove(
     body: PasswordAgain,
 ) -> Result<User, Problem> {
     let user = state.store.user(who.user).await?.ok_or_else(Problem::unauthorized)?;
-    let mut faults = Faults::default();
-    let current = faults.note("currentPassword", body.current_password.required());
-    let Some(current) = current else { return Err(faults.into_problem()) };
+    let current = Faults::alone("currentPassword", body.current_password.required())?;
     prove_password(state, &user, address, current).await?;
     Ok(user)
 }
@@ -128,9 +125,7 @@ async fn confirm(
     JsonBody(body): JsonBody<TotpCode>,
 ) -> Result<Response, Problem> {
     let user = state.store.user(who.user).await?.ok_or_else(Problem::unauthorized)?;
-    let mut faults = Faults::default();
-    let code = faults.note("code", body.code.required());
-    let Some(code) = code else { return Err(faults.into_problem()) };
+    let code = Faults::alone("code", body.code.required())?;
     let factor = state.store.get::<SecondFactor>(user.id).await?;
     let factor = factor.ok_or_else(|| rejected(FactorRejection::NotPending))?;
     if factor.is_on() {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::docs::{PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::paging::{Cursor, PageRequest, Query, not_a_cursor, page};
@@ -21,7 +22,6 @@ use super::views::Text;
 use crate::domain::{Session, SessionId, Timestamp};
 
 const PATH: &str = "/api/users/me/sessions";
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of sessions.
 pub fn router() -> OpenApiRouter<ApiState> {

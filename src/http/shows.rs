@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use super::calendar::Entry;
 use super::edge::answer::Answer;
 use super::edge::body::{Json, to_json};
+use super::edge::caching::NO_CACHE;
 use super::edge::conditional::{expected_version, is_fresh_as_shown, shown_etag};
 use super::edge::docs::{Changes, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
@@ -20,15 +21,15 @@ use super::edge::paging::{Query, page};
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
 use super::edge::times::Time;
+use super::on_sale::{OnSale, on_sale};
 use super::state::{ApiState, SignedIn};
 use super::tickets::asks_for_signs;
-use super::venues::NO_CACHE;
 use super::views::shows::{ShowJson, ShowListingsJson};
 use crate::actors::NewShow;
 use crate::auth::Limit;
 use crate::domain::show::{BY_DEFAULT, LONGEST, MAX_PERFORMERS};
 use crate::domain::{Category, Name, Notes, ShowChanges, ShowId, ShowView, Timestamp, VenueId};
-use crate::store::{ReadError, ShowPage, Stock};
+use crate::store::{ReadError, ShowPage};
 
 mod filters;
 
@@ -238,20 +239,17 @@ async fn shown(
     Ok((body, tag))
 }
 
-/// Shows with what is on sale for each: nothing, where the show sells no more.
+/// Shows with what is on sale for each.
 async fn with_listings<'v>(
     state: &ApiState,
     views: &'v [ShowView],
 ) -> Result<Vec<ShowJson<'v>>, ReadError> {
-    let ids: Vec<ShowId> = views.iter().map(|view| view.show.id).collect();
-    let stocks = state.store.stock(&ids).await?;
     let (terms, now) = (&state.market.settings().terms, state.market.now());
-    let shown = |(view, stock): (&'v ShowView, Stock)| {
-        let is_on_sale = view.show.takes_tickets(now).is_ok();
-        let stock = if is_on_sale { stock } else { Stock::default() };
-        ShowJson::from(view).with_listings(ShowListingsJson::new(&stock, terms))
+    let on_sale = on_sale(&state.store, terms, now, views).await?;
+    let shown = |(view, on_sale): (&'v ShowView, OnSale)| {
+        ShowJson::from(view).with_listings(ShowListingsJson::from(on_sale))
     };
-    Ok(views.iter().zip(stocks).map(shown).collect())
+    Ok(views.iter().zip(on_sale).map(shown).collect())
 }
 
 fn tagged(status: StatusCode, body: serde_json::Result<Vec<u8>>, tag: HeaderValue) -> Answer {
@@ -404,9 +402,7 @@ async fn cancel(
     headers: HeaderMap,
     JsonBody(asked): JsonBody<ShowCancellation>,
 ) -> Result<Response, Problem> {
-    let mut faults = Faults::default();
-    let reason = faults.note("reason", asked.reason.required());
-    let reason = reason.ok_or_else(|| faults.into_problem())?;
+    let reason = Faults::alone("reason", asked.reason.required())?;
     let (id, expected) = (id.known()?, expected_version(&headers));
     let by = state.caller(who).await?;
     let cancelled = state.market.cancel_show(id, by, reason, expected).await;

@@ -216,9 +216,9 @@ impl FieldValue for Split {
 /// Reads a price, which must also be one that whoever takes the money can charge to the unit.
 fn chargeable(numeral: &Numeral, state: &ApiState) -> Result<Price, Refused> {
     let price = numeral.price(state.currency).map_err(Refused::because)?;
-    let fee = state.market.settings().terms.fees.of(price).buyer_minor;
     // What is charged is a multiple of what one seat costs with its fee.
-    let refusals = [price, price.total(fee, 1)].map(|amount| state.market.refuse_price(amount));
+    let total = state.market.settings().terms.total(price);
+    let refusals = [price, total].map(|amount| state.market.refuse_price(amount));
     match refusals.into_iter().flatten().next() {
         None => Ok(price),
         Some(reason) => Err(reason.into()),

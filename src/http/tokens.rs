@@ -1,7 +1,7 @@
 //! `/api/users/me/tokens`: how programs act for an account.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::credentials::{GivenPassword, prove_password, wrong_password};
 use super::edge::body::Json;
+use super::edge::caching::NO_STORE;
 use super::edge::docs::{PageParams, Refusals};
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
@@ -25,7 +26,6 @@ use crate::domain::{ApiToken, ApiTokens, Kept as _, Timestamp, TokenId, TokenNam
 use crate::store::{Page, Place};
 
 const PATH: &str = "/api/users/me/tokens";
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of tokens.
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -1,7 +1,7 @@
 //! `/api/venues`: where shows take place.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::edge::answer::Answer;
 use super::edge::body::Json;
+use super::edge::caching::NO_CACHE;
 use super::edge::conditional::{etag, expected_version, is_fresh, not_modified};
 use super::edge::docs::{Changes, IfMatchHeader, PageParams, Refusals};
 use super::edge::errors::problem;
@@ -29,8 +30,6 @@ use crate::domain::{
 use crate::store::{VenuePage, VenueQuery, search_words};
 
 const PATH: &str = "/api/venues";
-/// Anyone may see the catalogue, but it changes at any moment.
-pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The routes of venues.
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -194,6 +194,16 @@ impl Faults {
         }
     }
 
+    /// The value of the only field that a request needs.
+    ///
+    /// # Errors
+    ///
+    /// Its faults, as an answer.
+    pub fn alone<T>(field: &str, value: Result<T, impl Into<Refused>>) -> Result<T, Problem> {
+        let mut faults = Self::default();
+        faults.note(field, value).ok_or_else(|| faults.into_problem())
+    }
+
     /// All that were noted, as one answer.
     pub fn into_problem(self) -> Problem {
         let error = |Fault { place, words }: Fault| {

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod caching;
 pub mod client_address;
 pub mod codes;
 pub mod conditional;

@@ -8,9 +8,8 @@ use super::shared::Pages;
 use super::show_page::day;
 use super::texts::{Language, args, hold};
 use crate::domain::{Price, ShowView, Ticket, Timestamp};
-use crate::store::{
-    Moment, ReadError, ShowQuery, ShowSort, Stock, TicketQuery, TicketScope, TicketSort,
-};
+use crate::http::on_sale::OnSale;
+use crate::store::{Moment, ReadError, ShowQuery, ShowSort, TicketQuery, TicketScope, TicketSort};
 
 /// As many as the scripts show at first: of all tickets, and of those that were just listed.
 const TICKETS: usize = 24;
@@ -92,17 +91,17 @@ async fn shows(pages: &Pages, language: Language, is_filtered: bool) -> Result<H
         true => Vec::new(),
         false => pages.store.shows(&soon((pages.now)())).await?.shows,
     };
-    let stocks = pages.on_sale(&shows).await?;
+    let on_sale = pages.on_sale(&shows).await?;
     let cards = shows
         .iter()
-        .zip(&stocks)
-        .fold(Html::default(), |cards, (view, stock)| cards.and(&show_card(language, view, stock)));
+        .zip(&on_sale)
+        .fold(Html::default(), |cards, (view, sale)| cards.and(&show_card(language, view, sale)));
     let label = language.text("shows");
     Ok(Html::new("ul", &[("class", "shows"), ("aria-label", &label)], &cards))
 }
 
 /// A show in the list, as `shows.js` draws it, with its day by the venue's clock.
-fn show_card(language: Language, view: &ShowView, stock: &Stock) -> Html {
+fn show_card(language: Language, view: &ShowView, on_sale: &OnSale) -> Html {
     let (show, venue) = (&view.show, &view.venue.facts);
     let day = day(language, view);
     let place = format!("{} · {}", venue.name.as_str(), venue.city.as_str());
@@ -113,22 +112,23 @@ fn show_card(language: Language, view: &ShowView, stock: &Stock) -> Html {
     let picture = Html::new("span", &[("class", "cover drawn")], &Html::default());
     let content = Html::new("span", &[("class", "show-picture")], &picture)
         .and(&Html::new("span", &[("class", "show-body")], &body))
-        .and(&Html::new("span", &[("class", "show-sale")], &sale(language, stock)));
+        .and(&Html::new("span", &[("class", "show-sale")], &sale(language, on_sale)));
     let path = format!("/shows/{}", show.id);
     Html::new("li", &[], &Html::new("a", &[("class", "show"), ("href", &path)], &content))
 }
 
 /// What is on sale for a show, and from how much.
-fn sale(language: Language, stock: &Stock) -> Html {
+fn sale(language: Language, on_sale: &OnSale) -> Html {
     /// Where the price will stand.
     const PLACE: &str = "\u{E000}";
-    let Some(from) = stock.from.filter(|_| stock.seats > 0) else { return Html::text("\u{A0}") };
+    let OnSale { seats, from_total } = *on_sale;
+    let Some(from) = from_total.filter(|_| seats > 0) else { return Html::text("\u{A0}") };
     let text = language.text_with("show-from", &args([("price", PLACE.to_owned())]));
     let (before, after) = text.split_once(PLACE).unwrap_or((text.as_str(), ""));
     let price = Html::classed("strong", "from", &language.price(from));
     let from = Html::text(before).and(&price).and(&Html::text(after));
     let mut count = FluentArgs::new();
-    count.set("count", stock.seats);
+    count.set("count", seats);
     let seats = language.text_with("tickets-count", &count);
     Html::new("span", &[], &from).and(&Html::classed("span", "hint", &seats))
 }

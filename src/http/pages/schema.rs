@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::{
     Category, Name, Price, ShowState, ShowView, Ticket, TicketStatus, Timestamp, Venue, VenueFacts,
 };
-use crate::store::Stock;
+use crate::http::on_sale::OnSale;
 
 const CONTEXT: &str = "https://schema.org";
 
@@ -38,13 +38,14 @@ pub fn offer(ticket: &Ticket, total: Price, url: Option<&str>) -> Value {
 }
 
 /// What is on sale for a show, from the lowest price on that a buyer pays. `url` is its page.
-pub fn offers(stock: &Stock, url: Option<&str>) -> Option<Value> {
-    let from = stock.from.filter(|_| stock.seats > 0)?;
+pub fn offers(on_sale: &OnSale, url: Option<&str>) -> Option<Value> {
+    let OnSale { seats, from_total } = *on_sale;
+    let from = from_total.filter(|_| seats > 0)?;
     let mut offers = Map::new();
     say(&mut offers, "@type", "AggregateOffer");
     say(&mut offers, "lowPrice", from.to_string());
     say(&mut offers, "priceCurrency", from.currency().as_str().to_ascii_uppercase());
-    say(&mut offers, "offerCount", stock.seats);
+    say(&mut offers, "offerCount", seats);
     say(&mut offers, "availability", format!("{CONTEXT}/InStock"));
     if let Some(url) = url {
         say(&mut offers, "url", url);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 
-use crate::domain::{Price, ShowId, ShowView, Terms, Ticket, Timestamp};
-use crate::store::{ReadError, SharedStore, Stock};
+use crate::domain::{Price, ShowView, Terms, Ticket, Timestamp};
+use crate::http::on_sale::{OnSale, on_sale};
+use crate::store::{ReadError, SharedStore};
 
 /// Tells the time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -29,21 +30,12 @@ pub struct Pages {
 impl Pages {
     /// What a buyer pays for a seat.
     pub fn total(&self, ticket: &Ticket) -> Price {
-        ticket.price.total(ticket.fees(&self.terms).buyer_minor, 1)
+        self.terms.total(ticket.price)
     }
 
-    /// What is on sale for each of these shows: nothing, where a show sells no more. Prices are those
-    /// that buyers pay.
-    pub async fn on_sale(&self, views: &[ShowView]) -> Result<Vec<Stock>, ReadError> {
-        let ids: Vec<ShowId> = views.iter().map(|view| view.show.id).collect();
-        let (now, stocks) = ((self.now)(), self.store.stock(&ids).await?);
-        let total = |price: Price| price.total(self.terms.fees.of(price).buyer_minor, 1);
-        let on_sale = views.iter().zip(stocks).map(|(view, stock)| {
-            let is_on_sale = view.show.takes_tickets(now).is_ok();
-            let stock = if is_on_sale { stock } else { Stock::default() };
-            Stock { from: stock.from.map(total), ..stock }
-        });
-        Ok(on_sale.collect())
+    /// What is on sale for each of these shows.
+    pub async fn on_sale(&self, views: &[ShowView]) -> Result<Vec<OnSale>, ReadError> {
+        on_sale(&self.store, &self.terms, (self.now)(), views).await
     }
 
     /// The whole address of a page.

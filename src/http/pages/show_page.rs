@@ -9,7 +9,7 @@ use super::shared::Pages;
 use super::texts::{Language, args, hold};
 use crate::domain::{
     Category, Name, Price, ShowBrief, ShowId, ShowState, ShowView, Ticket, TicketId, TicketStatus,
-    VenueFacts,
+    Timestamp, VenueFacts, ZoneName,
 };
 use crate::http::views::shows::CoverPath;
 use crate::store::ReadError;
@@ -24,8 +24,8 @@ pub async fn show(
     let language = Language::of(headers);
     let url = pages.url(&format!("/shows/{id}"));
     let image = image(pages, &view);
-    let stock = pages.on_sale(std::slice::from_ref(&view)).await?;
-    let offers = stock.first().and_then(|stock| schema::offers(stock, url.as_deref()));
+    let on_sale = pages.on_sale(std::slice::from_ref(&view)).await?;
+    let offers = on_sale.first().and_then(|sale| schema::offers(sale, url.as_deref()));
     let name = view.show.facts.name.as_str().to_owned();
     Ok(Some(Page {
         title: language.text_with("page-title", &args([("title", name.clone())])),
@@ -79,16 +79,12 @@ fn show_article(language: Language, view: &ShowView) -> Html {
     let address = address.as_ref().map(|address| address.as_str());
     let region = region.as_ref().map(|region| region.as_str());
     let parts: Vec<&str> = [address, Some(city.as_str()), region].into_iter().flatten().collect();
-    let venue = Html::classed("span", "venue-name", name.as_str()).and(&Html::new(
-        "span",
-        &[],
-        &Html::text(&parts.join(", ")),
-    ));
+    let venue = venue(name, &parts.join(", "));
     let told = Html::classed("p", "eyebrow", &language.text(category(facts.category)))
         .and(&Html::new("h1", &[], &Html::text(facts.name.as_str())))
         .and(&performers)
         .and(&Html::classed("p", "when", &when(language, view)))
-        .and(&Html::new("p", &[("class", "venue")], &venue));
+        .and(&venue);
     // The room that the picture will take.
     let picture = Html::new("span", &[("class", "cover-large drawn")], &Html::default());
     let head = Html::new("div", &[("class", "show-cover")], &picture).and(&Html::new(
@@ -98,6 +94,13 @@ fn show_article(language: Language, view: &ShowView) -> Html {
     ));
     let head = Html::new("div", &[("class", "show-head")], &head);
     Html::new("article", &[], &head.and(&notice(language, view.show.state)))
+}
+
+/// What a venue is called, and where it is.
+fn venue(name: &Name, place: &str) -> Html {
+    let name = Html::classed("span", "venue-name", name.as_str());
+    let place = Html::new("span", &[], &Html::text(place));
+    Html::new("p", &[("class", "venue")], &name.and(&place))
 }
 
 fn category(category: Category) -> &'static str {
@@ -124,10 +127,17 @@ fn notice(language: Language, state: ShowState) -> Html {
 
 /// When a show starts, by the clock of its venue.
 fn when(language: Language, view: &ShowView) -> String {
-    if view.show.state == ShowState::Postponed {
-        return language.text("show-no-date");
+    let zone = &view.venue.facts.time_zone;
+    start(language, view.show.state, zone, view.show.facts.starts_at)
+}
+
+fn start(language: Language, state: ShowState, zone: &ZoneName, at: Timestamp) -> String {
+    match state {
+        ShowState::Postponed => language.text("show-no-date"),
+        ShowState::Scheduled | ShowState::Cancelled | ShowState::Over => {
+            language.moment(&zone.clock_at(at))
+        }
     }
-    language.moment(&view.venue.facts.time_zone.clock_at(view.show.facts.starts_at))
 }
 
 /// The same in a list, where nothing is said of a date that is not known.
@@ -215,12 +225,7 @@ fn ticket_description(pages: &Pages, language: Language, ticket: &Ticket) -> Str
 }
 
 fn brief_when(language: Language, show: &ShowBrief) -> String {
-    match show.state {
-        ShowState::Postponed => language.text("show-no-date"),
-        ShowState::Scheduled | ShowState::Cancelled | ShowState::Over => {
-            language.moment(&show.venue.time_zone.clock_at(show.starts_at))
-        }
-    }
+    start(language, show.state, &show.venue.time_zone, show.starts_at)
 }
 
 /// A ticket's page, as `pages/ticket.js` draws it.
@@ -247,15 +252,10 @@ fn stub(language: Language, ticket: &Ticket, total: Price) -> Html {
 
 /// What a ticket says of the show it admits to.
 fn admits(language: Language, show: &ShowBrief) -> Html {
-    let venue = Html::classed("span", "venue-name", show.venue.name.as_str()).and(&Html::new(
-        "span",
-        &[],
-        &Html::text(show.venue.city.as_str()),
-    ));
     let path = format!("/shows/{}", show.id);
     let see = Html::new("a", &[("href", &path)], &Html::text(&language.text("show-see")));
     let told = Html::classed("p", "when", &brief_when(language, show))
-        .and(&Html::new("p", &[("class", "venue")], &venue))
+        .and(&venue(&show.venue.name, show.venue.city.as_str()))
         .and(&Html::new("p", &[], &see));
     Html::new("div", &[("class", "admits")], &told)
 }

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::parts::{MajorUnits, Text};
 use crate::domain::{
-    Category, Country, Line, Price, ShowBrief, ShowId, ShowState, ShowView, Terms, Timestamp,
-    UserId, Venue, VenueId, Version,
+    Category, Country, Line, ShowBrief, ShowId, ShowState, ShowView, Timestamp, UserId, Venue,
+    VenueId, Version,
 };
-use crate::store::Stock;
+use crate::http::on_sale::OnSale;
 
 /// A place where shows take place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -143,11 +143,9 @@ pub struct ShowListingsJson {
     pub from_total: Option<MajorUnits>,
 }
 
-impl ShowListingsJson {
-    /// What there is, as buyers see it who pay fees.
-    pub fn new(stock: &Stock, terms: &Terms) -> Self {
-        let total = |price: Price| price.total(terms.fees.of(price).buyer_minor, 1);
-        Self { available: stock.seats, from_total: stock.from.map(|from| total(from).into()) }
+impl From<OnSale> for ShowListingsJson {
+    fn from(OnSale { seats, from_total }: OnSale) -> Self {
+        Self { available: seats, from_total: from_total.map(Into::into) }
     }
 }
 
