@@ -11,6 +11,8 @@
 mod accessibility;
 mod account;
 mod documentation;
+#[path = "../shared/free_port.rs"]
+mod free_port;
 mod language;
 mod money;
 mod places;

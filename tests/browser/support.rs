@@ -1,7 +1,6 @@
 //! A server, and people who use it in browsers of their own.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -17,6 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use url::Url;
+
+use crate::free_port::free_port;
 
 /// How long something may take to appear, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -34,14 +35,16 @@ impl Drop for Process {
 
 impl Process {
     /// Starts a program and waits for a line of its output.
-    fn start(command: &mut Command, ready: &str) -> (Self, String) {
+    fn start(command: &mut Command, ready: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let output = child.stdout.take().expect("its output is ours");
         let mut lines = BufReader::new(output).lines();
         let line = lines.find_map(|line| line.ok().filter(|line| line.contains(ready)));
         // What it still says has to go somewhere, or it would wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        (Self(child), line.expect("the program gets ready"))
+        let process = Self(child);
+        line.expect("the program gets ready");
+        process
     }
 }
 
@@ -59,8 +62,7 @@ impl Server {
     }
 
     pub fn with(settings: &[(&'static str, &str)]) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = address.expect("a free port").to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let folder = tempfile::tempdir().expect("a folder");
         let server = Self { process: Mutex::new(None), folder, settings, address };
@@ -77,7 +79,7 @@ impl Server {
             .env("GITTIX_HTTP__DRAIN_SECONDS", "2")
             .env("GITTIX_LOG__FILTER", "warn")
             .envs(self.settings.iter().map(|(name, value)| (name, value)));
-        let (process, _) = Process::start(&mut command, "is ready");
+        let process = Process::start(&mut command, "is ready");
         *self.process.lock().expect("nobody panicked") = Some(process);
     }
 
@@ -137,9 +139,10 @@ impl<'a> Person<'a> {
 
     pub async fn with(server: &'a Server, device: Device) -> Self {
         let driver = std::env::var("CHROMEDRIVER").unwrap_or("chromedriver".to_owned());
-        let (driver, line) =
-            Process::start(Command::new(driver).arg("--port=0"), "started successfully on port");
-        let port: String = line.chars().filter(char::is_ascii_digit).collect();
+        // Asked for any, it may choose one that is taken in its other address, and give up.
+        let port = free_port();
+        let mut command = Command::new(driver);
+        let driver = Process::start(command.arg(format!("--port={port}")), "started successfully");
         let profile = tempfile::tempdir().expect("a folder");
         let mut arguments = vec![
             "--headless".to_owned(),

@@ -6,13 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Place, id};
-
-/// An address on which nobody listens.
-fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
+use crate::support::{Place, free_address, id};
 
 /// Runs the program in a folder with nothing set but what is given, and an admin address that is free.
 fn gittix(folder: &Path, arguments: &[&str]) -> (bool, String, String) {

@@ -17,8 +17,7 @@ fn a_sound_store_is_verified() {
 
 #[test]
 fn a_rotated_key_signs_nobody_out_unless_it_should() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port);
+    let place = Place::with_admin();
     let server = place.start();
     let ana = server.client().person("ana");
     let (ok, said) = place.run(&["rotate-key"]);
@@ -55,9 +54,7 @@ fn what_is_not_a_store_is_refused() {
 
 #[test]
 fn a_backup_of_a_running_server_restores_to_what_it_was() {
-    // Its admin address has to be known to the command.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port);
+    let place = Place::with_admin();
     let server = place.start();
     let (ana, ben) = (server.client().person("ana"), server.client().person("ben"));
     let ticket = ana.lists("Rock");
@@ -86,8 +83,7 @@ fn a_backup_of_a_running_server_restores_to_what_it_was() {
 
 #[test]
 fn a_backup_is_verified_where_it_lies_while_the_server_runs() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port);
+    let place = Place::with_admin();
     let server = place.start();
     server.client().person("ana").lists("Find me in the file");
     let copy = place.folder.path().join("copy.redb");

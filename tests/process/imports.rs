@@ -9,12 +9,6 @@ use crate::support::Place;
 
 const HEADER: &str = "externalId,name,category,performers,startsAt,endsAt,venueExternalId,venueName,city,region,country,timeZone,address,sections";
 
-fn place() -> Place {
-    // The admin address has to be known to the commands.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port)
-}
-
 fn import(place: &Place, name: &str, text: &[u8], more: &[&str]) -> (bool, String) {
     let file = place.folder.path().join(name);
     fs::write(&file, text).unwrap();
@@ -30,7 +24,7 @@ fn row(id: &str, name: &str) -> String {
 
 #[test]
 fn a_file_is_imported_by_a_running_server_and_again_without_any_change() {
-    let place = place();
+    let place = Place::with_admin();
     let server = place.start();
     let ana = server.client().person("ana");
     let text = format!("{HEADER}\n{}\n{}\n", row("e1", "Rigoletto"), row("e2", "Norma"));
@@ -65,7 +59,7 @@ fn a_file_is_imported_by_a_running_server_and_again_without_any_change() {
 
 #[test]
 fn a_file_is_imported_into_the_data_file_when_no_server_runs() {
-    let place = place();
+    let place = Place::with_admin();
     let server = place.start();
     let ana = server.client().person("ana");
     assert!(place.run(&["operator", "grant", "ana@example.com"]).0);
@@ -94,7 +88,7 @@ fn a_file_is_imported_into_the_data_file_when_no_server_runs() {
 
 #[test]
 fn what_a_line_gets_wrong_is_told_with_its_number_and_keeps_no_other_out() {
-    let place = place();
+    let place = Place::with_admin();
     let server = place.start();
     let ana = server.client().person("ana");
     assert!(place.run(&["operator", "grant", "ana@example.com"]).0);
@@ -138,7 +132,7 @@ fn what_a_line_gets_wrong_is_told_with_its_number_and_keeps_no_other_out() {
 
 #[test]
 fn what_was_corrected_by_hand_stays_when_the_same_file_comes_again() {
-    let place = place();
+    let place = Place::with_admin();
     let server = place.start();
     let ana = server.client().person("ana");
     assert!(place.run(&["operator", "grant", "ana@example.com"]).0);

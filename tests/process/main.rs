@@ -17,6 +17,8 @@ mod commands;
 mod crashes;
 #[cfg(feature = "postgres")]
 mod database;
+#[path = "../shared/free_port.rs"]
+mod free_port;
 mod holds;
 mod imports;
 mod kept;

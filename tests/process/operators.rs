@@ -4,19 +4,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Place};
 
-fn place() -> Place {
-    // The admin address has to be known to the commands.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    Place::new().with("GITTIX_HTTP__ADMIN_LISTEN", port)
-}
-
 fn roles(person: &Client) -> Value {
     person.get("/api/users/currentuser").json()["currentUser"]["roles"].clone()
 }
 
 #[test]
 fn an_operator_is_made_and_unmade_while_the_server_runs() {
-    let place = place();
+    let place = Place::with_admin();
     let server = place.start();
     let ana = server.client().person("ana");
     assert_eq!(roles(&ana), json!([]));
@@ -40,7 +34,7 @@ fn an_operator_is_made_and_unmade_while_the_server_runs() {
 
 #[test]
 fn an_operator_is_made_in_the_file_when_no_server_runs() {
-    let place = place();
+    let place = Place::with_admin();
     let (ok, said) = place.run(&["operator", "grant", "ana@example.com"]);
     assert!(!ok && said.contains("there is no data file"), "{said}");
     assert!(!place.data().exists(), "and none is made");

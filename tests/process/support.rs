@@ -11,6 +11,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::free_port::free_port;
+
+/// An address on which nobody listens.
+pub fn free_address() -> String {
+    format!("127.0.0.1:{}", free_port())
+}
+
 /// A folder with the data of one marketplace.
 pub struct Place {
     pub folder: TempDir,
@@ -34,6 +41,11 @@ impl Place {
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
         self
+    }
+
+    /// A place whose commands know where its server's admin address is.
+    pub fn with_admin() -> Self {
+        Self::new().with("GITTIX_HTTP__ADMIN_LISTEN", free_address())
     }
 
     pub fn data(&self) -> PathBuf {
