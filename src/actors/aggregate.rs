@@ -37,7 +37,7 @@ pub trait Aggregate: Sized + Send + Sync + 'static {
     /// What is decided on.
     type State: Send;
     /// What can be asked.
-    type Command: Clone + Send + Sync;
+    type Command: Send + Sync;
     /// What is answered.
     type Answer: Clone + Send;
     /// What is done once a decision is durable.
@@ -149,7 +149,8 @@ impl<A: Aggregate> Change<A> {
 
 /// A request to an aggregate.
 pub struct Request<A: Aggregate> {
-    command: A::Command,
+    /// Shared with who asks, who asks again should the actor end before it looks.
+    command: Arc<A::Command>,
     reply: Reply<Result<A::Answer, MarketError>>,
     /// Until when it is worth deciding again.
     deadline: Instant,
@@ -189,6 +190,7 @@ impl<A: Aggregate> Actors<A> {
         command: A::Command,
     ) -> Result<Result<A::Answer, MarketError>, AskError> {
         let deadline = Instant::now() + self.request_timeout;
+        let command = Arc::new(command);
         self.directory.ask(id, |reply| Request { command: command.clone(), reply, deadline }).await
     }
 
@@ -302,7 +304,7 @@ impl<A: Aggregate> AggregateActor<A> {
                 memory.known = Some(state);
                 return Ok((decision.answer, decision.effects));
             };
-            match self.commit(memory, state, *change).await? {
+            match self.commit(memory, state, change).await? {
                 Committed::Durable => return Ok((decision.answer, decision.effects)),
                 Committed::Conflict => {
                     if let Some(answer) = self.aggregate.carried_conflict(command) {
@@ -320,9 +322,9 @@ impl<A: Aggregate> AggregateActor<A> {
         &self,
         memory: &mut Memory<A>,
         before: A::State,
-        change: Change<A>,
+        change: Box<Change<A>>,
     ) -> Result<Committed, MarketError> {
-        let Change { commit, carrier, after, timers } = change;
+        let Change { commit, carrier, after, timers } = *change;
         let committed = self.aggregate.commit(&self.context, commit, carrier).await;
         match &committed {
             Ok(Committed::Durable) => {

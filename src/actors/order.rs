@@ -97,21 +97,21 @@ pub struct Payment {
 /// What an order's requests are decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// The order with its latest charge.
-    purchase: Purchase,
+    /// The order with its latest charge. Shared, for it is answered as well, and handed on many times.
+    purchase: Arc<Purchase>,
     /// The charge that the request is about, if that is an earlier one.
     earlier: Option<Box<Charge>>,
 }
 
 impl Known {
-    fn latest(purchase: Purchase) -> Self {
+    fn latest(purchase: Arc<Purchase>) -> Self {
         Self { purchase, earlier: None }
     }
 
     /// The order with the charge that a request is about.
-    fn with_charge_asked_about(&self) -> Purchase {
-        let charge = self.earlier.as_deref().or(self.purchase.charge.as_ref());
-        Purchase { order: self.purchase.order.clone(), charge: charge.cloned() }
+    fn with_charge_asked_about(&self) -> Arc<Purchase> {
+        let Some(earlier) = self.earlier.as_deref() else { return self.purchase.clone() };
+        Arc::new(Purchase { order: self.purchase.order.clone(), charge: Some(earlier.clone()) })
     }
 }
 
@@ -154,7 +154,7 @@ impl Aggregate for Orders {
     type Id = OrderId;
     type State = Known;
     type Command = OrderRequest;
-    type Answer = Purchase;
+    type Answer = Arc<Purchase>;
     type Effect = OrderEffect;
     type Carrier = Carrier;
 
@@ -167,7 +167,7 @@ impl Aggregate for Orders {
         let store = &self.context.store;
         let purchase = match known {
             Some(known) => known.purchase,
-            None => store.purchase(id).await?.ok_or(MarketError::NotFound)?,
+            None => Arc::new(store.purchase(id).await?.ok_or(MarketError::NotFound)?),
         };
         let earlier = match charge_asked_about(request) {
             Some(charge) if purchase.order.charge != Some(charge) => {
@@ -225,7 +225,7 @@ impl Aggregate for Orders {
     }
 
     /// Who pays waits until the charge is decided or the bank wants the buyer.
-    fn late_answer(&self, known: &Known) -> Option<Purchase> {
+    fn late_answer(&self, known: &Known) -> Option<Arc<Purchase>> {
         let has_an_answer = |charge: &Charge| {
             charge.status() != ChargeStatus::Created || charge.client_secret().is_some()
         };
@@ -327,7 +327,7 @@ fn change(known: &Known, command: &PurchaseCommand, max_attempts: u32, now: Time
 }
 
 fn change_of(
-    before: &Purchase,
+    before: &Arc<Purchase>,
     command: &PurchaseCommand,
     max_attempts: u32,
     now: Timestamp,
@@ -416,8 +416,9 @@ fn bring_forward(known: &Known, charge: ChargeId, max_attempts: u32, now: Timest
 /// A change of an order, which its ticket carries if that takes part.
 fn changed(before: &Purchase, change: PurchaseChange, now: Timestamp) -> Decision<Orders> {
     let PurchaseChange { after, ticket, events } = change;
+    let after = Arc::new(after);
     let order = (after.order != before.order).then(|| Write::Order(after.order.clone()));
-    let charge = after.charge.clone().filter(|_| after.charge != before.charge);
+    let charge = after.charge.as_ref().filter(|_| after.charge != before.charge).cloned();
     let commit = Commit::at(now).write_if(order).write_if(charge.map(Write::Charge)).events(events);
     let is_let_go = before.order.is_open() && matches!(after.order.state, OrderState::Cancelled(_));
     let place = if is_let_go { ShowOrder::ended(&after.order) } else { None };

@@ -61,7 +61,7 @@ pub enum TicketAnswer {
     /// The ticket as it was edited, or as it was when it was withdrawn.
     Ticket(Ticket),
     /// The order that holds it now.
-    Reserved(Box<Purchase>),
+    Reserved(Arc<Purchase>),
     /// What became of the commit that it carried.
     Carried(Committed),
 }
@@ -76,9 +76,9 @@ impl TicketAnswer {
     }
 
     /// The answer to [`TicketRequest::Reserve`].
-    pub fn reserved(self) -> Result<Purchase, MarketError> {
+    pub fn reserved(self) -> Result<Arc<Purchase>, MarketError> {
         match self {
-            Self::Reserved(purchase) => Ok(*purchase),
+            Self::Reserved(purchase) => Ok(purchase),
             Self::Ticket(_) | Self::Carried(_) => Err(misplaced()),
         }
     }
@@ -305,7 +305,7 @@ fn reserve(
         Some(view) => made.for_show(view.into()),
         None => made,
     };
-    let purchase = Purchase { order: made, charge: None };
+    let purchase = Arc::new(Purchase { order: made, charge: None });
     let limit = settings.max_open_per_user;
     let remembered = key.map(|key| key.remember(&purchase.view()));
     let commit = Commit::at(now)
@@ -326,7 +326,7 @@ fn reserve(
     };
     let timers = vec![Timer::OrderExpiry(Due { at: until, id: order })];
     let change = Change { timers, ..Change::new(commit, Some(Known::alone(after))) };
-    Ok(change.answered(TicketAnswer::Reserved(Box::new(purchase))))
+    Ok(change.answered(TicketAnswer::Reserved(purchase)))
 }
 
 /// When a new order's time is up: no hold outlives the start of its show.

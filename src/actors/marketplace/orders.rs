@@ -1,5 +1,7 @@
 //! Orders, by their buyers.
 
+use std::sync::Arc;
+
 use super::Marketplace;
 use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
@@ -26,7 +28,7 @@ impl Marketplace {
         buyer: UserId,
         wanted: Wanted,
         key: Option<KeyFor<OrderView>>,
-    ) -> Result<Purchase, MarketError> {
+    ) -> Result<Arc<Purchase>, MarketError> {
         let order = OrderId::from_u128(self.parts.context.ids.mint());
         let not_before = self.parts.relocks.not_before(buyer, ticket);
         let reservation = Reservation { order, buyer, wanted, not_before, key };
@@ -45,7 +47,7 @@ impl Marketplace {
         &self,
         ticket: TicketId,
         reservation: Reservation,
-    ) -> Result<Purchase, MarketError> {
+    ) -> Result<Arc<Purchase>, MarketError> {
         // Most who race for a ticket lose, and what is stored is reason enough to say so: where
         // others are at it already, only those who could win need wait for the ticket's actor.
         if self.parts.tickets.is_awake(ticket) {

@@ -1,5 +1,6 @@
 //! Payments, by buyers and by the gateway.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -51,7 +52,7 @@ impl Marketplace {
         by: UserId,
         token: PaymentToken,
         key: Option<KeyFor<ChargeId>>,
-    ) -> Result<Purchase, MarketError> {
+    ) -> Result<Arc<Purchase>, MarketError> {
         let context = &self.parts.context;
         // A token that can't be one is refused before it matters what it was meant to pay.
         if !self.parts.gateway.accepts(&token) {
@@ -69,7 +70,8 @@ impl Marketplace {
                 // The order's latest charge may be an earlier one: this one counts only once it
                 // is written down, and until then nobody knows whether it will be.
                 let charge = context.store.charge(charge).await?;
-                Ok(Purchase { order, charge: Some(charge.ok_or(MarketError::Unavailable)?) })
+                let charge = Some(charge.ok_or(MarketError::Unavailable)?);
+                Ok(Arc::new(Purchase { order, charge }))
             }
         }
     }
@@ -96,7 +98,8 @@ impl Marketplace {
         let charge = store.charge(id).await?.ok_or(MarketError::NotFound)?;
         let request = OrderRequest::Settle { charge: id, finding };
         let after = self.parts.orders.ask(charge.order, request).await?;
-        let after = after.charge.filter(|after| after.id == id).ok_or(MarketError::NotFound)?;
+        let after = after.charge.clone().filter(|after| after.id == id);
+        let after = after.ok_or(MarketError::NotFound)?;
         warn!(charge = %id, ?finding, phase = after.phase.name(), "settled by an operator");
         Ok(after)
     }

@@ -17,7 +17,7 @@ fn made() -> Known {
     let price = Price::from_minor(4_000, "usd".parse().unwrap()).unwrap();
     let ticket = Ticket::list(TICKET, SELLER, Title::parse("Rock").unwrap(), price, NOW);
     let order = Order::new(ORDER, BUYER, &ticket, DEADLINE, NOW);
-    Known::latest(Purchase { order, charge: None })
+    Known::latest(Arc::new(Purchase { order, charge: None }))
 }
 
 fn payment(by: UserId) -> OrderRequest {
@@ -37,7 +37,7 @@ fn told(step: GatewayStep, fact: IntentFact) -> OrderRequest {
 /// What a request comes to, and what is known then.
 struct Decided {
     change: Option<Change<Orders>>,
-    answer: When<Purchase>,
+    answer: When<Arc<Purchase>>,
     /// What follows for charges.
     effects: Vec<Effect<ChargeCall>>,
     /// The hold that ended.
@@ -98,7 +98,10 @@ fn a_payment_is_written_down_before_its_first_call_and_answered_late() {
     let after = decided.after().purchase;
     let change = decided.change.as_ref().unwrap();
     let charge = after.charge.clone().unwrap();
-    assert_eq!(change.commit.writes, [Write::Order(after.order), Write::Charge(charge.clone())]);
+    assert_eq!(
+        change.commit.writes,
+        [Write::Order(after.order.clone()), Write::Charge(charge.clone())]
+    );
     let call = ChargeCall { step: GatewayStep::Create, charge };
     assert_eq!(decided.effects, [Effect::Start(call)]);
 }
@@ -217,7 +220,7 @@ fn what_is_told_of_an_earlier_charge_leaves_the_latest_to_be_read_again() {
     });
     let Ok(decision) = decide(&failed, &again, 2, NOW) else { panic!("a second attempt") };
     let known = decision.change.unwrap().after.unwrap();
-    let known = Known { earlier: failed.purchase.charge.map(Box::new), ..known };
+    let known = Known { earlier: failed.purchase.charge.clone().map(Box::new), ..known };
     let captured = told(GatewayStep::Capture, IntentFact::Captured);
     let Ok(decision) = decide(&known, &captured, 2, NOW) else { panic!("a late fact") };
     let change = decision.change.unwrap();

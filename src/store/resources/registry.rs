@@ -137,14 +137,17 @@ pub fn new_entries<'e>(before: &'e [Entry], after: &'e [Entry]) -> impl Iterator
 
 /// Whether two resources of one commit would be at the same place.
 pub fn share_a_place(writes: &[Write]) -> bool {
-    let put = |write: &Write| match write {
-        Write::Put(resource) => Some(entries(resource)),
-        _ => None,
+    let puts = || {
+        writes.iter().filter_map(|write| match write {
+            Write::Put(resource) => Some(resource),
+            _ => None,
+        })
     };
-    let mut all: Vec<Vec<Entry>> = writes.iter().filter_map(put).collect();
-    if all.len() < 2 {
+    // Most commits have one or none, and their entries need not be made for this.
+    if puts().nth(1).is_none() {
         return false;
     }
+    let mut all: Vec<Vec<Entry>> = puts().map(|resource| entries(resource)).collect();
     let mut places: Vec<_> = all
         .iter_mut()
         .flatten()

@@ -70,7 +70,7 @@ pub async fn direct(
             let paid = market.pay(order, by, token, None).await;
             match paid {
                 Ok(purchase) => {
-                    let charge = purchase.charge.ok_or("a paid order has no charge")?;
+                    let charge = purchase.charge.as_ref().ok_or("a paid order has no charge")?;
                     Ok(Answered::Charge { id: charge.id, status: charge.status() })
                 }
                 Err(error) => Err(error),
