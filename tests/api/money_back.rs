@@ -84,6 +84,20 @@ async fn a_refund_is_none_until_the_bank_has_taken_it_and_owed_again_if_it_comes
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sale_whose_refund_came_to_nothing_stands_by_an_operators_word() {
+    let world = World::new().await;
+    let ben = world.buyer("ben").await;
+    let order = ben.locks(&world.ticket().await).await;
+    let charge = id(&ben.pays(&order).await.created());
+    world.gateway.refund_is(RefundStatus::Failed);
+    told(&world, &order, &charge).await;
+    assert_eq!(settle(&world, &charge, "kept").await.0, 200);
+    assert_eq!(unsettled(&world).await, Vec::<Value>::new());
+    assert_eq!(ben.order(&order).await["status"], "Completed");
+    assert_eq!(settle(&world, &charge, "kept").await.0, 409, "there is nothing left to settle");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pending_refund_is_followed_without_webhooks() {
     let world = World::new().await;
     let ben = world.buyer("ben").await;

@@ -115,6 +115,12 @@ async fn every_broken_rule_of_a_venue_is_told() {
         assert_eq!(faults[0].0, field, "{}", faults[0].1);
     }
     world.anyone().post(VENUES, &venue()).await.refused(401, "unauthenticated");
+    let sections = |count: u32| -> Vec<String> { (0..count).map(|n| format!("S{n}")).collect() };
+    let most = with(venue(), &json!({"sections": sections(500)}));
+    ana.client.post(VENUES, &most).await.is(201);
+    let too_many = with(venue(), &json!({"sections": sections(501)}));
+    let faults = ana.client.post(VENUES, &too_many).await.faults();
+    assert_eq!(faults[0].1, "sections must name at most 500 sections");
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,6 +131,7 @@ async fn every_broken_rule_of_a_show_is_told() {
     let faults = ana.client.post(SHOWS, &json!({})).await.faults();
     let fields: Vec<&str> = faults.iter().map(|(field, _)| field.as_str()).collect();
     assert_eq!(fields, ["name", "category", "venueId", "startsAt"]);
+    assert_eq!((&*faults[0].1, &*faults[3].1), ("name is required", "startsAt must be given"));
     for (more, field) in [
         (json!({"name": "x".repeat(10_000)}), "name"),
         (json!({"category": "opera"}), "category"),
@@ -417,6 +424,14 @@ async fn shows_are_found_by_words_place_category_and_date() {
     }
     let at_tokyo = format!("?venue={tokyo}&sort=-date");
     assert_eq!(names(&world, &at_tokyo).await, ["Rigoletto", "Rock Night"]);
+    for (query, what) in [
+        ("country=de", "capital letters"),
+        ("category=opera", "festival"),
+        ("venue=x", "a venue's id"),
+    ] {
+        let faults = world.anyone().get(&format!("{SHOWS}?{query}")).await.faults();
+        assert!(faults[0].1.contains(what), "{}", faults[0].1);
+    }
     for query in [
         "country=de",
         "category=opera",

@@ -167,6 +167,8 @@ async fn a_token_is_made_with_the_password_and_a_name() {
         count += page.ok().as_array().unwrap().len();
     }
     assert_eq!(count, 100);
+    let exact = ana.client.get(&format!("{TOKENS}?limit=100")).await;
+    assert_eq!(exact.next(), None, "a full page is not always followed by another");
     ana.client.get(&format!("{TOKENS}?after=x")).await.refused(400, "validation_failed");
 }
 

@@ -206,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_of_what_was_shown_may_follow_the_version() {
+        assert!(if_match(&["\"7-09af\""]).matches(7));
+        for line in ["\"7-\"", "\"7-xyz\"", "\"-09af\"", "\"7-09af-\""] {
+            assert!(!if_match(&[line]).matches(7), "{line:?}");
+        }
+    }
+
+    #[test]
     fn if_none_match_compares_weakly() {
         assert!(fresh(&["\"7\""], 7));
         assert!(fresh(&["W/\"7\""], 7));

@@ -265,6 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_of_the_greatest_length_is_read() {
+        let fits = |bytes: usize| Cursor::new(vec![b'x'; bytes]).encode().len();
+        let longest = (1..).take_while(|bytes| fits(*bytes) <= Cursor::MAX_ENCODED_BYTES).last();
+        let (longest, text) = longest
+            .map(|bytes| Cursor::new(vec![b'x'; bytes]))
+            .map(|cursor| {
+                let text = cursor.encode();
+                (cursor, text)
+            })
+            .unwrap();
+        assert_eq!(text.len(), Cursor::MAX_ENCODED_BYTES);
+        assert_eq!(Cursor::decode(&text), Some(longest));
+    }
+
+    #[test]
     fn the_next_link_keeps_the_other_parameters() {
         let query = Query::parse("q=a%26b+%22%3E&after=old&limit=2&sort=-price").unwrap();
         let next = Cursor::new(*b"x");

@@ -278,6 +278,15 @@ mod tests {
         serde_json::from_slice(&bytes).unwrap()
     }
 
+    #[test]
+    fn a_single_broken_rule_is_the_detail() {
+        let rule = |field: &'static str| FieldError::on(field, format!("{field} is required"));
+        let detail = |errors| Problem::validation(errors).into_document().detail.into_owned();
+        assert_eq!(detail(vec![rule("name")]), "name is required");
+        let both = detail(vec![rule("name"), rule("city")]);
+        assert_eq!(both, "The request breaks more than one rule.");
+    }
+
     #[tokio::test]
     async fn a_problem_without_field_errors_repeats_its_detail_as_the_only_error() {
         let response = Problem::new(Code::TicketLocked, "Someone else holds this ticket.")

@@ -243,3 +243,11 @@ async fn a_body_that_breaks_off_is_400() {
     let response = answer(&[("content-type", "application/json")], body).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 }
+
+#[test]
+fn a_long_key_is_cut_short_and_told_to_be() {
+    let (long, short) = ("k".repeat(41), "k".repeat(40));
+    let twice = |key: &str| refusal(format!("{{\"{key}\":1,\"{key}\":2}}").as_bytes());
+    assert!(twice(&long).contains(&format!("{short:?}…")), "{}", twice(&long));
+    assert!(twice(&short).contains(&format!("{short:?}")) && !twice(&short).contains('…'));
+}

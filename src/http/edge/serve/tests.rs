@@ -304,3 +304,20 @@ async fn a_request_that_is_broken_on_the_wire_gets_its_problem() {
         assert_eq!(status == 200, !answer.contains("application/problem+json"), "{answer}");
     }
 }
+
+#[test]
+fn a_connection_that_broke_before_it_was_accepted_is_no_trouble_of_the_server() {
+    use std::io::ErrorKind;
+    for kind in [
+        ErrorKind::ConnectionAborted,
+        ErrorKind::ConnectionRefused,
+        ErrorKind::ConnectionReset,
+        ErrorKind::Interrupted,
+    ] {
+        assert!(concerns_one_connection(&kind.into()), "{kind}");
+    }
+    // No more files may be open: accepting again at once would spin.
+    for kind in [ErrorKind::Other, ErrorKind::OutOfMemory] {
+        assert!(!concerns_one_connection(&kind.into()), "{kind}");
+    }
+}
