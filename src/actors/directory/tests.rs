@@ -77,6 +77,13 @@ impl Counters {
         self.made.load(Ordering::Relaxed)
     }
 
+    /// Something that keeps the actor of an id awake.
+    fn lease(&self, id: u8) -> Lease<u8> {
+        let mut shard = self.directory.shard(id);
+        let live = self.directory.find_or_activate(&mut shard, id).unwrap();
+        Lease::new(&live.shared, &self.directory.idle)
+    }
+
     /// Until the actors have nothing left to do.
     async fn settle() {
         for _ in 0..100 {
@@ -128,12 +135,9 @@ async fn an_actor_keeps_its_id_as_long_as_few_are_awake() {
 async fn an_actor_with_an_open_matter_keeps_its_id() {
     let counters = Counters::new(0);
     counters.count(1).await;
-    let lease = {
-        let mut shard = counters.directory.shard(1);
-        let live = counters.directory.find_or_activate(&mut shard, 1).unwrap();
-        Lease::new(&live.shared, &counters.directory.idle)
-    };
+    let lease = counters.lease(1);
     Counters::settle().await;
+    counters.directory.became_idle(&lease.shared);
     let before = counters.count(1).await;
     counters.count(2).await;
     assert_eq!(counters.count(1).await, before + 1);
@@ -154,11 +158,43 @@ async fn an_actor_that_failed_is_given_no_other_id() {
 }
 
 #[tokio::test]
+async fn a_sweep_ends_no_actor_that_was_needed_or_has_an_open_matter() {
+    let counters = Counters::new(10);
+    for round in 1..=3 {
+        assert_eq!(counters.count(1).await, round);
+        Counters::settle().await;
+        counters.directory.sweep();
+    }
+    let lease = counters.lease(1);
+    for _ in 0..3 {
+        counters.directory.sweep();
+        Counters::settle().await;
+    }
+    assert!(counters.directory.is_awake(1));
+    assert_eq!(counters.count(1).await, 4);
+    drop(lease);
+    Counters::settle().await;
+    counters.directory.sweep();
+    counters.directory.sweep();
+    assert!(!counters.directory.is_awake(1));
+    assert_eq!(counters.made(), 1);
+}
+
+#[tokio::test]
+async fn an_id_is_lost_by_the_actor_alone_that_has_it() {
+    let counters = Counters::new(1);
+    counters.count(1).await;
+    counters.directory.forget(1, &Arc::new(Shared::new()));
+    assert_eq!((counters.count(1).await, counters.made()), (2, 1));
+}
+
+#[tokio::test]
 async fn actors_that_nobody_needed_between_two_sweeps_end() {
     let counters = Counters::new(1);
     let all = (0..10).map(|id| counters.count(id));
     futures_util::future::join_all(all).await;
     Counters::settle().await;
+    assert_eq!(counters.directory.free().actors.len(), FREE_AT_LEAST);
     counters.directory.sweep();
     counters.directory.sweep();
     Counters::settle().await;

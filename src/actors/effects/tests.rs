@@ -221,3 +221,13 @@ async fn what_is_unsettled_is_taken_up_at_the_start_and_swept_for_later() {
     seconds(55).await;
     assert_eq!(world.brought_forward(), [0, 60_000]);
 }
+
+#[test]
+fn every_call_has_a_number_of_its_own() {
+    let mut under_way = UnderWay { calls: BTreeMap::new(), next: 0 };
+    let first = under_way.begin(1);
+    assert!(first.is_some());
+    assert_eq!(under_way.begin(1), None, "one is under way");
+    under_way.calls.remove(&1);
+    assert_ne!(under_way.begin(1), first);
+}
