@@ -1,26 +1,27 @@
 //! The composition root: puts the parts together in one place for the server, the tests and
 //! the benchmarks alike.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use crate::actors::{MarketSettings, Marketplace, Outgoing, StartError};
 use crate::auth::{
-    Devices, LimitSettings, Limits, MailLinks, Passwords, Sealing, SessionCookie, SigningKeys,
-    Throttle, ThrottleSettings, Tokens,
+    Devices, LimitSettings, Limits, MailLinks, PassKeys, Passwords, Sealing, SessionCookie,
+    SigningKeys, Throttle, ThrottleSettings, Tokens, Vault,
 };
 use crate::blobs::SharedBlobs;
 use crate::domain::Currency;
+pub use crate::http::KeyFiles;
 use crate::http::edge::client_address::TrustedHeader;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::feed::Feed;
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::{CardForm, Storefront};
-use crate::http::{ApiParts, ApiState, Idempotency, Readiness};
+use crate::http::{ApiParts, ApiState, Idempotency, PassSettings, Readiness};
 use crate::mail::SharedTransport;
 use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
@@ -44,6 +45,15 @@ pub struct Seams {
     pub blobs: SharedBlobs,
 }
 
+/// The keys of an [`App`].
+#[derive(Debug)]
+pub struct AppKeys {
+    /// Those that sign sessions.
+    pub session: SigningKeys,
+    /// Those that passes are sealed with.
+    pub pass: PassKeys,
+}
+
 /// How an [`App`] behaves.
 #[derive(Debug, Clone)]
 pub struct AppSettings {
@@ -53,8 +63,10 @@ pub struct AppSettings {
     pub edge: EdgeSettings,
     /// The currency of every new price.
     pub currency: Currency,
-    /// The file that holds the keys that sign sessions, to read it again when they are rolled.
-    pub key_file: Option<PathBuf>,
+    /// The files that hold the keys, to read them again when those are rolled.
+    pub key_files: Option<KeyFiles>,
+    /// How passes are taken.
+    pub passes: PassSettings,
     /// The throttle of sign-ins and sign-ups.
     pub throttle: ThrottleSettings,
     /// How much one user may do.
@@ -103,9 +115,11 @@ impl App {
         settings: AppSettings,
         seams: Seams,
         passwords: Passwords,
-        keys: &SigningKeys,
+        keys: AppKeys,
         metrics: Metrics,
     ) -> Result<Self, AppError> {
+        let AppKeys { session: keys, pass: pass_keys } = keys;
+        let keys = &keys;
         let Seams { clock, entropy, store, gateway, mail, blobs } = seams;
         let links = Arc::new(MailLinks::new(Sealing::new(keys), entropy.clone()));
         let market = Marketplace::start(
@@ -113,7 +127,7 @@ impl App {
             clock,
             entropy.clone(),
             gateway.clone(),
-            Outgoing { transport: mail, site: settings.site, links },
+            Outgoing { transport: mail, site: settings.site, links, blobs: blobs.clone() },
             settings.market,
         )
         .await?;
@@ -138,7 +152,10 @@ impl App {
             passwords,
             tokens: Tokens::new(keys, settings.market.sessions.lasts),
             sealing: Sealing::new(keys),
-            key_file: settings.key_file,
+            key_files: settings.key_files,
+            vault: Vault::new(pass_keys),
+            passes: settings.passes,
+            uploads: Semaphore::new(settings.passes.at_once),
             devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie {
                 max_age: settings.market.sessions.lasts,

@@ -103,6 +103,8 @@ bugs! {
     DroppedField "dropped-field"
     /// What the bank asks a buyer is shown to anyone, and anyone may answer it.
     OpenQuestion "open-question"
+    /// Whoever sold a pass can open it still.
+    PassToSeller "pass-to-seller"
 }
 
 impl Bug {
@@ -117,6 +119,7 @@ impl Bug {
                 | Self::DroppedField
                 | Self::UnclaimedTimer
                 | Self::OpenQuestion
+                | Self::PassToSeller
         )
     }
 }

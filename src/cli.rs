@@ -65,10 +65,10 @@ pub enum Command {
         /// Whose they are, and where they are if a line does not say.
         how: HowToImport,
     },
-    /// Sign sessions with a new key from now on.
+    /// Sign sessions, or seal passes, with a new key from now on.
     RotateKey {
-        /// What becomes of the sessions that the old one signed.
-        old: OldKey,
+        /// Which key.
+        key: KeyToRotate,
     },
     /// Bring one of them to its end.
     SettleCharge {
@@ -77,6 +77,18 @@ pub enum Command {
         /// How it stands.
         finding: SettledAs,
     },
+}
+
+/// A key that can be rolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyToRotate {
+    /// The one that signs sessions.
+    Session(
+        /// What becomes of the sessions that the old one signed.
+        OldKey,
+    ),
+    /// The one that passes are sealed with.
+    Passes,
 }
 
 impl Invocation {
@@ -119,9 +131,10 @@ impl Invocation {
             }
             Some(Verb::Restore { file }) => Command::Restore { file },
             Some(Verb::Config) => Command::Config,
-            Some(Verb::RotateKey { end_sessions }) => {
+            Some(Verb::RotateKey { end_sessions, passes }) => {
                 let old = if end_sessions { OldKey::Drop } else { OldKey::Accept };
-                Command::RotateKey { old }
+                let key = if passes { KeyToRotate::Passes } else { KeyToRotate::Session(old) };
+                Command::RotateKey { key }
             }
             Some(Verb::Serve(_)) => Command::Serve { demo: serve.demo },
         };
@@ -195,6 +208,10 @@ enum Verb {
         /// Accept nothing that the old key signed: everyone is signed out
         #[arg(long)]
         end_sessions: bool,
+        /// Roll the key that passes are sealed with instead: those before it stay, and open what they
+        /// sealed
+        #[arg(long, conflicts_with = "end_sessions")]
+        passes: bool,
     },
     /// List the charges that still owe something to or by the payment provider, from the running
     /// server
@@ -380,8 +397,14 @@ mod tests {
         assert_eq!(parse("charges").unwrap().command, Command::UnsettledCharges);
         assert_eq!(parse("config").unwrap().command, Command::Config);
         let rotate = |line| parse(line).unwrap().command;
-        assert_eq!(rotate("rotate-key"), Command::RotateKey { old: OldKey::Accept });
-        assert_eq!(rotate("rotate-key --end-sessions"), Command::RotateKey { old: OldKey::Drop });
+        for (line, key) in [
+            ("rotate-key", KeyToRotate::Session(OldKey::Accept)),
+            ("rotate-key --end-sessions", KeyToRotate::Session(OldKey::Drop)),
+            ("rotate-key --passes", KeyToRotate::Passes),
+        ] {
+            assert_eq!(rotate(line), Command::RotateKey { key });
+        }
+        assert!(parse("rotate-key --passes --end-sessions").is_err());
         for finding in [SettledAs::Taken, SettledAs::NotTaken, SettledAs::PaidBack, SettledAs::Kept]
         {
             let line = format!("charges settle charge_1 --as {}", finding.name());

@@ -1,5 +1,6 @@
 //! The commands besides `serve`: looking after the data file, the settings and the charges.
 
+mod contents;
 mod import;
 mod operators;
 
@@ -19,8 +20,8 @@ use tokio::net::TcpStream;
 
 pub use self::import::{HowToImport, import_shows};
 pub use self::operators::{operators, set_role};
-use crate::auth::{OldKey, rotate_keys};
-use crate::cli::SettledAs;
+use crate::auth::{OldKey, rotate_keys, rotate_pass_keys};
+use crate::cli::{KeyToRotate, SettledAs};
 use crate::config::Settings;
 use crate::new_folders::NewFolders;
 use crate::seams::SystemEntropy;
@@ -55,9 +56,15 @@ pub fn verify(settings: &Settings, file: Option<&Path>) -> anyhow::Result<ExitCo
     };
     let report =
         store::verify(path).with_context(|| format!("cannot verify {}", path.display()))?;
+    let passes = contents::check(settings, path);
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;
-    Ok(if report.findings_total == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    writeln!(out, "passes: {}, of which {} can't be opened", passes.count, passes.total)?;
+    for finding in &passes.listed {
+        writeln!(out, "WRONG: {finding}")?;
+    }
+    let is_sound = report.findings_total == 0 && passes.total == 0;
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Copies the data to a new file: through the running server if there is one.
@@ -69,7 +76,8 @@ pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCod
     let file = std::path::absolute(file)
         .with_context(|| format!("cannot write a backup to {}", file.display()))?;
     match store::backup_file(data_file(settings)?, &file) {
-        Ok(()) => {}
+        // Nobody adds or takes away anything: no server has the data.
+        Ok(()) => contents::carry(data_file(settings)?, &file).await?,
         Err(BackupError::InUse(_)) => {
             ask_server(settings.http.admin_listen, &file).await.with_context(|| {
                 format!(
@@ -93,13 +101,14 @@ pub async fn back_up(settings: &Settings, file: &Path) -> anyhow::Result<ExitCod
 /// # Errors
 ///
 /// If there is a data file already, or the backup is damaged.
-pub fn restore(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
+pub async fn restore(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
     let to = data_file(settings)?;
     let new_folders = NewFolders::of(&[to]);
     let report = store::restore(file, to).with_context(|| {
         new_folders.remove();
         format!("cannot restore {} from {}", to.display(), file.display())
     })?;
+    contents::carry(file, to).await?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;
     writeln!(out, "restored to {}", settings.store.path.display())?;
@@ -188,23 +197,38 @@ pub fn told(error: &anyhow::Error) -> String {
     text
 }
 
-/// Puts a new key into the file of signing keys, and has a running server take it up.
+/// Puts a new key into the file of signing keys, and has a running server take it up. Or into that of
+/// passes, where those before it stay.
 ///
 /// # Errors
 ///
 /// If there is no such file, or it can't be replaced, or the running server does not take it up.
-pub async fn rotate_key(settings: &Settings, old: OldKey) -> anyhow::Result<ExitCode> {
-    let path = &settings.auth.secret_file;
-    rotate_keys(path, old, &SystemEntropy)?;
+pub async fn rotate_key(settings: &Settings, key: KeyToRotate) -> anyhow::Result<ExitCode> {
+    let path = match key {
+        KeyToRotate::Session(old) => {
+            let path = settings.auth.secret_file.clone();
+            rotate_keys(&path, old, &SystemEntropy)?;
+            path
+        }
+        KeyToRotate::Passes => {
+            let path = settings.pass_key_file();
+            rotate_pass_keys(&path, &SystemEntropy)?;
+            path
+        }
+    };
     let admin = settings.http.admin_listen;
     let request = Request::post("/admin/keys/reload")
         .header(header::HOST, admin.to_string())
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from_static(b"{}")))?;
+    let does = match key {
+        KeyToRotate::Session(_) => "signs",
+        KeyToRotate::Passes => "seals",
+    };
     let taken_up = match exchange(admin, request, LIST_WITHIN).await {
-        Ok(_) => format!("the server on {admin} signs with it"),
+        Ok(_) => format!("the server on {admin} {does} with it"),
         Err(error) if is_refused_connection(&error) => {
-            format!("no server runs on {admin}: the next start signs with it")
+            format!("no server runs on {admin}: the next start {does} with it")
         }
         Err(error) => {
             let context = format!(
@@ -219,9 +243,11 @@ pub async fn rotate_key(settings: &Settings, old: OldKey) -> anyhow::Result<Exit
     writeln!(
         out,
         "{}",
-        match old {
-            OldKey::Accept => "what the key before signed is accepted until the next rotation",
-            OldKey::Drop => "every session has ended",
+        match key {
+            KeyToRotate::Session(OldKey::Accept) =>
+                "what the key before signed is accepted until the next rotation",
+            KeyToRotate::Session(OldKey::Drop) => "every session has ended",
+            KeyToRotate::Passes => "what the keys before sealed is opened with those",
         }
     )?;
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ mod http;
 mod keys;
 mod layers;
 mod mail;
+mod passes;
 mod payments;
 mod values;
 
@@ -24,6 +25,7 @@ pub use auth::{AuthSettings, LimitSettings, OperatorSettings};
 pub use http::HttpSettings;
 pub use layers::{Overrides, Problem, SettingsError, Source};
 pub use mail::{MailProvider, MailSettings};
+pub use passes::PassSettings;
 pub use payments::{PaymentSettings, Provider, StripeSettings};
 pub use values::PublicUrl;
 
@@ -48,6 +50,8 @@ pub struct Settings {
     pub shows: ShowSettings,
     /// What tickets must have.
     pub tickets: TicketSettings,
+    /// How passes are taken and kept.
+    pub passes: PassSettings,
     /// The memory that live actors may take.
     pub actors: ActorSettings,
     /// How money is taken.
@@ -189,6 +193,7 @@ impl Settings {
             fees: FeeSettings::read(from),
             shows: ShowSettings::read(from),
             tickets: TicketSettings::read(from),
+            passes: PassSettings::read(from),
             actors: ActorSettings::read(from),
             payments: PaymentSettings::read(from, is_currency),
             mail: MailSettings::read(from),
@@ -196,6 +201,12 @@ impl Settings {
         };
         settings.check_together(from);
         settings
+    }
+
+    /// The file of the keys that passes are sealed with.
+    pub fn pass_key_file(&self) -> PathBuf {
+        let beside = || self.auth.secret_file.with_file_name("pass.key");
+        self.passes.key_file.clone().unwrap_or_else(beside)
     }
 
     fn check_together(&self, from: &mut Reader) {
@@ -216,6 +227,13 @@ impl Settings {
         }
         if let Provider::Stripe(stripe) = &self.payments.provider {
             stripe.check_together(from);
+        }
+        let pass_keys = self.pass_key_file();
+        if pass_keys == self.store.path || pass_keys == self.auth.secret_file {
+            from.refuse(Problem::Conflict {
+                key: "passes.key_file",
+                conflict: "must differ from store.path and auth.secret_file".to_owned(),
+            });
         }
         if self.store.path == self.auth.secret_file {
             from.refuse(Problem::Conflict {

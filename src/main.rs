@@ -50,7 +50,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Command::Verify { file } => commands::verify(&settings, file.as_deref()),
         Command::Backup { file } => runtime()?.block_on(commands::back_up(&settings, &file)),
         Command::UnsettledCharges => runtime()?.block_on(commands::unsettled_charges(&settings)),
-        Command::RotateKey { old } => runtime()?.block_on(commands::rotate_key(&settings, old)),
+        Command::RotateKey { key } => runtime()?.block_on(commands::rotate_key(&settings, key)),
         Command::SettleCharge { charge, finding } => {
             runtime()?.block_on(commands::settle_charge(&settings, &charge, finding))
         }
@@ -61,7 +61,7 @@ fn act(invocation: Invocation) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(commands::import_shows(&settings, &file, &how))
         }
         Command::Operators => runtime()?.block_on(commands::operators(&settings)),
-        Command::Restore { file } => commands::restore(&settings, &file),
+        Command::Restore { file } => runtime()?.block_on(commands::restore(&settings, &file)),
         Command::Config => commands::print_config(),
     }
 }

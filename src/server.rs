@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::actors::MarketSettings;
-use crate::app::{App, AppSettings, Seams};
+use crate::app::{App, AppKeys, AppSettings, KeyFiles, Seams};
 use crate::auth::{
-    LimitSettings, PasswordSettings, Passwords, Rate, SigningKeys, ThrottleSettings,
-    load_or_create_keys,
+    LimitSettings, PassKeys, PasswordSettings, Passwords, Rate, SigningKeys, ThrottleSettings,
+    load_or_create_keys, load_or_create_pass_keys,
 };
 use crate::banner::Banner;
 use crate::blobs::{FolderBlobs, SharedBlobs};
@@ -23,7 +23,10 @@ use crate::config::{MailProvider, Provider, PublicUrl, Settings, StripeSettings}
 use crate::demo;
 #[cfg(feature = "postgres")]
 use crate::domain::Currency;
-use crate::domain::{FeeRate, FeeRates, Price, PriceError, SessionRules, Terms};
+use crate::domain::{
+    FeeRate, FeeRates, Price, PriceError, SessionRules, Terms, TicketPasses, TicketsWithPasses,
+};
+use crate::http::PassSettings;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::edge::serve::{ServeLimits, listen, serve};
@@ -63,7 +66,8 @@ pub async fn run(
     with_demo: bool,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
-    let files = [&*settings.store.path, &*settings.auth.secret_file];
+    let pass_keys = settings.pass_key_file();
+    let files = [&*settings.store.path, &*settings.auth.secret_file, &*pass_keys];
     let new_folders = NewFolders::of(&files);
     let started = start(&settings, with_demo).await.inspect_err(|_| new_folders.remove())?;
     let Started { app, store, public, admin } = started;
@@ -121,12 +125,14 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
     let (store, data) = open_store(settings, cache_bytes, &metrics, &*entropy).await?;
     let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
+    let pass_keys = pass_keys(&settings.pass_key_file(), &*store).await?;
     let mail = transport(settings)?;
     info!(to = mail.describe(), "messages to people");
     let blobs = blobs(settings);
     let clock = Arc::new(SystemClock);
     let seams = Seams { clock, entropy, store: store.clone(), gateway, mail, blobs };
-    let app = App::start(app_settings, seams, passwords, &keys, metrics).await?;
+    let keys = AppKeys { session: keys, pass: pass_keys };
+    let app = App::start(app_settings, seams, passwords, keys, metrics).await?;
     if with_demo {
         demo::fill(&app.state, settings.log.format).await?;
     }
@@ -163,6 +169,22 @@ fn session_key(
         );
     }
     Ok((keys, missing))
+}
+
+/// The keys that passes are sealed with. If their file was missing although there are passes, whoever runs
+/// the server has to hear of that.
+async fn pass_keys(file: &Path, store: &dyn Store) -> anyhow::Result<PassKeys> {
+    let was_there = file.exists();
+    let keys = load_or_create_pass_keys(file, &SystemEntropy)?;
+    let with_passes = store.list::<TicketPasses>(TicketsWithPasses::All, None, 1).await?;
+    if !was_there && !with_passes.is_empty() {
+        error!(
+            file = %file.display(),
+            "the pass keys were missing although tickets have passes: new ones are made, and no pass from \
+             before can be opened until the old file is back, with the last line of this one added to it"
+        );
+    }
+    Ok(keys)
 }
 
 /// Where people open the storefront. The port may only be known now.
@@ -242,7 +264,7 @@ async fn open_database(
 
 /// Contents that are too large for a row lie beside the store.
 fn blobs(settings: &Settings) -> SharedBlobs {
-    Arc::new(FolderBlobs::new(beside_store(settings, "blobs")))
+    Arc::new(FolderBlobs::beside(&settings.store.path))
 }
 
 /// A folder of that name where the store is.
@@ -366,7 +388,11 @@ fn app_settings(settings: &Settings, origin: String) -> anyhow::Result<AppSettin
             request_timeout: settings.http.request_timeout,
         },
         currency: settings.payments.currency.parse()?,
-        key_file: Some(auth.secret_file.clone()),
+        key_files: Some(KeyFiles {
+            session: auth.secret_file.clone(),
+            pass: settings.pass_key_file(),
+        }),
+        passes: PassSettings { max_bytes: settings.passes.max_bytes, ..PassSettings::default() },
         throttle: ThrottleSettings {
             enabled: auth.throttle,
             account: Rate {
@@ -385,6 +411,7 @@ fn app_settings(settings: &Settings, origin: String) -> anyhow::Result<AppSettin
             edits_per_hour: settings.limits.edits_per_hour,
             locks_per_minute: settings.limits.locks_per_minute,
             keys_per_day: settings.limits.keys_per_day,
+            uploads_per_hour: settings.limits.uploads_per_hour,
         },
         client_address_header: settings.http.client_address_header.clone(),
         listeners: ListenerLimits {

@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use super::directory::AskError;
 use crate::domain::{
-    CatalogRejection, FactorRejection, OrderId, PurchaseRejection, TicketRejection, Timestamp,
+    CatalogRejection, FactorRejection, OrderId, PassRejection, PurchaseRejection, TicketRejection,
+    Timestamp,
 };
 use crate::store::{CommitError, ReadError, Refusal};
 
@@ -20,6 +21,9 @@ pub enum MarketError {
     /// The venue or the show refuses.
     #[error(transparent)]
     Catalog(#[from] CatalogRejection),
+    /// A pass is not added or taken away.
+    #[error(transparent)]
+    Pass(#[from] PassRejection),
     /// The order refuses.
     #[error(transparent)]
     Purchase(#[from] PurchaseRejection),

@@ -9,6 +9,7 @@ mod letters;
 mod links;
 pub mod operators;
 mod orders;
+pub mod passes;
 pub mod payments;
 mod second_factor;
 pub mod shows;
@@ -33,6 +34,7 @@ use super::followers::mail::MailNotices;
 use super::followers::{self, StartFollower};
 use super::idempotency::IdempotencyKey;
 use super::order::Orders;
+use super::passes::{PassFilter, sweep_contents};
 use super::relocks::Relocks;
 use super::settings::MarketSettings;
 use super::supervisor::{Supervisor, SupervisorMessage};
@@ -40,6 +42,7 @@ use super::ticket::Tickets;
 use super::timers::mail::MailDelivery;
 use super::timers::order_expiry::OrderExpiry;
 use super::timers::{self, Timers};
+use crate::blobs::SharedBlobs;
 use crate::bugs::{Bug, planted};
 use crate::domain::{Commit, LinkSecrets, Timestamp};
 use crate::mail::SharedTransport;
@@ -68,9 +71,12 @@ struct Parts {
     catalog: Catalog,
     charges: Effects<Charges>,
     relocks: Arc<Relocks>,
+    blobs: SharedBlobs,
+    with_passes: Arc<PassFilter>,
     supervisor: ActorRef<SupervisorMessage>,
     failures: Arc<AtomicU64>,
-    sweeper: tokio::task::AbortHandle,
+    /// What is done now and then, or once in the background.
+    background: Vec<tokio::task::AbortHandle>,
 }
 
 /// What operators want to know of the actors.
@@ -101,7 +107,7 @@ impl From<StartFollower> for StartError {
     }
 }
 
-/// How the marketplace writes to people.
+/// What the marketplace has to do with beside store and gateway.
 pub struct Outgoing {
     /// Who takes letters.
     pub transport: SharedTransport,
@@ -109,6 +115,8 @@ pub struct Outgoing {
     pub site: Site,
     /// Makes the secrets of links in them.
     pub links: Arc<dyn LinkSecrets>,
+    /// Where contents lie that are too large for a row.
+    pub blobs: SharedBlobs,
 }
 
 impl Marketplace {
@@ -139,7 +147,8 @@ impl Marketplace {
             links: outgoing.links,
             settings,
         });
-        let tickets = Tickets { context: context.clone() };
+        let with_passes = Arc::<PassFilter>::default();
+        let tickets = Tickets { context: context.clone(), with_passes: with_passes.clone() };
         let tickets = Actors::new(tickets, context.clone(), parent.clone());
         let kind = Charges { gateway: gateway.clone(), store: store.clone() };
         let charges = Effects::new(kind, call_limits(&settings));
@@ -153,6 +162,7 @@ impl Marketplace {
         let orders = Actors::new(orders, context.clone(), parent.clone());
         let closing = Closing::new(context.clone(), tickets.clone(), orders.clone());
         let catalog = Catalog::start(&context, closing, &parent).await?;
+        let known = tokio::spawn(with_passes.clone().fill(store.clone()));
         let expiry = OrderExpiry { store, orders: orders.clone() };
         let doorbell = context.timers.order_expiry.clone();
         timers::start(expiry, clock.clone(), doorbell, parent.clone()).await?;
@@ -172,13 +182,16 @@ impl Marketplace {
         if !planted(Bug::NoReconciler) {
             charges.sweep();
         }
+        let contents = sweep_contents(context.clone(), outgoing.blobs.clone());
+        let contents = tokio::spawn(contents);
         let sweeps = vec![
             sweeping(&tickets),
             sweeping(&orders),
             sweeping(&catalog.venues),
             sweeping(&catalog.shows),
         ];
-        let sweeper = tokio::spawn(sweep(sweeps)).abort_handle();
+        let sweeper = tokio::spawn(sweep(sweeps));
+        let background = [known, contents, sweeper].map(|task| task.abort_handle()).to_vec();
         let parts = Parts {
             context,
             gateway,
@@ -187,9 +200,11 @@ impl Marketplace {
             catalog,
             charges,
             relocks,
+            blobs: outgoing.blobs,
+            with_passes,
             supervisor,
             failures,
-            sweeper,
+            background,
         };
         Ok(Self { parts: Arc::new(parts) })
     }
@@ -198,7 +213,7 @@ impl Marketplace {
     /// is in the store and goes on at the next start.
     pub async fn stop(&self) {
         let parts = &self.parts;
-        parts.sweeper.abort();
+        parts.background.iter().for_each(tokio::task::AbortHandle::abort);
         parts.supervisor.get_cell().stop_children_and_wait(None, Some(STOP_WITHIN)).await;
         let _ = parts.supervisor.stop_and_wait(None, Some(STOP_WITHIN)).await;
     }

@@ -24,6 +24,7 @@ pub mod followers;
 mod idempotency;
 mod marketplace;
 pub mod order;
+mod passes;
 mod relocks;
 mod retry;
 mod settings;
@@ -43,6 +44,7 @@ pub use marketplace::tickets::TicketChanges;
 pub use marketplace::{MarketStats, Marketplace, Outgoing, StartError, last_change};
 pub use marketplace::{imports, operators};
 pub use settings::MarketSettings;
+pub use ticket::NewPass;
 
 #[cfg(test)]
 mod testing;

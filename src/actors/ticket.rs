@@ -1,5 +1,7 @@
 //! Tickets: the only place where their availability is decided.
 
+mod passes;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -7,14 +9,16 @@ use super::aggregate::{Aggregate, Change, Decision};
 use super::context::{Committed, Context};
 use super::error::MarketError;
 use super::idempotency::KeyFor;
+use super::passes::{Generation, PassFilter, PassesOf, generation_of};
 use super::settings::MarketSettings;
 use super::show::sales_timer;
 use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    Commit, Event, Kept, ListingFault, Order, OrderId, OrderView, Precondition, Purchase, SalesEnd,
-    Show, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowView, Ticket, TicketCommand,
-    TicketDecision, TicketDemand, TicketId, TicketRejection, Timestamp, UserId, Wanted, Write,
+    Commit, Event, Kept, ListingFault, Order, OrderId, OrderView, Pass, PassId, PassKind, PassMark,
+    Precondition, Purchase, SalesEnd, Show, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowView,
+    Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, TicketRejection, Timestamp,
+    UserId, Wanted, Write,
 };
 
 /// What a ticket can be asked.
@@ -26,6 +30,27 @@ pub enum TicketRequest {
     Reserve(Reservation),
     /// An order's change takes its ticket along, in one commit.
     Carry(Box<Carried>),
+    /// The seller adds a pass.
+    AddPass(Box<NewPass>),
+    /// The seller takes a pass away.
+    RemovePass(Box<Pass>),
+}
+
+/// A pass that is to be added. What it holds is kept already.
+#[derive(Debug, Clone)]
+pub struct NewPass {
+    /// Names it.
+    pub id: PassId,
+    /// The seller.
+    pub by: UserId,
+    /// The name of its seat.
+    pub seat: Option<String>,
+    /// What it is.
+    pub kind: PassKind,
+    /// The mark of its content.
+    pub mark: PassMark,
+    /// The key of its content, wrapped.
+    pub wrapped_key: Vec<u8>,
 }
 
 /// An order about to be made.
@@ -64,6 +89,8 @@ pub enum TicketAnswer {
     Reserved(Arc<Purchase>),
     /// What became of the commit that it carried.
     Carried(Committed),
+    /// The pass that was added or taken away.
+    Pass(Box<Pass>),
 }
 
 impl TicketAnswer {
@@ -71,7 +98,7 @@ impl TicketAnswer {
     pub fn ticket(self) -> Result<Ticket, MarketError> {
         match self {
             Self::Ticket(ticket) => Ok(ticket),
-            Self::Reserved(_) | Self::Carried(_) => Err(misplaced()),
+            Self::Reserved(_) | Self::Carried(_) | Self::Pass(_) => Err(misplaced()),
         }
     }
 
@@ -79,7 +106,7 @@ impl TicketAnswer {
     pub fn reserved(self) -> Result<Arc<Purchase>, MarketError> {
         match self {
             Self::Reserved(purchase) => Ok(purchase),
-            Self::Ticket(_) | Self::Carried(_) => Err(misplaced()),
+            Self::Ticket(_) | Self::Carried(_) | Self::Pass(_) => Err(misplaced()),
         }
     }
 
@@ -87,7 +114,15 @@ impl TicketAnswer {
     pub fn carried(self) -> Result<Committed, MarketError> {
         match self {
             Self::Carried(committed) => Ok(committed),
-            Self::Ticket(_) | Self::Reserved(_) => Err(misplaced()),
+            Self::Ticket(_) | Self::Reserved(_) | Self::Pass(_) => Err(misplaced()),
+        }
+    }
+
+    /// The answer to [`TicketRequest::AddPass`].
+    pub fn pass(self) -> Result<Pass, MarketError> {
+        match self {
+            Self::Pass(pass) => Ok(*pass),
+            Self::Ticket(_) | Self::Reserved(_) | Self::Carried(_) => Err(misplaced()),
         }
     }
 }
@@ -105,11 +140,16 @@ pub struct Known {
     place: Option<Box<ShowTicket>>,
     /// When the sales end for the show that it is to admit to, if it has tickets already.
     sales_end: Option<SalesEnd>,
+    /// Its passes, where the request concerns them and there may be any. Nobody else adds or takes away one,
+    /// so that what is not there now will not be when it is written.
+    passes: Option<Box<PassesOf>>,
+    /// Which of its content the pass is that is to be added.
+    generation: Option<Generation>,
 }
 
 impl Known {
     fn alone(ticket: Ticket) -> Self {
-        Self { ticket, show: None, place: None, sales_end: None }
+        Self { ticket, show: None, place: None, sales_end: None, passes: None, generation: None }
     }
 }
 
@@ -127,7 +167,9 @@ fn shows_asked_about(ticket: &Ticket, request: &TicketRequest) -> (Option<ShowId
         TicketRequest::Carry(carried) if carried.demand == TicketDemand::Release => {
             (now, now.is_some())
         }
-        TicketRequest::Carry(_) => (None, false),
+        TicketRequest::Carry(_) | TicketRequest::AddPass(_) | TicketRequest::RemovePass(_) => {
+            (None, false)
+        }
     }
 }
 
@@ -135,6 +177,33 @@ fn shows_asked_about(ticket: &Ticket, request: &TicketRequest) -> (Option<ShowId
 pub struct Tickets {
     /// Where they are.
     pub context: Arc<Context>,
+    /// Which of them may have passes.
+    pub with_passes: Arc<PassFilter>,
+}
+
+impl Tickets {
+    /// The passes of a ticket as far as a request concerns them.
+    async fn passes_asked_about(
+        &self,
+        ticket: &Ticket,
+        request: &TicketRequest,
+    ) -> Result<Option<Box<PassesOf>>, MarketError> {
+        let store = &*self.context.store;
+        let passes = match request {
+            TicketRequest::Reserve(_) => return Ok(None),
+            TicketRequest::AddPass(_) => {
+                self.with_passes.note(ticket.id);
+                PassesOf::ticket_and_sales(store, ticket).await?
+            }
+            TicketRequest::Change(_) | TicketRequest::Carry(_) | TicketRequest::RemovePass(_) => {
+                if !self.with_passes.may_have(ticket.id) {
+                    return Ok(None);
+                }
+                PassesOf::ticket(store, ticket.id).await?
+            }
+        };
+        Ok(Some(Box::new(passes)))
+    }
 }
 
 impl Aggregate for Tickets {
@@ -168,7 +237,14 @@ impl Aggregate for Tickets {
             (Some(view), TicketRequest::Change(_)) => store.get::<SalesEnd>(view.show.id).await?,
             _ => None,
         };
-        Ok(Known { ticket, show, place, sales_end })
+        let passes = Box::pin(self.passes_asked_about(&ticket, request)).await?;
+        let generation = match request {
+            TicketRequest::AddPass(new) => {
+                Some(Box::pin(generation_of(&**store, new.mark, new.by)).await??)
+            }
+            _ => None,
+        };
+        Ok(Known { ticket, show, place, sales_end, passes, generation })
     }
 
     fn decide(
@@ -183,6 +259,8 @@ impl Aggregate for Tickets {
                 reserve(known, reservation, &self.context.settings, now)
             }
             TicketRequest::Carry(carried) => carry(known, carried),
+            TicketRequest::AddPass(new) => passes::add(known, new, now),
+            TicketRequest::RemovePass(pass) => passes::remove(known, pass, now),
         }
     }
 
@@ -193,7 +271,10 @@ impl Aggregate for Tickets {
     fn carried_conflict(&self, request: &TicketRequest) -> Option<TicketAnswer> {
         match request {
             TicketRequest::Carry(_) => Some(TicketAnswer::Carried(Committed::Conflict)),
-            TicketRequest::Change(_) | TicketRequest::Reserve(_) => None,
+            TicketRequest::Change(_)
+            | TicketRequest::Reserve(_)
+            | TicketRequest::AddPass(_)
+            | TicketRequest::RemovePass(_) => None,
         }
     }
 }
@@ -202,7 +283,7 @@ type Decided = Result<Decision<Tickets>, MarketError>;
 
 /// Edits or withdraws.
 fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
-    let Known { ticket, place, .. } = known;
+    let Known { ticket, place, passes, .. } = known;
     Ok(match ticket.decide(command, now)? {
         TicketDecision::Unchanged => Decision::unchanged(TicketAnswer::Ticket(ticket.clone())),
         TicketDecision::Changed(after) => {
@@ -215,6 +296,10 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
             } else {
                 placed(commit, known, &after, now)?
             };
+            if !after.listing().has_seats_of(ticket.listing()) {
+                passes::must_be_none(passes.as_deref())?;
+            }
+            let commit = passes::followed(commit, passes.as_deref(), None, &after);
             let timers = new_sales_end(known, &after).as_ref().and_then(sales_timer);
             let timers = timers.into_iter().collect();
             let known = Known::alone(after.clone());
@@ -226,6 +311,7 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
                 .write(Write::WithdrawTicket { id: ticket.id, last: ticket.version })
                 .event(Event::TicketDeleted(after.clone()));
             let commit = commit.delete_if(place.as_deref().cloned());
+            let commit = passes::without_untaken(commit, passes.as_deref(), None);
             Change::new(commit, None).answered(TicketAnswer::Ticket(after))
         }
     })
@@ -348,7 +434,7 @@ fn deadline(
 
 /// Adds to an order's commit what the order asks of this ticket.
 fn carry(known: &Known, carried: &Carried) -> Decided {
-    let Known { ticket, show, place, .. } = known;
+    let Known { ticket, show, place, passes, .. } = known;
     let Carried { order, demand, ref commit } = *carried;
     let command = match demand {
         TicketDemand::Release => TicketCommand::Release { order },
@@ -366,6 +452,8 @@ fn carry(known: &Known, carried: &Carried) -> Decided {
     if is_release && planted(Bug::ReleaseWithoutOrder) {
         commit.writes.clear();
     }
+    let bought = (demand == TicketDemand::Sell).then(|| written_order(&commit)).flatten();
+    commit = passes::followed(commit, passes.as_deref(), bought.as_ref(), &after);
     commit.writes.insert(0, Write::Ticket(after.clone()));
     if !(is_release && planted(Bug::UntoldRelease)) {
         let told = if closes.is_some() { Event::TicketClosed } else { Event::TicketUpdated };
@@ -373,6 +461,14 @@ fn carry(known: &Known, carried: &Carried) -> Decided {
     }
     let answer = TicketAnswer::Carried(Committed::Durable);
     Ok(Change::new(commit, Some(Known::alone(after))).answered(answer))
+}
+
+/// The order whose commit this is, as it is then.
+fn written_order(commit: &Commit) -> Option<Order> {
+    commit.writes.iter().find_map(|write| match write {
+        Write::Order(order) => Some(order.clone()),
+        _ => None,
+    })
 }
 
 fn changed(decision: TicketDecision) -> Result<Ticket, MarketError> {

@@ -44,6 +44,8 @@ pub enum Limit {
     /// Word of a sign-in from a new browser. Counted apart, so that nobody who asks for links can keep the
     /// account's owner from it.
     NewDevices,
+    /// Passes that are added.
+    Uploads,
 }
 
 /// How much.
@@ -59,6 +61,8 @@ pub struct LimitSettings {
     pub locks_per_minute: u32,
     /// How many idempotency keys a user may use in a day.
     pub keys_per_day: u32,
+    /// How many passes a user may add in an hour.
+    pub uploads_per_hour: u32,
 }
 
 impl Default for LimitSettings {
@@ -69,6 +73,7 @@ impl Default for LimitSettings {
             edits_per_hour: 600,
             locks_per_minute: 60,
             keys_per_day: 5000,
+            uploads_per_hour: 200,
         }
     }
 }
@@ -156,6 +161,7 @@ impl LimitSettings {
             Limit::Verifications | Limit::Resets | Limit::NewDevices => {
                 (LETTERS_PER_HOUR, 60 * MINUTE)
             }
+            Limit::Uploads => (self.uploads_per_hour, 60 * MINUTE),
         };
         (most, Duration::from_secs(seconds))
     }

@@ -69,6 +69,11 @@ impl PassKeys {
         Self { marks: PassKey::random(entropy), wrapping: vec![PassKey::random(entropy)] }
     }
 
+    /// Keys of these bytes: that of marks, and the one that wraps.
+    pub fn of(marks: [u8; KEY_BYTES], wrapping: [u8; KEY_BYTES]) -> Self {
+        Self { marks: PassKey::new(marks), wrapping: vec![PassKey::new(wrapping)] }
+    }
+
     /// The key of marks.
     pub(super) fn marks(&self) -> &PassKey {
         &self.marks

@@ -27,6 +27,23 @@ impl FolderBlobs {
         Self { folder, drafts: AtomicU64::new(0) }
     }
 
+    /// Contents in the folder beside a data file or a backup, which has its name and `.blobs` after it. So
+    /// two files in one folder do not sweep away each other's.
+    pub fn beside(file: &Path) -> Self {
+        let mut folder = file.as_os_str().to_owned();
+        folder.push(".blobs");
+        Self::new(PathBuf::from(folder))
+    }
+
+    /// A content, for a program that does nothing else meanwhile; `None` if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read.
+    pub fn read(&self, name: BlobName) -> io::Result<Option<Vec<u8>>> {
+        if_there(fs::read(self.place(name)))
+    }
+
     /// Where a content lies.
     fn place(&self, name: BlobName) -> PathBuf {
         let BlobName { shelf, id } = name;

@@ -98,18 +98,56 @@ pub trait Blobs: Send + Sync + 'static {
 /// Shared by all who need contents.
 pub type SharedBlobs = Arc<dyn Blobs>;
 
-/// Takes away what is older than [`SWEPT_AFTER`] and not named by any row, as `is_named` finds; returns
-/// how many that were.
+/// Copies what is there to another place, but for what that has already.
 ///
 /// # Errors
 ///
-/// If contents can't be listed or taken away, or `is_named` fails.
-pub async fn sweep<E: From<BlobError>>(
+/// If contents can't be read or written.
+pub async fn copy(from: &dyn Blobs, to: &dyn Blobs) -> Result<(), BlobError> {
+    for shelf in Shelf::ALL {
+        let mut after = None;
+        loop {
+            let page = from.list(*shelf, after, SWEEP_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            let there = to.list(*shelf, after, SWEEP_PAGE).await?;
+            after = Some(last.id);
+            for name in page {
+                if there.binary_search(&name).is_ok() {
+                    continue;
+                }
+                // It may have been taken away meanwhile.
+                if let Some(bytes) = from.get(name).await? {
+                    to.put(name, bytes).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who knows the rows that name contents.
+#[async_trait]
+pub trait Rows: Sync {
+    /// Why rows can't be read.
+    type Error: From<BlobError>;
+
+    /// Whether a row names a content.
+    async fn name(&self, name: BlobName) -> Result<bool, Self::Error>;
+}
+
+/// Takes away what is older than [`SWEPT_AFTER`] and not named by any row; returns how many that were.
+/// What was made before `since` stays: it is none of these rows' and may be named by others.
+///
+/// # Errors
+///
+/// If contents can't be listed or taken away, or rows can't be read.
+pub async fn sweep<R: Rows>(
     blobs: &dyn Blobs,
+    rows: &R,
     shelf: Shelf,
+    since: Timestamp,
     now: Timestamp,
-    is_named: impl AsyncFn(BlobName) -> Result<bool, E>,
-) -> Result<u64, E> {
+) -> Result<u64, R::Error> {
     let (mut after, mut taken) = (None, 0);
     loop {
         let page = blobs.list(shelf, after, SWEEP_PAGE).await?;
@@ -120,7 +158,7 @@ pub async fn sweep<E: From<BlobError>>(
             if now.since(name.made_at()) < SWEPT_AFTER {
                 return Ok(taken);
             }
-            if !is_named(name).await? {
+            if name.made_at() >= since && !rows.name(name).await? {
                 blobs.remove(name).await?;
                 taken += 1;
             }
@@ -134,6 +172,18 @@ mod tests {
 
     fn name(millis: u128, number: u128) -> BlobName {
         BlobName { shelf: Shelf::Passes, id: millis << 80 | number }
+    }
+
+    /// One row.
+    struct Only(BlobName);
+
+    #[async_trait]
+    impl Rows for Only {
+        type Error = BlobError;
+
+        async fn name(&self, name: BlobName) -> Result<bool, BlobError> {
+            Ok(name == self.0)
+        }
     }
 
     /// What every place for contents keeps to.
@@ -169,6 +219,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_copy_has_all_that_is_there_and_keeps_what_it_had() {
+        let (from, to) = (MemoryBlobs::default(), MemoryBlobs::default());
+        for number in 0..2500 {
+            from.put(name(number, 1), b"content".to_vec()).await.expect("room");
+        }
+        to.put(name(7, 1), b"older".to_vec()).await.expect("room");
+        for _ in 0..2 {
+            assert_eq!(copy(&from, &to).await, Ok(()));
+            assert_eq!(to.all().len(), 2500);
+        }
+        assert_eq!(to.get(name(7, 1)).await, Ok(Some(b"older".to_vec())));
+        to.fill_up(true);
+        from.put(name(3000, 1), b"more".to_vec()).await.expect("room");
+        assert!(copy(&from, &to).await.is_err());
+    }
+
+    #[tokio::test]
     async fn what_no_row_names_is_taken_away_once_it_is_old() {
         let blobs = MemoryBlobs::default();
         let hour = SWEPT_AFTER.as_millis();
@@ -176,15 +243,16 @@ mod tests {
         for name in [named, orphan, young] {
             blobs.put(name, b"x".to_vec()).await.expect("room");
         }
-        let sweep_at = async |millis: u128| {
+        let sweep_at = async |millis: u128, since: i64| {
             let now = Timestamp::from_millis(i64::try_from(millis).expect("a time"));
-            let is_named = async |name| Ok::<_, BlobError>(name == named);
-            sweep(&blobs, Shelf::Passes, now, is_named).await
+            let since = Timestamp::from_millis(since);
+            sweep(&blobs, &Only(named), Shelf::Passes, since, now).await
         };
-        assert_eq!(sweep_at(hour).await, Ok(0), "all are too young or have a row");
-        assert_eq!(sweep_at(hour + 1).await, Ok(1));
+        assert_eq!(sweep_at(hour, 0).await, Ok(0), "all are too young or have a row");
+        assert_eq!(sweep_at(hour + 1, 2).await, Ok(0), "it is older than the rows");
+        assert_eq!(sweep_at(hour + 1, 1).await, Ok(1));
         let left = blobs.list(Shelf::Passes, None, 9).await;
         assert_eq!(left, Ok(vec![named, young]));
-        assert_eq!(sweep_at(3 * hour).await, Ok(1));
+        assert_eq!(sweep_at(3 * hour, 1).await, Ok(1));
     }
 }

@@ -45,6 +45,8 @@ pub struct LimitSettings {
     pub locks_per_minute: u32,
     /// How many idempotency keys a user may use in a day.
     pub keys_per_day: u32,
+    /// How many passes one user may add in an hour.
+    pub uploads_per_hour: u32,
     /// How many sessions a user may have at once.
     pub sessions: u32,
 }
@@ -98,6 +100,7 @@ impl LimitSettings {
             edits_per_hour: limit("limits.edits_per_hour", 600),
             locks_per_minute: limit("limits.locks_per_minute", 60),
             keys_per_day: limit("limits.keys_per_day", 5000),
+            uploads_per_hour: limit("limits.uploads_per_hour", 200),
             sessions: limit("limits.sessions", 50),
         }
     }

@@ -22,7 +22,8 @@
 //! again with a higher version when its charge changes afterwards, such as by a refund.
 
 use super::{
-    ChargeView, OrderView, ShowView, Ticket, Timestamp, TokenEvent, UserEvent, UserId, Venue,
+    ChargeView, OrderView, PassEvent, ShowView, Ticket, Timestamp, TokenEvent, UserEvent, UserId,
+    Venue,
 };
 
 /// Something that happened.
@@ -72,6 +73,10 @@ pub enum Event {
     ShowOver(Box<ShowView>),
     /// A show was taken away.
     ShowDeleted(Box<ShowView>),
+    /// A seat of a ticket has a pass.
+    PassAdded(PassEvent),
+    /// A pass was taken away.
+    PassRemoved(PassEvent),
     /// A buyer locked a ticket.
     OrderCreated(OrderView),
     /// A charge is being tried, or was declined with attempts left, or waits for the buyer.
@@ -111,6 +116,8 @@ pub enum Subject<'e> {
     Venue(&'e Venue),
     /// A show with its venue.
     Show(&'e ShowView),
+    /// A pass.
+    Pass(&'e PassEvent),
     /// An order with its latest charge.
     Order(&'e OrderView),
     /// A charge.
@@ -152,6 +159,8 @@ impl Event {
             Self::ShowCancelled(_) => "ShowCancelled",
             Self::ShowOver(_) => "ShowOver",
             Self::ShowDeleted(_) => "ShowDeleted",
+            Self::PassAdded(_) => "PassAdded",
+            Self::PassRemoved(_) => "PassRemoved",
             Self::OrderCreated(_) => "OrderCreated",
             Self::OrderAwaitingPayment(_) => "OrderAwaitingPayment",
             Self::OrderCompleted(_) => "OrderCompleted",
@@ -191,6 +200,7 @@ impl Event {
             | Self::ShowCancelled(view)
             | Self::ShowOver(view)
             | Self::ShowDeleted(view) => Subject::Show(view),
+            Self::PassAdded(pass) | Self::PassRemoved(pass) => Subject::Pass(pass),
             Self::OrderCreated(view)
             | Self::OrderAwaitingPayment(view)
             | Self::OrderCompleted(view)
@@ -212,6 +222,7 @@ impl Event {
             Subject::Ticket(_) | Subject::Venue(_) | Subject::Show(_) => Audience::Public,
             Subject::User(user) => Audience::User(user.id),
             Subject::Token(token) => Audience::User(token.user),
+            Subject::Pass(pass) => Audience::User(pass.seller),
             Subject::Order(view) => Audience::User(view.order.buyer),
             Subject::Charge(charge) => Audience::User(charge.buyer),
         }

@@ -161,6 +161,11 @@ typed_id!(
     "token"
 );
 typed_id!(
+    /// Names a [`super::Pass`].
+    PassId,
+    "pass"
+);
+typed_id!(
     /// Names a [`super::Session`].
     SessionId,
     "session"

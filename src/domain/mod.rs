@@ -26,6 +26,7 @@ pub mod mail;
 pub mod money;
 pub mod operator;
 pub mod order;
+pub mod pass;
 pub mod place;
 pub mod purchase;
 pub mod resource;
@@ -62,7 +63,7 @@ pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent, Subject};
 pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{
-    ChargeId, InvalidId, OrderId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,
+    ChargeId, InvalidId, OrderId, PassId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,
 };
 pub use imported::{ImportKey, Imported};
 pub use link::{Link, LinkHash, LinkId, LinkInvalid, LinkPurpose, LinkSecrets};
@@ -71,6 +72,10 @@ pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};
 pub use operator::{Operator, Operators};
 pub use order::{CancelReason, Lot, Order, OrderState, OrderStatus, OrderView};
+pub use pass::{
+    Pass, PassEvent, PassKind, PassMark, PassRejection, Passes, PassesThere, SeatPass,
+    TicketPasses, TicketsWithPasses,
+};
 pub use place::{Country, UnknownCountry, UnknownZone, ZoneName};
 pub use purchase::{
     Finding, IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,

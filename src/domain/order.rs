@@ -163,6 +163,11 @@ impl Order {
         self.lot.as_ref().map_or(SeatSet::first(1), |lot| lot.seats)
     }
 
+    /// Whether its seats have names.
+    pub fn has_seat_names(&self) -> bool {
+        self.lot.as_ref().is_some_and(|lot| lot.names.is_some())
+    }
+
     /// How many seats it is for.
     pub fn quantity(&self) -> u32 {
         self.seats().len()

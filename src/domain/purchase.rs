@@ -188,6 +188,13 @@ pub enum PurchaseRejection {
 type Decided = Result<PurchaseDecision, PurchaseRejection>;
 
 impl Purchase {
+    /// Whether the buyer's money is back, on its way or owed.
+    pub fn is_paid_back(&self) -> bool {
+        self.charge.as_ref().is_some_and(|charge| {
+            charge.is_owed_back || charge.refund.as_ref().is_some_and(Refund::is_under_way)
+        })
+    }
+
     /// What the buyer sees.
     pub fn view(&self) -> OrderView {
         OrderView { order: self.order.clone(), charge: self.charge.as_ref().map(Charge::view) }

@@ -65,6 +65,11 @@ macro_rules! kinds {
             Link: crate::domain::Link, crate::domain::LinkId, crate::domain::NoList;
             /// An API token.
             ApiToken: crate::domain::ApiToken, crate::domain::TokenId, crate::domain::ApiTokens;
+            /// A pass.
+            Pass: crate::domain::Pass, crate::domain::PassId, crate::domain::Passes;
+            /// The passes of a ticket.
+            TicketPasses: crate::domain::TicketPasses, crate::domain::TicketId,
+                crate::domain::TicketsWithPasses;
             /// For tests of the stores: it has all that a resource may have.
             #[cfg(test)]
             Sample: crate::domain::sample::Sample, crate::domain::sample::SampleId,

@@ -80,6 +80,11 @@ impl SeatSet {
         Self((1_u64 << quantity) - 1)
     }
 
+    /// The seat at a place, counted from 0; none if no listing has it.
+    pub fn at(place: u32) -> Self {
+        if place < MAX_SEATS { Self(1 << place) } else { Self::NONE }
+    }
+
     /// The seats of a number that [`SeatSet::bits`] gave; `None` if it names places that no listing
     /// has.
     pub fn from_bits(bits: u64) -> Option<Self> {

@@ -28,8 +28,8 @@ pub use self::several::{Allotment, ClosedReason, Part, PartState};
 
 use super::listing::{Listing, ListingDraft, ListingFault, PLAIN};
 use super::{
-    FeeRates, FreeSeats, Order, OrderId, Price, SeatFees, SeatSet, ShowBrief, TicketId, Timestamp,
-    Title, UserId, Version,
+    FeeRates, FreeSeats, Order, OrderId, PassesThere, Price, SeatFees, SeatSet, ShowBrief,
+    TicketId, Timestamp, Title, UserId, Version,
 };
 
 /// A listing.
@@ -47,6 +47,8 @@ pub struct Ticket {
     pub listing: Option<Arc<Listing>>,
     /// Whether it can be bought.
     pub state: TicketState,
+    /// How many of its seats have a pass, where that was looked up: its row does not say.
+    pub passes: Option<PassesThere>,
     /// Rises by one with every change.
     pub version: Version,
     /// When it was listed.
@@ -259,6 +261,9 @@ pub enum TicketRejection {
     /// It sells no more.
     #[error("the ticket is closed")]
     Closed,
+    /// Its seats have passes, which are for these seats and no others.
+    #[error("the seats have passes")]
+    HasPasses,
     /// It would break a rule of listings.
     #[error(transparent)]
     BadListing(ListingFault),
@@ -283,6 +288,7 @@ impl Ticket {
             price,
             listing: None,
             state: TicketState::Available,
+            passes: None,
             version: Version::FIRST,
             created_at: now,
             updated_at: now,
@@ -319,6 +325,15 @@ impl Ticket {
             TicketState::Available | TicketState::Locked { .. } => SeatSet::NONE,
             TicketState::Sold { .. } => SeatSet::ONE,
             TicketState::Several(allotment) => allotment.sold(),
+        }
+    }
+
+    /// The seats that orders hold and have not paid.
+    pub fn held(&self) -> SeatSet {
+        match &self.state {
+            TicketState::Available | TicketState::Sold { .. } => SeatSet::NONE,
+            TicketState::Locked { .. } => SeatSet::ONE,
+            TicketState::Several(allotment) => allotment.held(),
         }
     }
 

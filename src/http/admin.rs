@@ -27,7 +27,8 @@ use super::views::RefundStatusJson;
 use crate::actors::MarketError;
 use crate::actors::imports::{ImportLine, importer};
 use crate::actors::operators::{self, Role};
-use crate::auth::load_keys;
+use crate::auth::{load_keys, load_pass_keys};
+use crate::blobs::{BlobError, FolderBlobs, copy};
 use crate::domain::{CatalogRejection, ChargeId, Email, Finding, Operator, User};
 use crate::store::BackupError;
 
@@ -163,15 +164,20 @@ async fn reload_keys(
     State(admin): State<Admin>,
     JsonBody(Reload {}): JsonBody<Reload>,
 ) -> Result<Response, Problem> {
-    let path = admin.api.key_file.clone().ok_or_else(Problem::not_found)?;
-    let loaded = tokio::task::spawn_blocking(move || load_keys(&path)).await;
-    let keys = loaded.map_err(|_| Problem::internal())?.map_err(|error| {
-        error!(%error, "the session keys were not taken up; those from before stay in use");
+    let files = admin.api.key_files.clone().ok_or_else(Problem::not_found)?;
+    let load = move || (load_keys(&files.session), load_pass_keys(&files.pass));
+    let (keys, pass_keys) =
+        tokio::task::spawn_blocking(load).await.map_err(|_| Problem::internal())?;
+    let refused = |error: &dyn std::error::Error| {
+        error!(%error, "the keys were not taken up; those from before stay in use");
         Problem::new(Code::Conflict, error.to_string())
-    })?;
+    };
+    let keys = keys.map_err(|error| refused(&error))?;
+    let pass_keys = pass_keys.map_err(|error| refused(&error))?;
+    admin.api.vault.replace_keys(pass_keys);
     admin.api.tokens.replace_keys(&keys);
     admin.api.devices.replace_keys(&keys);
-    info!(accepted = keys.all().count(), "the session keys were read again");
+    info!(accepted = keys.all().count(), "the keys were read again");
     Ok(Json(json!({ "accepted": keys.all().count() })).into_response())
 }
 
@@ -299,11 +305,22 @@ async fn back_up(
     let path = body.file.required().ok().map(PathBuf::from).filter(|path| path.is_absolute());
     let path =
         path.ok_or_else(|| FieldError::on("file", "file must be the absolute path of a new file"))?;
+    if path.exists() {
+        return Err(Problem::new(Code::Conflict, BackupError::Exists(path).to_string()));
+    }
     let Ok(_turn) = admin.backups.try_acquire() else {
         return Err(problem(MarketError::Overloaded, admin.api.market.now()));
     };
+    // What is taken away while rows are copied was copied before, and what is added is copied after.
+    let contents = FolderBlobs::beside(&path);
+    let told = |error: BlobError| {
+        error!(%error, "what lies beside the data was not backed up");
+        Problem::new(Code::Unprocessable, error.to_string())
+    };
+    copy(&*admin.api.blobs, &contents).await.map_err(told)?;
     match admin.api.store.backup(&path).await {
         Ok(()) => {
+            copy(&*admin.api.blobs, &contents).await.map_err(told)?;
             info!(file = %path.display(), "backup written");
             Ok(Json(json!({ "file": path })).into_response())
         }

@@ -20,6 +20,8 @@ mod openapi;
 mod order_calendar;
 mod orders;
 mod pages;
+mod pass_settings;
+mod passes;
 mod payments;
 mod public_config;
 mod qr;
@@ -34,6 +36,7 @@ pub mod state;
 pub mod storefront;
 mod ticket_draft;
 pub mod ticket_json;
+mod ticket_passes;
 mod tickets;
 mod tokens;
 mod venues;
@@ -46,7 +49,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use edge::idempotency::Idempotency;
 pub use edge::readiness::Readiness;
-pub use state::{ApiParts, ApiState};
+pub use pass_settings::PassSettings;
+pub use state::{ApiParts, ApiState, KeyFiles};
 
 /// Everything that is served to the public, before [`edge::guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {
@@ -71,6 +75,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(tickets::router())
         .merge(orders::router())
         .merge(order_calendar::router())
+        .merge(passes::router(state.passes))
         .merge(payments::router())
         .merge(sales::router())
         .merge(venues::router())

@@ -23,6 +23,7 @@ use super::events::wire::EventJson;
         (name = "tickets", description = "Listing and browsing."),
         (name = "shows", description = "Venues, and the shows that take place there."),
         (name = "orders", description = "Locking a ticket while its buyer pays."),
+        (name = "passes", description = "What lets people in: added by sellers, opened by whoever paid."),
         (name = "payments", description = "Paying an order."),
         (name = "events", description = "Following what happens."),
         (name = "service", description = "The server itself."),

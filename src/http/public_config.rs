@@ -86,6 +86,9 @@ struct ConfigJson {
     /// How many seats one buyer may have.
     #[schema(example = 12, minimum = 1)]
     max_seats_per_show: u32,
+    /// The most bytes of a pass.
+    #[schema(example = 5_242_880, minimum = 1024)]
+    max_pass_bytes: usize,
     /// The languages that the storefront speaks.
     #[schema(value_type = Vec<String>, example = json!(["en", "de"]))]
     languages: [&'static str; LANGUAGES.len()],
@@ -115,6 +118,7 @@ async fn show(State(state): State<ApiState>) -> Response {
         fees: FeesJson::of(state.market.settings().terms.fees, state.currency),
         shows_open: state.market.settings().shows_open,
         max_seats_per_show: state.market.settings().terms.most_seats,
+        max_pass_bytes: state.passes.max_bytes,
         languages: LANGUAGES,
         max_attempts: state.storefront.max_attempts,
         now: state.market.now().to_string(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use tokio::sync::Semaphore;
 
 use super::edge::client_address::TrustedHeader;
 use super::edge::codes::Code;
@@ -15,10 +16,11 @@ use super::edge::problem::Problem;
 use super::edge::readiness::Readiness;
 use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
+use super::pass_settings::PassSettings;
 use super::storefront::Storefront;
 use crate::actors::Marketplace;
 use crate::auth::{
-    Devices, Limits, Passwords, Sealing, SessionCookie, Throttle, TokenSecret, Tokens,
+    Devices, Limits, Passwords, Sealing, SessionCookie, Throttle, TokenSecret, Tokens, Vault,
     presented_api_token,
 };
 use crate::blobs::SharedBlobs;
@@ -26,6 +28,15 @@ use crate::domain::{ApiToken, Caller, Currency, Roles, Session, SessionId, Token
 use crate::payments::SharedGateway;
 use crate::seams::Entropy;
 use crate::store::SharedStore;
+
+/// The files that hold the keys.
+#[derive(Debug, Clone)]
+pub struct KeyFiles {
+    /// Of those that sign sessions.
+    pub session: PathBuf,
+    /// Of those that passes are sealed with.
+    pub pass: PathBuf,
+}
 
 /// Shared by all handlers; clones are cheap.
 #[derive(Clone)]
@@ -51,8 +62,14 @@ pub struct ApiParts {
     pub tokens: Tokens,
     /// Seals secrets that are kept with the data.
     pub sealing: Sealing,
-    /// The file that holds the keys of all of these, if there is one.
-    pub key_file: Option<PathBuf>,
+    /// The files that hold the keys, if there are any.
+    pub key_files: Option<KeyFiles>,
+    /// Seals what passes hold.
+    pub vault: Vault,
+    /// How passes are taken.
+    pub passes: PassSettings,
+    /// Places for passes that arrive.
+    pub uploads: Semaphore,
     /// Knows browsers again on which somebody signed in.
     pub devices: Devices,
     /// How the session cookie is written.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::views::shows::ShowBriefJson;
-use super::views::{ClosedReasonJson, MajorUnits, SplitJson, TicketStatusJson};
-use crate::domain::{Line, Terms, Ticket, TicketStatus};
+use super::views::{ClosedReasonJson, MajorUnits, PassesJson, SplitJson, TicketStatusJson};
+use crate::domain::{Line, PassesThere, Terms, Ticket, TicketStatus};
 
 #[cfg(doc)]
 use super::views::TicketJson;
@@ -74,7 +74,9 @@ fn append(json: &mut Vec<u8>, ticket: &Ticket, terms: &Terms) -> serde_json::Res
         }
         None => put(json, &[r#","showId":null,"show":null"#]),
     }
-    json.push(b'}');
+    // Where nobody looked, no ticket has passes.
+    let passes = ticket.passes.unwrap_or(PassesThere::None);
+    put(json, &[r#","passes":""#, PassesJson::from(passes).name(), r#""}"#]);
     Ok(())
 }
 
@@ -210,6 +212,7 @@ mod tests {
             changes in prop_oneof![Just(0), 1..2000_usize],
             created_at in any::<i64>(),
             changed_at in prop::option::of(any::<i64>()),
+            passes in prop::sample::select(vec![PassesThere::None, PassesThere::Some, PassesThere::All]),
             currency in Just(currency),
         ) -> Ticket {
             let at = Timestamp::from_millis;
@@ -231,6 +234,7 @@ mod tests {
             };
             Ticket {
                 state,
+                passes: Some(passes),
                 version: (0..changes).fold(Version::FIRST, |version, _| version.next()),
                 updated_at: at(changed_at.unwrap_or(created_at)),
                 ..listed

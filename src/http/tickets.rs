@@ -27,13 +27,14 @@ use super::edge::problem::{FieldError, Problem};
 use super::state::{ApiState, MaybeSignedIn, SignedIn};
 use super::ticket_draft::{Said, TicketDraft, listing};
 use super::ticket_json;
+use super::ticket_passes::{with_passes, with_passes_of};
 use super::views::TicketJson;
 use crate::actors::{IdempotencyKey, TicketChanges as TicketEdits};
 use crate::auth::Limit;
 use crate::domain::visible::shows_nothing;
 use crate::domain::{
-    Currency, Label, Listing, ListingDraft, ListingFault, MAX_SEATS, Price, PriceError, ShowBrief,
-    ShowId, Terms, Ticket, TicketId, Title,
+    Currency, Label, Listing, ListingDraft, ListingFault, MAX_SEATS, PassesThere, Price,
+    PriceError, ShowBrief, ShowId, Terms, Ticket, TicketId, Title,
 };
 use crate::store::{
     ReadError, SharedStore, TicketPage, TicketPosition, TicketQuery, TicketScope, TicketSort,
@@ -105,11 +106,18 @@ fn one(status: StatusCode, ticket: &Ticket, terms: &Terms) -> Answer {
 /// How a ticket looks, and the etag of that: what is shown of a show changes without the ticket.
 fn shown(ticket: &Ticket, terms: &Terms) -> (serde_json::Result<Vec<u8>>, HeaderValue) {
     let (body, version) = (ticket_json::ticket(ticket, terms), ticket.version.number());
-    let tag = match ticket.show() {
-        Some(_) => shown_etag(version, body.as_deref().unwrap_or_default()),
-        None => etag(version),
+    let tag = if shows_more(ticket) {
+        shown_etag(version, body.as_deref().unwrap_or_default())
+    } else {
+        etag(version)
     };
     (body, tag)
+}
+
+/// Whether it shows more than its own row.
+fn shows_more(ticket: &Ticket) -> bool {
+    let has_passes = ticket.passes.is_some_and(|passes| passes != PassesThere::None);
+    has_passes || ticket.show().is_some()
 }
 
 fn tagged(status: StatusCode, body: serde_json::Result<Vec<u8>>, tag: HeaderValue) -> Answer {
@@ -220,6 +228,7 @@ async fn list(
         state.store.tickets(&filters).await?
     };
     let shown = with_shows_of_now(&state.store, &found.tickets).await?;
+    let shown = with_passes_of(&state, shown).await?;
     let tickets = Written(ticket_json::tickets(&shown, terms));
     let next = found.tickets.last().filter(|_| found.more).map(|last| cursor(filters.sort, last));
     let caching = if filters.seller.is_some() { "no-store" } else { "no-cache" };
@@ -386,13 +395,14 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ticket = state.store.ticket(id.known()?).await?.ok_or_else(Problem::not_found)?;
-    // What has no show is known by its version, before anything is written.
-    if ticket.show().is_none() && is_fresh(&headers, ticket.version.number()) {
+    let ticket = with_passes(&state, ticket).await?;
+    // What shows its own row alone is known by its version, before anything is written.
+    if !shows_more(&ticket) && is_fresh(&headers, ticket.version.number()) {
         return Ok(not_modified(ticket.version.number()));
     }
     let ticket = with_show_of_now(&state.store, ticket).await?;
     let (body, tag) = shown(&ticket, &state.market.settings().terms);
-    if ticket.show().is_some() && is_fresh_as_shown(&headers, &tag) {
+    if shows_more(&ticket) && is_fresh_as_shown(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     Ok(tagged(StatusCode::OK, body, tag).into_response())
@@ -449,6 +459,7 @@ async fn edit(
     let edited = state.market.edit_ticket(id, who.user, edits, expected).await;
     let ticket = edited.map_err(|error| problem(error, state.market.now()))?;
     let ticket = with_show_of_now(&state.store, ticket).await?;
+    let ticket = with_passes(state, ticket).await?;
     Ok(one(StatusCode::OK, &ticket, &state.market.settings().terms).into_response())
 }
 

@@ -13,8 +13,8 @@ pub use self::parts::{MajorUnits, Text};
 use self::shows::ShowBriefJson;
 use crate::domain::{
     CancelReason, Charge, ChargeId, ChargeStatus, ChargeView, ClosedReason, Currency,
-    DisputeStatus, Line, OrderId, OrderState, OrderStatus, OrderView, RefundStatus, ShowId, Split,
-    Terms, Ticket, TicketId, TicketStatus, Timestamp, User, UserId, UserView,
+    DisputeStatus, Line, OrderId, OrderState, OrderStatus, OrderView, PassesThere, RefundStatus,
+    ShowId, Split, Terms, Ticket, TicketId, TicketStatus, Timestamp, User, UserId, UserView,
 };
 
 /// An account, as its owner sees it.
@@ -176,6 +176,40 @@ impl From<ClosedReason> for ClosedReasonJson {
     }
 }
 
+/// How many of a ticket's seats have a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = PassesThere)]
+pub enum PassesJson {
+    /// None.
+    None,
+    /// Some, and not all.
+    Some,
+    /// All.
+    All,
+}
+
+impl From<PassesThere> for PassesJson {
+    fn from(passes: PassesThere) -> Self {
+        match passes {
+            PassesThere::None => Self::None,
+            PassesThere::Some => Self::Some,
+            PassesThere::All => Self::All,
+        }
+    }
+}
+
+impl PassesJson {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Some => "some",
+            Self::All => "all",
+        }
+    }
+}
+
 /// The texts of labels, if there are any.
 fn texts<const MAX: usize>(labels: Option<&Vec<Line<MAX>>>) -> Option<Vec<&str>> {
     labels.map(|labels| labels.iter().map(Line::as_str).collect())
@@ -255,6 +289,9 @@ pub struct TicketJson<'t> {
     /// The same in brief; in an event as it was when the ticket was written.
     #[schema(required)]
     pub show: Option<ShowBriefJson<'t>>,
+    /// How many of its seats have a pass; null in an event of one that was listed before, which does not say.
+    #[schema(required)]
+    pub passes: Option<PassesJson>,
 }
 
 impl<'t> TicketJson<'t> {
@@ -287,6 +324,7 @@ impl<'t> TicketJson<'t> {
             closed_reason: ticket.closed().map(Into::into),
             show_id: ticket.show().map(|show| Text(show.id)),
             show: ticket.show().map(Into::into),
+            passes: ticket.passes.map(Into::into),
         }
     }
 }

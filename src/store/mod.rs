@@ -45,6 +45,7 @@ pub use self::redb::backup::{RestoreError, backup_file, restore};
 pub use self::redb::engine::fail_stop::Storage;
 pub use self::redb::open::OpenError;
 pub use self::redb::redb_store::{RedbStore, StoreSettings, WriterMode};
+pub use self::redb::verify::contents::each_pass;
 pub use self::redb::verify::{Counts, VerifyReport, verify};
 pub use self::resources::show::place_at as show_place;
 pub use self::resources::{Answer, Page, Place, Question};
@@ -184,6 +185,9 @@ pub enum Refusal {
     /// The buyer would have more seats for the show than allowed.
     #[error("too many seats")]
     TooManySeats,
+    /// The same pass is with a ticket that is for sale or sold.
+    #[error("the pass is listed")]
+    PassListed,
     /// The user has as many API tokens as allowed.
     #[error("too many API tokens")]
     TooManyTokens,

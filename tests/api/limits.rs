@@ -14,6 +14,7 @@ const SMALL: LimitSettings = LimitSettings {
     edits_per_hour: 2,
     locks_per_minute: 2,
     keys_per_day: 100,
+    uploads_per_hour: 100,
 };
 
 async fn limited(limits: LimitSettings) -> World {

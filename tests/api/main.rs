@@ -28,6 +28,7 @@ mod money;
 mod money_back;
 mod orders;
 mod overload;
+mod passes;
 mod payments;
 mod recovery;
 mod restarts;

@@ -30,7 +30,7 @@ async fn a_new_ticket_looks_like_the_contract_says() {
         "createdAt": now, "updatedAt": now, "section": null, "row": null, "seats": null,
         "quantity": 1, "available": 1, "split": "avoidOne", "buyable": [1], "faceValue": null,
         "notes": null, "fee": 0, "total": 25.5, "closedReason": null,
-        "showId": null, "show": null,
+        "showId": null, "show": null, "passes": "none",
     });
     assert_eq!(ticket, expected);
     assert!(id(&ticket).starts_with("ticket_"));

@@ -25,5 +25,6 @@ mod kept;
 mod lifecycle;
 mod mail;
 mod operators;
+mod passes;
 mod shoppers;
 mod sockets;

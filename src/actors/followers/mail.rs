@@ -78,6 +78,8 @@ impl MailNotices {
             | Event::ShowOver(_)
             | Event::ShowDeleted(_)
             | Event::TicketDeleted(_)
+            | Event::PassAdded(_)
+            | Event::PassRemoved(_)
             | Event::OrderCreated(_)
             | Event::OrderAwaitingPayment(_)
             | Event::OrderCompleted(_)

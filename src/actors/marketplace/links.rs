@@ -198,7 +198,8 @@ mod tests {
         let context = context(Duration::from_secs(5));
         let site = Site { origin: String::new(), language: Language::English };
         let links = context.links.clone();
-        let outgoing = Outgoing { transport: Arc::new(Nobody), site, links };
+        let blobs = Arc::new(crate::blobs::MemoryBlobs::default());
+        let outgoing = Outgoing { transport: Arc::new(Nobody), site, links, blobs };
         let gateway = Arc::new(Sandbox::default());
         let (store, clock, entropy) =
             (context.store.clone(), context.clock.clone(), context.entropy.clone());

@@ -99,6 +99,18 @@ impl Allotment {
         sold.fold(SeatSet::NONE, |sold, part| sold.with(part.seats))
     }
 
+    /// The orders that bought seats, the first first.
+    pub fn sold_to(&self) -> impl Iterator<Item = OrderId> {
+        let sold = self.parts.iter().filter(|part| part.state == PartState::Sold);
+        sold.map(|part| part.order)
+    }
+
+    /// The seats that are held and not paid.
+    pub fn held(&self) -> SeatSet {
+        let held = self.parts.iter().filter(|part| part.state != PartState::Sold);
+        held.fold(SeatSet::NONE, |held, part| held.with(part.seats))
+    }
+
     /// The hold that ends first, as a refusal.
     fn refusal_of_holds(&self) -> Option<TicketRejection> {
         let holds = self.parts.iter().filter_map(|part| match part.state {
@@ -108,13 +120,11 @@ impl Allotment {
         holds.min().map(|(until, order)| TicketRejection::Locked { order, until })
     }
 
+    /// With a part at the end: those that are paid follow each other as they were.
     fn with(&self, part: Part) -> Self {
-        let mut parts = self.parts.clone();
-        match parts.iter_mut().find(|known| known.order == part.order) {
-            Some(known) => *known = part,
-            None => parts.push(part),
-        }
-        Self { parts, closed: self.closed }
+        let mut after = self.without(part.order);
+        after.parts.push(part);
+        after
     }
 
     fn without(&self, order: OrderId) -> Self {

@@ -6,7 +6,9 @@ use super::codes::Code;
 use super::problem::Problem;
 use crate::actors::MarketError;
 use crate::auth::{PasswordError, RetryAfter, SealError};
-use crate::domain::{CatalogRejection, Price, PurchaseRejection, TicketRejection, Timestamp};
+use crate::domain::{
+    CatalogRejection, PassRejection, Price, PurchaseRejection, TicketRejection, Timestamp,
+};
 use crate::store::{ReadError, Refusal};
 
 /// When a client that met an overloaded server should come back.
@@ -18,6 +20,7 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         MarketError::NotFound => Problem::not_found(),
         MarketError::Ticket(rejection) => ticket_problem(rejection, now),
         MarketError::Catalog(rejection) => catalog_problem(rejection),
+        MarketError::Pass(rejection) => pass_problem(rejection),
         MarketError::Purchase(rejection) => purchase_problem(rejection),
         MarketError::Refused(Refusal::EmailInUse) => Problem::new(Code::EmailInUse, "Email in use")
             .errors(vec![super::problem::FieldError::on("email", "Email in use")]),
@@ -44,6 +47,7 @@ pub fn problem(error: MarketError, now: Timestamp) -> Problem {
         MarketError::Refused(Refusal::SeatListed) => {
             Problem::new(Code::SeatListed, "You have listed one of these seats already.")
         }
+        MarketError::Refused(Refusal::PassListed) => pass_problem(PassRejection::Listed),
         MarketError::Refused(Refusal::TooManySeats) => Problem::new(
             Code::TooManySeats,
             "You would have more seats for this show than one buyer may have.",
@@ -109,6 +113,10 @@ fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
             let detail = format!("One buyer may have at most {most} seats.");
             Problem::new(Code::TooManySeats, detail)
         }
+        TicketRejection::HasPasses => Problem::new(
+            Code::SeatHasPass,
+            "The seats have passes. Take those away before the seats change.",
+        ),
         TicketRejection::Closed => {
             Problem::new(Code::TicketClosed, "This ticket is not for sale any more.")
         }
@@ -121,6 +129,28 @@ fn ticket_problem(rejection: TicketRejection, now: Timestamp) -> Problem {
             Problem::internal()
         }
     }
+}
+
+fn pass_problem(rejection: PassRejection) -> Problem {
+    let (code, detail) = match rejection {
+        PassRejection::SeatNeeded | PassRejection::UnknownSeat => {
+            return super::problem::FieldError::on("seat", rejection.to_string()).into();
+        }
+        PassRejection::NotOwner => {
+            (Code::NotOwner, "Only the seller has to do with a ticket's passes.")
+        }
+        PassRejection::SeatHasPass => {
+            (Code::SeatHasPass, "There is a pass for this seat, or for every seat.")
+        }
+        PassRejection::Listed => {
+            (Code::PassListed, "This very pass is with a ticket that is for sale or sold.")
+        }
+        PassRejection::SeatTaken => (Code::SeatTaken, "The seat of this pass is held or sold."),
+        PassRejection::PaidBack => {
+            (Code::SeatTaken, "The seat was sold, and its buyer has the money back.")
+        }
+    };
+    Problem::new(code, detail)
 }
 
 fn catalog_problem(rejection: CatalogRejection) -> Problem {

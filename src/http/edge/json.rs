@@ -252,7 +252,11 @@ pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
 }
 
 /// A compressed body could grow without limit, so none is unpacked.
-fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+///
+/// # Errors
+///
+/// 415 if it is.
+pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
     let is_plain = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
@@ -267,7 +271,7 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Whether there is one content-type, it is `application/json` or
 /// `application/…+json`, and a charset, if any, is UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
+pub fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = only(headers, &header::CONTENT_TYPE) else { return false };
     let mut parts = value.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();

@@ -13,11 +13,13 @@ use tower::ServiceExt;
 use super::history::History;
 use super::*;
 use crate::actors::MarketSettings;
-use crate::app::{App, AppSettings, Seams};
+use crate::app::{App, AppKeys, AppSettings, Seams};
 use crate::auth::{
-    LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
+    LimitSettings, PassKeys, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys,
+    ThrottleSettings,
 };
 use crate::domain::{ExpectedVersion, Terms};
+use crate::http::PassSettings;
 use crate::http::edge::guard::EdgeSettings;
 use crate::http::edge::metrics::Metrics;
 use crate::http::events::listeners::ListenerLimits;
@@ -49,7 +51,8 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
             request_timeout: Duration::from_secs(30),
         },
         currency: "usd".parse().unwrap(),
-        key_file: None,
+        key_files: None,
+        passes: PassSettings::default(),
         throttle: ThrottleSettings {
             enabled: false,
             account: rate,
@@ -73,8 +76,9 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
     };
     // Hashed in place: a paused clock does not wait for another thread.
     let passwords = Passwords::inline(PasswordSettings::weakest(), entropy).unwrap();
-    let key = SigningKeys::only(SigningKey::from_bytes(&[7; 64]).unwrap());
-    App::start(settings, seams, passwords, &key, Metrics::default()).await.unwrap()
+    let session = SigningKeys::only(SigningKey::from_bytes(&[7; 64]).unwrap());
+    let key = AppKeys { session, pass: PassKeys::of([7; 32], [8; 32]) };
+    App::start(settings, seams, passwords, key, Metrics::default()).await.unwrap()
 }
 
 /// A transport for tests that send nothing.

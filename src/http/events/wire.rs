@@ -4,9 +4,11 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{LoggedEvent, Subject, Terms, Timestamp, TokenId, UserEvent, UserId};
+use crate::domain::{
+    Event, LoggedEvent, PassId, Subject, Terms, TicketId, Timestamp, TokenId, UserEvent, UserId,
+};
 use crate::http::views::shows::{ShowJson, VenueJson};
-use crate::http::views::{ChargeJson, OrderJson, RoleJson, Text, TicketJson, roles};
+use crate::http::views::{ChargeJson, OrderJson, PassesJson, RoleJson, Text, TicketJson, roles};
 
 /// How long a client should wait before it comes back, at the least, in milliseconds.
 const RETRY_MILLIS: usize = 1000;
@@ -36,6 +38,7 @@ pub struct EventJson<'e> {
 enum EventData<'e> {
     User(UserEventJson),
     Token(TokenEventJson),
+    Pass(PassEventJson),
     Ticket(Box<TicketJson<'e>>),
     Venue(Box<VenueJson<'e>>),
     Show(Box<ShowJson<'e>>),
@@ -85,6 +88,22 @@ struct TokenEventJson {
     user_id: Text<UserId>,
 }
 
+/// What events tell of a pass.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PassEvent)]
+struct PassEventJson {
+    /// The pass.
+    #[schema(value_type = String)]
+    id: Text<PassId>,
+    /// The ticket it belongs to.
+    #[schema(value_type = String)]
+    ticket_id: Text<TicketId>,
+    /// Who added it.
+    #[schema(value_type = String)]
+    user_id: Text<UserId>,
+}
+
 impl<'e> EventJson<'e> {
     /// An event with what the market adds to tickets.
     pub fn new(logged: &'e LoggedEvent, terms: &Terms) -> Self {
@@ -94,7 +113,18 @@ impl<'e> EventJson<'e> {
                 let (id, user_id) = (Text(token.id), Text(token.user));
                 EventData::Token(TokenEventJson { id, user_id })
             }
-            Subject::Ticket(ticket) => EventData::Ticket(Box::new(TicketJson::new(ticket, terms))),
+            Subject::Pass(pass) => EventData::Pass(PassEventJson {
+                id: Text(pass.id),
+                ticket_id: Text(pass.ticket),
+                user_id: Text(pass.seller),
+            }),
+            Subject::Ticket(ticket) => {
+                let shown = TicketJson::new(ticket, terms);
+                // What was just listed has none; later events do not say.
+                let is_new = matches!(logged.event, Event::TicketCreated(_));
+                let passes = is_new.then_some(PassesJson::None);
+                EventData::Ticket(Box::new(TicketJson { passes, ..shown }))
+            }
             Subject::Venue(venue) => EventData::Venue(Box::new(venue.into())),
             Subject::Show(view) => EventData::Show(Box::new(view.into())),
             Subject::Order(view) => EventData::Order(Box::new(view.into())),

@@ -11,6 +11,7 @@ use crate::store::records::envelope::{Fault, Kind, append, close, open, start};
 use crate::store::records::order::StoredOrderView;
 use crate::store::records::parts::{Id, millis, time};
 use crate::store::records::ticket::StoredTicket;
+use crate::store::resources::pass::StoredPassEvent;
 use crate::store::resources::show::StoredShowView;
 use crate::store::resources::venue::StoredVenue;
 
@@ -98,6 +99,10 @@ enum StoredEvent<'a> {
     TokenCreated(#[n(0)] StoredTokenEvent),
     #[n(53)]
     TokenRevoked(#[n(0)] StoredTokenEvent),
+    #[n(70)]
+    PassAdded(#[n(0)] StoredPassEvent),
+    #[n(71)]
+    PassRemoved(#[n(0)] StoredPassEvent),
 }
 
 /// What the log tells of an account: nothing that names a person, for it is kept for ever.
@@ -168,6 +173,8 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::TotpDisabled(user) => Self::TotpDisabled(user.into()),
             Event::TokenCreated(token) => Self::TokenCreated(token.into()),
             Event::TokenRevoked(token) => Self::TokenRevoked(token.into()),
+            Event::PassAdded(pass) => Self::PassAdded(pass.into()),
+            Event::PassRemoved(pass) => Self::PassRemoved(pass.into()),
             Event::TicketCreated(ticket) => Self::TicketCreated(ticket.into()),
             Event::TicketUpdated(ticket) => Self::TicketUpdated(ticket.into()),
             Event::TicketDeleted(ticket) => Self::TicketDeleted(ticket.into()),
@@ -212,6 +219,8 @@ impl TryFrom<StoredEvent<'_>> for Event {
             Stored::TotpDisabled(user) => Self::TotpDisabled(user.into()),
             Stored::TokenCreated(token) => Self::TokenCreated(token.into()),
             Stored::TokenRevoked(token) => Self::TokenRevoked(token.into()),
+            Stored::PassAdded(pass) => Self::PassAdded(pass.into()),
+            Stored::PassRemoved(pass) => Self::PassRemoved(pass.into()),
             Stored::TicketCreated(ticket) => Self::TicketCreated(ticket.try_into()?),
             Stored::TicketUpdated(ticket) => Self::TicketUpdated(ticket.try_into()?),
             Stored::TicketDeleted(ticket) => Self::TicketDeleted(ticket.try_into()?),

@@ -13,11 +13,12 @@ use crate::domain::{
     ChargePhase, ClientName, ClientSecret, ClosedReason, Commit, Cover, Currency, Cursor,
     DisputeStatus, Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line,
     Link, LinkHash, LinkId, LinkPurpose, Listing, Mail, MailId, Notes, Notice, Operator, Order,
-    OrderId, OrderState, OrderView, Part, PartState, PaymentToken, Picture, RecoveryHash, Refund,
-    RefundId, RefundStatus, Remembered, SalesEnd, SealedSecret, SeatFees, SeatSet, SecondFactor,
-    Session, SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket,
-    ShowView, Site, Split, Ticket, TicketId, TicketState, Timestamp, TokenHash, TokenId, TokenName,
-    TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
+    OrderId, OrderState, OrderView, Part, PartState, Pass, PassId, PassKind, PassMark,
+    PaymentToken, Picture, RecoveryHash, Refund, RefundId, RefundStatus, Remembered, SalesEnd,
+    SealedSecret, SeatFees, SeatPass, SeatSet, SecondFactor, Session, SessionId, Show, ShowBrief,
+    ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket, ShowView, Site, Split, Ticket, TicketId,
+    TicketPasses, TicketState, Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId,
+    Venue, VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -356,6 +357,8 @@ fn events() -> Vec<Event> {
         Event::TotpEnabled(user().told()),
         Event::TotpDisabled(user().told()),
         Event::TokenCreated(token().told()),
+        Event::PassAdded(pass().told()),
+        Event::PassRemoved(pass().told()),
         Event::TokenRevoked(token().told()),
         Event::TicketCreated(ticket()),
         Event::TicketUpdated(ticket()),
@@ -587,6 +590,39 @@ fn links_keep_their_bytes() {
     assert_eq!(hex(&key), format!("{:032x}02", 1));
     hold("link", key.as_slice(), &link);
     hold("link-used", key.as_slice(), &link.used(&LinkHash([9; 32]), AT).expect("a good one"));
+}
+
+fn pass() -> Pass {
+    Pass {
+        id: PassId::from_u128(13),
+        ticket: TicketId::from_u128(2),
+        seller: UserId::from_u128(1),
+        seat: Some(Line::accepted_before("12")),
+        kind: PassKind::Pdf,
+        mark: PassMark([7; 32]),
+        generation: 1,
+        wrapped_key: b"wrapped".to_vec(),
+        created_at: AT,
+        version: Version::FIRST,
+    }
+}
+
+#[test]
+fn passes_keep_their_bytes() {
+    let (id, ticket) = (pass().id, pass().ticket);
+    let key = registry::key(&Pass::any_id(id)).id;
+    for kind in PassKind::ALL {
+        hold(&format!("pass-{}", kind.name()), key.as_slice(), &Pass { kind, ..pass() });
+    }
+    hold("pass-unnumbered", key.as_slice(), &Pass { seat: None, ..pass() });
+    let order = Some(OrderId::from_u128(3));
+    let seats = vec![
+        SeatPass { pass: id, seat: Some(7), order },
+        SeatPass { pass: id, seat: None, order: None },
+    ];
+    let passes = TicketPasses { ticket, seats, version: Version::FIRST };
+    let key = registry::key(&TicketPasses::any_id(ticket)).id;
+    hold("passes-of-ticket", key.as_slice(), &passes);
 }
 
 fn token() -> ApiToken {

@@ -295,6 +295,7 @@ impl TryFrom<StoredTicket<'_>> for Ticket {
             price: stored.price.price()?,
             listing: listing.map(Arc::new),
             state: stored.state.try_into()?,
+            passes: None,
             version: Version::from_number(stored.version),
             created_at: time(stored.created_at),
             updated_at: time(stored.updated_at),

@@ -21,6 +21,7 @@ mod imported;
 mod link;
 mod mail;
 mod operator;
+pub(in crate::store) mod pass;
 pub(in crate::store) mod registry;
 mod sales_end;
 #[cfg(test)]

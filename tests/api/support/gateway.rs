@@ -118,6 +118,16 @@ impl ModelGateway {
         }
     }
 
+    /// The gateway's own people pay one intent back, and this is how the gateway tells of it.
+    pub fn pays_back(&self, intent: &str) -> IntentReport {
+        let mut books = self.0.lock().unwrap();
+        let entry = books.intents.values_mut().find(|entry| entry.intent == intent);
+        let entry = entry.expect("an intent");
+        let id = RefundId(format!("re_hand_{intent}"));
+        entry.refund = Some(Refund::told(id, RefundStatus::Succeeded));
+        entry.report()
+    }
+
     /// How the cardholder's dispute of every intent stands from now on.
     pub fn dispute_is(&self, status: DisputeStatus) {
         for entry in self.0.lock().unwrap().intents.values_mut() {

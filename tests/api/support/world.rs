@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gittix::actors::MarketSettings;
-use gittix::app::{App, AppSettings, Seams};
+use gittix::app::{App, AppKeys, AppSettings, Seams};
 use gittix::auth::{
-    LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
+    LimitSettings, PassKeys, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys,
+    ThrottleSettings,
 };
 use gittix::blobs::MemoryBlobs;
 use gittix::domain::Timestamp;
+use gittix::http::PassSettings;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
 use gittix::http::events::listeners::ListenerLimits;
@@ -52,6 +54,7 @@ pub struct Setup {
     pub queue: usize,
     pub sandbox: bool,
     pub password_passes: u32,
+    pub passes: PassSettings,
 }
 
 impl Default for Setup {
@@ -81,6 +84,7 @@ impl Default for Setup {
             queue: 4096,
             sandbox: false,
             password_passes: 1,
+            passes: PassSettings::default(),
         }
     }
 }
@@ -165,8 +169,9 @@ impl Setup {
             Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway, mail, blobs };
         let work = PasswordSettings { passes: self.password_passes, ..PasswordSettings::weakest() };
         let passwords = Passwords::inline(work, entropy).expect("settings");
-        let key = SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key"));
-        let app = App::start(self.app_settings(), seams, passwords, &key, Metrics::default());
+        let session = SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key"));
+        let key = AppKeys { session, pass: PassKeys::of(KEY, KEY) };
+        let app = App::start(self.app_settings(), seams, passwords, key, Metrics::default());
         World {
             app: app.await.expect("a marketplace"),
             store,
@@ -190,7 +195,8 @@ impl Setup {
                 request_timeout: Duration::from_secs(365 * 24 * 3600),
             },
             currency: self.currency.parse().expect("a currency"),
-            key_file: None,
+            key_files: None,
+            passes: self.passes,
             throttle: self.throttle,
             limits: self.limits,
             client_address_header: self.client_address_header.clone(),
@@ -252,6 +258,11 @@ impl World {
     pub async fn status_of(&self, ticket: &str) -> String {
         let shown = self.anyone().get(&format!("/api/tickets/{ticket}")).await.ok();
         shown["status"].as_str().unwrap().to_owned()
+    }
+
+    /// What lies beside the store.
+    pub fn contents(&self) -> Vec<Vec<u8>> {
+        self.setup.blobs.all().into_iter().map(|(_, content)| content).collect()
     }
 
     /// Everything in the store fits together.

@@ -123,6 +123,7 @@ impl From<MarketError> for Answered {
                 TicketRejection::NotHeld
                 | TicketRejection::PriceChanged { .. }
                 | TicketRejection::TooManySeats { .. }
+                | TicketRejection::HasPasses
                 | TicketRejection::BadListing(_),
             ) => Reason::Internal,
             MarketError::Purchase(PurchaseRejection::VersionMismatch) => Reason::OtherVersion,
@@ -147,6 +148,8 @@ impl From<MarketError> for Answered {
             MarketError::Refused(Refusal::EmailInUse) => Reason::EmailInUse,
             MarketError::Refused(Refusal::TooManyOpenOrders)
             | MarketError::RelockTooSoon { .. } => Reason::TooManyHolds,
+            // Nor passes.
+            MarketError::Pass(_) | MarketError::Refused(Refusal::PassListed) => Reason::Internal,
             // Nobody here has a second factor or a token, or opens a link.
             MarketError::SecondFactor(_)
             | MarketError::Link

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gittix::actors::MarketSettings;
-use gittix::app::{App, AppSettings, Seams};
+use gittix::app::{App, AppKeys, AppSettings, Seams};
 use gittix::auth::{
-    LimitSettings, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys, ThrottleSettings,
+    LimitSettings, PassKeys, PasswordSettings, Passwords, Rate, SigningKey, SigningKeys,
+    ThrottleSettings,
 };
 use gittix::domain::{Account, Event, FeeRate, FeeRates, OrderId, SessionRules, Terms, Timestamp};
+use gittix::http::PassSettings;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
 use gittix::http::events::listeners::ListenerLimits;
@@ -177,8 +179,9 @@ impl Life {
         let (Ok(passwords), Some(key)) = (passwords, SigningKey::from_bytes(&[7; 32])) else {
             return None;
         };
-        let keys = SigningKeys::only(key);
-        let app = App::start(settings_of(world), seams, passwords, &keys, Metrics::default()).await;
+        let session = SigningKeys::only(key);
+        let keys = AppKeys { session, pass: PassKeys::of([7; 32], [8; 32]) };
+        let app = App::start(settings_of(world), seams, passwords, keys, Metrics::default()).await;
         match app {
             Ok(app) => Some(Arc::new(Self {
                 world: world.clone(),
@@ -350,7 +353,8 @@ fn settings_of(world: &World) -> AppSettings {
             request_timeout: Duration::from_secs(600),
         },
         currency: world.currency,
-        key_file: None,
+        key_files: None,
+        passes: PassSettings::default(),
         throttle: ThrottleSettings {
             enabled: false,
             account: rate,

@@ -153,7 +153,10 @@ impl Model {
             | Event::RoleRevoked(user)
             | Event::TotpEnabled(user)
             | Event::TotpDisabled(user) => self.account(seq, user, logged),
-            Event::TokenCreated(_) | Event::TokenRevoked(_) => Ok(()),
+            Event::TokenCreated(_)
+            | Event::TokenRevoked(_)
+            | Event::PassAdded(_)
+            | Event::PassRemoved(_) => Ok(()),
             Event::TicketCreated(ticket) => {
                 let is_new = !self.tickets.contains_key(&ticket.id);
                 let is_fresh =

@@ -81,6 +81,7 @@ pub fn event(logged: &LoggedEvent) -> String {
     let what = match logged.event.subject() {
         Subject::User(user) => account(user),
         Subject::Token(token) => format!("{} of {}", id(&token.id), id(&token.user)),
+        Subject::Pass(pass) => format!("{} of {}", id(&pass.id), id(&pass.ticket)),
         Subject::Ticket(ticket) => ticket_line(ticket),
         Subject::Venue(venue) => venue.id.to_string(),
         Subject::Show(view) => view.show.id.to_string(),

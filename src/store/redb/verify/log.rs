@@ -145,7 +145,7 @@ fn follow(inspection: &mut Inspection<'_>, pass: Pass, replay: &mut Replay, logg
             (Kind::User, user.id.as_u128(), Some(user.version.number()), ACCOUNT)
         }
         // Rows that are kept alike are looked at by themselves.
-        Subject::Token(_) | Subject::Venue(_) | Subject::Show(_) => return,
+        Subject::Token(_) | Subject::Pass(_) | Subject::Venue(_) | Subject::Show(_) => return,
         Subject::Ticket(ticket) => {
             let is_gone = matches!(logged.event, Event::TicketDeleted(_));
             let digest = if is_gone { GONE } else { digest_of_ticket(ticket) };

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod charges;
+pub mod contents;
 mod indexes;
 mod log;
 mod orders;

@@ -160,6 +160,7 @@ impl Ticket {
                 },
                 TicketState::Sold { order: by } => domain::TicketState::Sold { order: order(by) },
             },
+            passes: None,
             version: Version::from_number(self.version),
             created_at: domain::Timestamp::from_millis(self.created_at),
             updated_at: domain::Timestamp::from_millis(updated_at),
