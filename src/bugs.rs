@@ -119,7 +119,6 @@ impl Bug {
                 | Self::DroppedField
                 | Self::UnclaimedTimer
                 | Self::OpenQuestion
-                | Self::PassToSeller
         )
     }
 }

@@ -47,6 +47,10 @@ pub struct Account {
 pub struct Client {
     /// Decides what is done.
     pub rng: Rng,
+    /// Decides what is done about passes.
+    pub pass_rng: Rng,
+    /// How many passes it has tried to add.
+    pub passes: u64,
     /// Its account, once it has one.
     pub account: Option<Account>,
     /// An order it is about to pay.
@@ -73,6 +77,8 @@ impl Client {
     pub fn new(seed: u64, number: usize) -> Self {
         Self {
             rng: Rng::new(seed, &format!("client {number}")),
+            pass_rng: Rng::new(seed, &format!("passes of client {number}")),
+            passes: 0,
             account: None,
             about_to_pay: None,
             keyed: Vec::new(),
@@ -112,6 +118,9 @@ impl Worker {
     async fn step(&self) {
         let world = &self.life.world;
         let Some(account) = self.account() else { return self.sign_up().await };
+        if world.client(self.number).pass_rng.chance(250) {
+            self.trade_passes(&account).await;
+        }
         let choice = world.client(self.number).rng.below(100);
         if choice < 6 {
             return self.read_pages(&account).await;

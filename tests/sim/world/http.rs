@@ -128,6 +128,35 @@ pub async fn send(router: &Router, token: Option<&str>, sent: &Sent) -> Result<R
     Ok(Received { status, is_replay, body, token })
 }
 
+/// Sends a request with a session's token for what is answered as JSON, and for nothing else.
+pub async fn call(
+    router: &Router,
+    token: &str,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Result<(u16, Value), String> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "gittix.test")
+        .header("x-request-id", "simulation")
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+        .map_err(|error| error.to_string())?;
+    let response = match router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), usize::MAX).await;
+    let body = body.map_err(|error| error.to_string())?;
+    let answer = serde_json::from_slice(&body).unwrap_or_default();
+    Ok((status, answer))
+}
+
 /// A page of a list.
 pub struct Page {
     /// Ids and versions.

@@ -23,6 +23,7 @@ pub mod life;
 pub mod listener;
 pub mod model;
 pub mod pages;
+pub mod passes;
 pub mod plan;
 pub mod post;
 pub mod record;

@@ -12,6 +12,7 @@ use super::disk::{DiskScript, Remains, SimDisk};
 use super::gateway::Provider;
 use super::listener::Listener;
 use super::model::{Model, check_tail};
+use super::passes::KnownPass;
 use super::plan::{Fault, Plan};
 use super::post::Post;
 use super::record::{Record, Violation};
@@ -45,6 +46,7 @@ pub struct World {
     /// The currency of all prices.
     pub currency: Currency,
     model: Mutex<Model>,
+    passes: Mutex<Vec<KnownPass>>,
     clients: Vec<Mutex<Client>>,
     listener: Mutex<Listener>,
     steps_left: AtomicU64,
@@ -68,6 +70,7 @@ impl World {
             writes: writes.clone(),
             currency: "usd".parse().ok()?,
             model: Mutex::new(Model::new(plan, writes)),
+            passes: Mutex::default(),
             clients: (0..clients).map(|n| Mutex::new(Client::new(plan.seed, n))).collect(),
             listener: Mutex::new(Listener::new(plan.seed)),
             steps_left: AtomicU64::new(plan.steps),
@@ -79,6 +82,11 @@ impl World {
     /// What was seen.
     pub fn model(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The passes that somebody was told of.
+    pub fn passes(&self) -> MutexGuard<'_, Vec<KnownPass>> {
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A client.
