@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use thiserror::Error;
-use tokio::sync::Semaphore;
 
 use crate::actors::{MarketSettings, Marketplace, Outgoing, StartError};
 use crate::auth::{
@@ -21,7 +20,7 @@ use crate::http::edge::metrics::Metrics;
 use crate::http::events::feed::Feed;
 use crate::http::events::listeners::ListenerLimits;
 use crate::http::storefront::{CardForm, Storefront};
-use crate::http::{ApiParts, ApiState, Idempotency, PassSettings, Readiness};
+use crate::http::{ApiParts, ApiState, Idempotency, PassSettings, Readiness, Uploads};
 use crate::mail::SharedTransport;
 use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
@@ -155,7 +154,7 @@ impl App {
             key_files: settings.key_files,
             vault: Vault::new(pass_keys),
             passes: settings.passes,
-            uploads: Semaphore::new(settings.passes.at_once),
+            uploads: Uploads::new(settings.passes.at_once),
             devices: Devices::new(keys, settings.edge.https),
             cookie: SessionCookie {
                 max_age: settings.market.sessions.lasts,

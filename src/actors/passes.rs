@@ -29,7 +29,8 @@ const BITS: usize = 1 << 23;
 
 /// Which tickets may have passes: most have none, and are shown often, so that it is worth knowing without a
 /// look into the store. Each ticket has a bit, which others share; one that is set stays so until the next
-/// start. Until all that have passes are known, any may.
+/// start. Until all that have passes are known, any may. That it knows of all that come later holds because
+/// one server at a time has the store.
 pub struct PassFilter {
     bits: Box<[AtomicU64]>,
     is_filled: AtomicBool,

@@ -39,6 +39,7 @@ pub mod ticket_json;
 mod ticket_passes;
 mod tickets;
 mod tokens;
+mod uploads;
 mod venues;
 pub mod views;
 mod webhook;
@@ -51,6 +52,7 @@ pub use edge::idempotency::Idempotency;
 pub use edge::readiness::Readiness;
 pub use pass_settings::PassSettings;
 pub use state::{ApiParts, ApiState, KeyFiles};
+pub use uploads::Uploads;
 
 /// Everything that is served to the public, before [`edge::guard::harden`] is put around it.
 pub fn router(state: ApiState) -> Router {

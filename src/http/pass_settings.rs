@@ -5,7 +5,7 @@
 pub struct PassSettings {
     /// The most bytes of a pass.
     pub max_bytes: usize,
-    /// How many may arrive at once. Each is held in memory until it is kept.
+    /// How many may arrive at once, at most a few of one user's. Each is held in memory until it is kept.
     pub at_once: usize,
 }
 

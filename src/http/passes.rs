@@ -186,7 +186,7 @@ async fn add(
     refuse_encoded(request.headers())?;
     let given_as = given_as(request.headers())?;
     state.limits.count(Limit::Uploads, who.user, state.market.now())?;
-    let place = state.uploads.acquire().await.map_err(|_| Problem::unavailable(1))?;
+    let place = state.uploads.place(who.user).await.ok_or_else(|| Problem::unavailable(1))?;
     let body = read_body(request).await?;
     let (id, max_bytes) = (state.market.mint_pass(), state.passes.max_bytes);
     let sealed = match given_as {

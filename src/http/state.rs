@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use tokio::sync::Semaphore;
 
 use super::edge::client_address::TrustedHeader;
 use super::edge::codes::Code;
@@ -18,6 +17,7 @@ use super::edge::request_id::CurrentRequest;
 use super::events::feed::Feed;
 use super::pass_settings::PassSettings;
 use super::storefront::Storefront;
+use super::uploads::Uploads;
 use crate::actors::Marketplace;
 use crate::auth::{
     Devices, Limits, Passwords, Sealing, SessionCookie, Throttle, TokenSecret, Tokens, Vault,
@@ -69,7 +69,7 @@ pub struct ApiParts {
     /// How passes are taken.
     pub passes: PassSettings,
     /// Places for passes that arrive.
-    pub uploads: Semaphore,
+    pub uploads: Uploads,
     /// Knows browsers again on which somebody signed in.
     pub devices: Devices,
     /// How the session cookie is written.

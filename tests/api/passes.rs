@@ -124,6 +124,31 @@ async fn a_pass_is_its_sellers_until_its_seat_is_paid_and_then_its_buyers() {
     assert!(events.contains(&"PassAdded"), "{events:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_lets_uploads_stall_keeps_nobody_else_from_theirs() {
+    let world = World::new().await;
+    let (ana, ben) = (world.seller("ana").await, world.seller("ben").await);
+    let path = passes_of(&lists(&ana, json!({})).await);
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        let never = futures_util::stream::pending::<std::io::Result<Vec<u8>>>();
+        let request = ana.client.request(Method::POST, &path);
+        let request = request.header("content-type", "application/pdf");
+        let request = request.body(axum::body::Body::from_stream(never)).unwrap();
+        let router = ana.client.router.clone();
+        stalled.push(tokio::spawn(async move {
+            use tower::ServiceExt as _;
+            router.oneshot(request).await
+        }));
+    }
+    wait(seconds(1)).await;
+    let of_ben = passes_of(&lists(&ben, json!({})).await);
+    adds(&ben, &of_ben, PDF).await.created();
+    stalled.iter().for_each(tokio::task::JoinHandle::abort);
+    wait(seconds(1)).await;
+    adds(&ana, &path, &pdf("at last")).await.created();
+}
+
 /// The status of an answer that may have no body.
 async fn status_of(who: &Person, request: axum::http::Request<axum::body::Body>) -> u16 {
     use tower::ServiceExt as _;
