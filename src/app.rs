@@ -127,7 +127,7 @@ impl App {
             entropy.clone(),
             gateway.clone(),
             Outgoing { transport: mail, site: settings.site, links, blobs: blobs.clone() },
-            settings.market,
+            settings.market.clone(),
         )
         .await?;
         let readiness = Readiness::default();

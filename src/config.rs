@@ -10,6 +10,7 @@ mod http;
 mod keys;
 mod layers;
 mod mail;
+mod market;
 mod passes;
 mod payments;
 mod values;
@@ -25,6 +26,7 @@ pub use auth::{AuthSettings, LimitSettings, OperatorSettings};
 pub use http::HttpSettings;
 pub use layers::{Overrides, Problem, SettingsError, Source};
 pub use mail::{MailProvider, MailSettings};
+pub use market::PriceCapSettings;
 pub use passes::PassSettings;
 pub use payments::{PaymentSettings, Provider, StripeSettings};
 pub use values::PublicUrl;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub orders: OrderSettings,
     /// What the market takes of each seat.
     pub fees: FeeSettings,
+    /// How much sellers may ask.
+    pub price_caps: PriceCapSettings,
     /// Who may add shows.
     pub shows: ShowSettings,
     /// What tickets must have.
@@ -191,6 +195,7 @@ impl Settings {
             operators: OperatorSettings::read(from),
             orders: OrderSettings::read(from),
             fees: FeeSettings::read(from),
+            price_caps: PriceCapSettings::read(from),
             shows: ShowSettings::read(from),
             tickets: TicketSettings::read(from),
             passes: PassSettings::read(from),

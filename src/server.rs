@@ -24,7 +24,8 @@ use crate::demo;
 #[cfg(feature = "postgres")]
 use crate::domain::Currency;
 use crate::domain::{
-    FeeRate, FeeRates, Price, PriceError, SessionRules, Terms, TicketPasses, TicketsWithPasses,
+    FeeRate, FeeRates, Price, PriceCaps, PriceError, SessionRules, Terms, TicketPasses,
+    TicketsWithPasses,
 };
 use crate::http::PassSettings;
 use crate::http::edge::guard::EdgeSettings;
@@ -360,6 +361,17 @@ fn terms(settings: &Settings) -> anyhow::Result<Terms> {
     Ok(Terms { fees, most_seats: settings.orders.max_seats_per_show })
 }
 
+/// How much sellers may ask.
+fn price_caps(settings: &Settings) -> anyhow::Result<PriceCaps> {
+    let countries = settings.price_caps.countries.iter();
+    let countries = countries.map(|(code, cap)| {
+        let country = code.parse().with_context(|| format!("market.{code}.price_cap_percent"));
+        country.map(|country| (country, *cap))
+    });
+    let countries = countries.collect::<anyhow::Result<_>>()?;
+    Ok(PriceCaps { elsewhere: settings.price_caps.elsewhere, countries })
+}
+
 fn app_settings(settings: &Settings, origin: String) -> anyhow::Result<AppSettings> {
     let auth = &settings.auth;
     Ok(AppSettings {
@@ -369,6 +381,7 @@ fn app_settings(settings: &Settings, origin: String) -> anyhow::Result<AppSettin
             relock_free: settings.orders.relock_free,
             sessions: session_rules(settings),
             terms: terms(settings)?,
+            price_caps: Arc::new(price_caps(settings)?),
             shows_open: settings.shows.open,
             require_show: settings.tickets.require_show,
             max_attempts: settings.payments.max_attempts,

@@ -138,6 +138,8 @@ impl Marketplace {
         let (supervisor, _) = Actor::spawn(None, counter, ()).await?;
         let parent = supervisor.get_cell();
         let after = last_change(&*store).await.map_err(|error| StartError(error.to_string()))?;
+        let limits = call_limits(&settings);
+        let relocks = Arc::new(Relocks::new(settings.relock_free, settings.hold));
         let context = Arc::new(Context {
             ids: IdMint::new(clock.clone(), entropy.clone()).after(after),
             timers: Timers::default(),
@@ -151,8 +153,7 @@ impl Marketplace {
         let tickets = Tickets { context: context.clone(), with_passes: with_passes.clone() };
         let tickets = Actors::new(tickets, context.clone(), parent.clone());
         let kind = Charges { gateway: gateway.clone(), store: store.clone() };
-        let charges = Effects::new(kind, call_limits(&settings));
-        let relocks = Arc::new(Relocks::new(settings.relock_free, settings.hold));
+        let charges = Effects::new(kind, limits);
         let orders = Orders {
             context: context.clone(),
             tickets: tickets.clone(),

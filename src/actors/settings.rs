@@ -1,12 +1,13 @@
 //! How the marketplace behaves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::DirectoryLimits;
-use crate::domain::{SessionRules, Terms};
+use crate::domain::{PriceCaps, SessionRules, Terms};
 
 /// How the marketplace behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct MarketSettings {
     /// How long an order holds its ticket.
     pub hold: Duration,
@@ -22,6 +23,8 @@ pub struct MarketSettings {
     pub require_show: bool,
     /// What the market adds to what sellers ask, and how much one buyer may have.
     pub terms: Terms,
+    /// How much sellers may ask.
+    pub price_caps: Arc<PriceCaps>,
     /// How many charges one order may try.
     pub max_attempts: u32,
     /// How long a buyer waits for the gateway before being told that it goes on.
@@ -49,6 +52,7 @@ impl Default for MarketSettings {
             shows_open: true,
             require_show: false,
             terms: Terms::default(),
+            price_caps: Arc::default(),
             max_attempts: 1,
             answer_within: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

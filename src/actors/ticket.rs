@@ -16,9 +16,9 @@ use super::timers::{Due, Timer};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     Commit, Event, Kept, ListingFault, Order, OrderId, OrderView, Pass, PassId, PassKind, PassMark,
-    Precondition, Purchase, SalesEnd, Show, ShowId, ShowOrder, ShowOrders, ShowTicket, ShowView,
-    Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, TicketRejection, Timestamp,
-    UserId, Wanted, Write,
+    Precondition, PriceCaps, Purchase, SalesEnd, Show, ShowId, ShowOrder, ShowOrders, ShowTicket,
+    ShowView, Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, TicketRejection,
+    Timestamp, UserId, Wanted, Write,
 };
 
 /// What a ticket can be asked.
@@ -254,7 +254,9 @@ impl Aggregate for Tickets {
         now: Timestamp,
     ) -> Result<Decision<Self>, MarketError> {
         match request {
-            TicketRequest::Change(command) => change(known, command, now),
+            TicketRequest::Change(command) => {
+                change(known, command, &self.context.settings.price_caps, now)
+            }
             TicketRequest::Reserve(reservation) => {
                 reserve(known, reservation, &self.context.settings, now)
             }
@@ -282,7 +284,7 @@ impl Aggregate for Tickets {
 type Decided = Result<Decision<Tickets>, MarketError>;
 
 /// Edits or withdraws.
-fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
+fn change(known: &Known, command: &TicketCommand, caps: &PriceCaps, now: Timestamp) -> Decided {
     let Known { ticket, place, passes, .. } = known;
     Ok(match ticket.decide(command, now)? {
         TicketDecision::Unchanged => Decision::unchanged(TicketAnswer::Ticket(ticket.clone())),
@@ -294,6 +296,7 @@ fn change(known: &Known, command: &TicketCommand, now: Timestamp) -> Decided {
             let commit = if is_closed {
                 without_free_seats(commit, &after, place.as_deref())
             } else {
+                keep_to_cap(known, &after, caps)?;
                 placed(commit, known, &after, now)?
             };
             if !after.listing().has_seats_of(ticket.listing()) {
@@ -324,6 +327,22 @@ fn without_free_seats(commit: Commit, after: &Ticket, place: Option<&ShowTicket>
     match place {
         Some(place) if place.seats != seats => commit.put(place.with_seats(seats)),
         Some(_) | None => commit,
+    }
+}
+
+/// Whether a price is as low as it must be. What was listed before there was a cap stays, until its price,
+/// its face value or its show changes.
+fn keep_to_cap(known: &Known, after: &Ticket, caps: &PriceCaps) -> Result<(), TicketRejection> {
+    let what_counts = |ticket: &Ticket| {
+        (ticket.price, ticket.listing().face_value, ticket.show().map(|show| show.id))
+    };
+    if what_counts(&known.ticket) == what_counts(after) {
+        return Ok(());
+    }
+    let country = known.show.as_ref().map(|view| view.venue.facts.country);
+    match caps.fault(country, after.price, after.listing().face_value) {
+        Some(fault) => Err(TicketRejection::BadListing(fault)),
+        None => Ok(()),
     }
 }
 

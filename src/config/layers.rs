@@ -1,6 +1,7 @@
 //! Where settings come from: each layer is a flat map of dotted keys, later layers win, and the
 //! [`Reader`] hands them out one by one, keeping every problem for one report.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ pub enum Problem {
     #[error("{key}: bad value {given}: expected {expected}, not {value}")]
     BadValue {
         /// The setting's key.
-        key: &'static str,
+        key: Cow<'static, str>,
         /// Where it was given.
         given: Source,
         /// The value as it was given, unless it is a secret.
@@ -233,12 +234,46 @@ impl Reader {
             return value;
         }
         self.problems.push(Problem::BadValue {
-            key,
+            key: key.into(),
             given: source,
             value: show(&given),
             expected: expected.to_owned(),
         });
         default
+    }
+
+    /// The value of every key `head.NAME.tail` that a layer has and whose name is right, by that name.
+    pub(super) fn read_named<T>(
+        &mut self,
+        head: &str,
+        is_name: impl Fn(&str) -> bool,
+        tail: &str,
+        expected: &str,
+        parse: impl Fn(&Given) -> Option<T>,
+    ) -> Vec<(String, T)> {
+        let named = |key: &str| {
+            let name = key.strip_prefix(head)?.strip_prefix('.')?;
+            let name = name.strip_suffix(tail)?.strip_suffix('.')?;
+            is_name(name).then(|| name.to_owned())
+        };
+        let given = std::mem::take(&mut self.given);
+        let (mut read, mut rest) = (Vec::new(), BTreeMap::new());
+        for (key, (value, source)) in given {
+            match (named(&key), parse(&value)) {
+                (None, _) => {
+                    rest.insert(key, (value, source));
+                }
+                (Some(name), Some(parsed)) => read.push((name, parsed)),
+                (Some(_), None) => self.problems.push(Problem::BadValue {
+                    key: key.into(),
+                    given: source,
+                    value: value.to_string(),
+                    expected: expected.to_owned(),
+                }),
+            }
+        }
+        self.given = rest;
+        read
     }
 
     /// Whether a file or the environment has a value for `key`. A flag that moves all files at once

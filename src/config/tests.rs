@@ -447,3 +447,34 @@ fn a_mail_server_is_needed_only_where_it_takes_letters_and_its_login_is_never_sh
     assert!(complaint("[mail]\nprovider = \"pigeon\"", &[]).contains("mail.provider: bad value"));
     assert!(matches!(load("", &[]).unwrap().mail.provider, MailProvider::File));
 }
+
+#[test]
+fn a_country_has_a_price_cap_of_its_own() {
+    let toml = "[market.default]\nprice_cap_percent = 120\n[market.FR]\nprice_cap_percent = 100\n\
+                [market.US]\nprice_cap_percent = 0";
+    let caps = load(toml, &[]).unwrap().price_caps;
+    let of = |code: &str, cap| (code.to_owned(), cap);
+    assert_eq!(caps.elsewhere, Some(120));
+    assert_eq!(caps.countries, [of("FR", Some(100)), of("US", None)].into());
+
+    let environment = [
+        ("GITTIX_MARKET__FR__PRICE_CAP_PERCENT", "105"),
+        ("GITTIX_MARKET__DE__PRICE_CAP_PERCENT", "110"),
+    ];
+    let caps = load(toml, &environment).unwrap().price_caps;
+    let all = [of("DE", Some(110)), of("FR", Some(105)), of("US", None)];
+    assert_eq!(caps.countries, all.into());
+    assert_eq!(load("", &[]).unwrap().price_caps, PriceCapSettings::default());
+}
+
+#[test]
+fn a_price_cap_that_is_no_percentage_and_a_country_that_is_none_are_refused() {
+    let bad = complaint("[market.FR]\nprice_cap_percent = \"all\"", &[]);
+    assert!(bad.contains("market.FR.price_cap_percent: bad value"), "{bad}");
+    let bad = complaint("[market.FR]\nprice_cap_percent = -1", &[]);
+    assert!(bad.contains("from 1 to 1000000, or 0 for no cap"), "{bad}");
+    let unknown = complaint("[market.France]\nprice_cap_percent = 100", &[]);
+    assert!(unknown.contains("market.France.price_cap_percent: unknown key"), "{unknown}");
+    let unknown = complaint("[market.FR]\ncap = 100", &[]);
+    assert!(unknown.contains("market.FR.cap: unknown key"), "{unknown}");
+}

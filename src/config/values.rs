@@ -112,6 +112,12 @@ pub(super) fn amount(given: &Given) -> Option<String> {
     (is_amount(whole) && is_amount(rest)).then_some(text)
 }
 
+/// A whole number up to a million, of which zero is none.
+pub(super) fn number_or_none(given: &Given) -> Option<Option<u32>> {
+    let number = number(given, &(0..=1_000_000))?;
+    Some(Some(number).filter(|number| *number > 0))
+}
+
 /// A whole number in the range; the word `auto` is none.
 pub(super) fn number_or_auto<T: TryFrom<u64>>(
     given: &Given,

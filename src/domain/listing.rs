@@ -95,6 +95,18 @@ pub enum ListingFault {
         /// How many seats one buyer may have.
         most: u32,
     },
+    /// Where prices have a cap, the face value must be known.
+    #[error("faceValue is needed, for a price may be at most {percent} % of it here")]
+    NoFaceValue {
+        /// The cap, in percent of the face value.
+        percent: u32,
+    },
+    /// The price is higher than may be asked there.
+    #[error("price must be at most {percent} % of faceValue here")]
+    AboveCap {
+        /// The cap, in percent of the face value.
+        percent: u32,
+    },
 }
 
 impl ListingFault {
@@ -105,6 +117,8 @@ impl ListingFault {
             Self::Section => "section",
             Self::RepeatedSeat | Self::SeatCount => "seats",
             Self::OddPairs | Self::NothingToOrder { .. } => "split",
+            Self::NoFaceValue { .. } => "faceValue",
+            Self::AboveCap { .. } => "price",
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod operator;
 pub mod order;
 pub mod pass;
 pub mod place;
+mod price_cap;
 pub mod purchase;
 pub mod resource;
 pub mod rfc3339;
@@ -77,6 +78,7 @@ pub use pass::{
     TicketPasses, TicketsWithPasses,
 };
 pub use place::{Country, UnknownCountry, UnknownZone, ZoneName};
+pub use price_cap::PriceCaps;
 pub use purchase::{
     Finding, IntentFact, IntentReport, Purchase, PurchaseChange, PurchaseCommand, PurchaseDecision,
     PurchaseRejection, TicketDemand,

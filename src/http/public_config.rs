@@ -1,5 +1,7 @@
 //! `GET /api/config`: what a storefront must know before it can show anything.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +16,7 @@ use super::pages::LANGUAGES;
 use super::state::ApiState;
 use super::storefront::CardForm;
 use super::views::MajorUnits;
-use crate::domain::{Currency, FeeRates};
+use crate::domain::{Currency, FeeRates, PriceCaps};
 
 /// The routes of the configuration.
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -63,6 +65,28 @@ impl FeesJson {
     }
 }
 
+/// How much sellers may ask, in percent of what a seat cost where it was first sold, which must be told
+/// where there is a cap.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PriceCaps)]
+struct PriceCapsJson {
+    /// The cap wherever there is no other; null is none.
+    #[schema(required, minimum = 1)]
+    default: Option<u32>,
+    /// The caps for shows in single countries, by their ISO 3166-1 codes; null is none there.
+    #[schema(example = json!({"FR": 100, "US": null}))]
+    countries: BTreeMap<String, Option<u32>>,
+}
+
+impl From<&PriceCaps> for PriceCapsJson {
+    fn from(caps: &PriceCaps) -> Self {
+        let countries = caps.countries.iter();
+        let countries = countries.map(|(country, cap)| (country.to_string(), *cap)).collect();
+        Self { default: caps.elsewhere, countries }
+    }
+}
+
 /// What a storefront must know before it can show anything.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +105,8 @@ struct ConfigJson {
     hold_seconds: f64,
     /// What comes on top of what sellers ask, and what is kept from it.
     fees: FeesJson,
+    /// How much sellers may ask.
+    price_cap_percent: PriceCapsJson,
     /// Whether anyone who is signed in may add venues and shows.
     shows_open: bool,
     /// How many seats one buyer may have.
@@ -116,6 +142,7 @@ async fn show(State(state): State<ApiState>) -> Response {
         publishable_key,
         hold_seconds: state.storefront.hold.as_secs_f64(),
         fees: FeesJson::of(state.market.settings().terms.fees, state.currency),
+        price_cap_percent: state.market.settings().price_caps.as_ref().into(),
         shows_open: state.market.settings().shows_open,
         max_seats_per_show: state.market.settings().terms.most_seats,
         max_pass_bytes: state.passes.max_bytes,

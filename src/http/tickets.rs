@@ -82,6 +82,11 @@ async fn create(
         let (Some(title), Some(price)) = (title, said.price) else {
             return Err(Problem::internal());
         };
+        let country = show.as_ref().map(|show| show.venue.country);
+        let caps = &state.market.settings().price_caps;
+        if let Some(fault) = caps.fault(country, price, listing.face_value) {
+            return Err(FieldError::on(fault.field(), fault.to_string()).into());
+        }
         let listing = Listing { show, ..listing };
         state.limits.count(Limit::Listings, who.user, state.market.now())?;
         let created = move |ticket: &Ticket| created(ticket, &terms);

@@ -1,12 +1,14 @@
 //! Tickets that belong to shows: listed, shown, ordered, limited.
 
 use axum::http::Method;
+use std::sync::Arc;
+
 use gittix::actors::MarketSettings;
 use gittix::actors::operators::{Role, set_role};
-use gittix::domain::{Email, Terms};
+use gittix::domain::{Email, PriceCaps, Terms};
 use serde_json::{Value, json};
 
-use crate::support::client::id;
+use crate::support::client::{Answer, id};
 use crate::support::world::{seconds, wait};
 use crate::support::{Person, Setup, World, live};
 
@@ -21,8 +23,12 @@ fn with(mut body: Value, more: &Value) -> Value {
 }
 
 async fn adds_show(who: &Person, more: &Value) -> String {
+    adds_show_in(who, "DE", more).await
+}
+
+async fn adds_show_in(who: &Person, country: &str, more: &Value) -> String {
     let venue = json!({
-        "name": "Waldbühne", "city": "Berlin", "country": "DE", "timeZone": "Europe/Berlin",
+        "name": "Waldbühne", "city": "Berlin", "country": country, "timeZone": "Europe/Berlin",
         "sections": ["Block A", "Block B"],
     });
     let venue = id(&who.client.post("/api/venues", &venue).await.created());
@@ -259,4 +265,69 @@ async fn where_the_market_says_so_a_ticket_needs_a_show() {
     ana.client.post(TICKETS, &bare).await.refused(400, "validation_failed");
     let show = adds_show(&ana, &json!({})).await;
     lists(&ana, &show, &json!({"title": "Front row"})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_price_keeps_to_the_cap_of_the_country_where_its_show_takes_place() {
+    let countries = [("FR".parse().unwrap(), Some(100)), ("US".parse().unwrap(), None)];
+    let price_caps = Arc::new(PriceCaps { elsewhere: Some(120), countries: countries.into() });
+    let market = MarketSettings { price_caps, ..MarketSettings::default() };
+    let world = Setup { market, ..Setup::default() }.start().await;
+    let ana = world.seller("ana").await;
+    let caps = json!({"default": 120, "countries": {"FR": 100, "US": null}});
+    assert_eq!(world.anyone().get("/api/config").await.ok()["priceCapPercent"], caps);
+
+    let german = adds_show(&ana, &json!({})).await;
+    let ask = |show: &str, price: f64, face: Value| {
+        ticket_for(show, &json!({"price": price, "faceValue": face}))
+    };
+    let at_fault = |answer: Answer| answer.refused(400, "validation_failed").faults()[0].0.clone();
+    let answer = ana.client.post(TICKETS, &ticket_for(&german, &json!({}))).await;
+    assert_eq!(at_fault(answer), "faceValue");
+    let answer = ana.client.post(TICKETS, &ask(&german, 48.01, json!(40))).await;
+    assert_eq!(at_fault(answer), "price");
+    let ticket = id(&ana.client.post(TICKETS, &ask(&german, 48.0, json!(40))).await.created());
+
+    let french = adds_show_in(&ana, "FR", &json!({})).await;
+    ana.client
+        .post(TICKETS, &ask(&french, 40.01, json!(40)))
+        .await
+        .refused(400, "validation_failed");
+    ana.client.post(TICKETS, &ask(&french, 40.0, json!(40))).await.is(201);
+    let american = adds_show_in(&ana, "US", &json!({})).await;
+    ana.client.post(TICKETS, &ticket_for(&american, &json!({"price": 4_000}))).await.is(201);
+    let bare = json!({"title": "Rock", "price": 40});
+    ana.client.post(TICKETS, &bare).await.refused(400, "validation_failed");
+    ana.client.post(TICKETS, &with(bare, &json!({"faceValue": 40}))).await.is(201);
+
+    let path = format!("{TICKETS}/{ticket}");
+    for edit in [
+        json!({"price": 48.01}),
+        json!({"faceValue": 39.99}),
+        json!({"faceValue": null}),
+        json!({"showId": french}),
+    ] {
+        ana.client.patch(&path, &edit).await.refused(400, "validation_failed");
+    }
+    ana.client.patch(&path, &json!({"notes": "aisle"})).await.is(200);
+    ana.client.patch(&path, &json!({"price": 40, "showId": french})).await.is(200);
+    ana.client.patch(&path, &json!({"price": 40.01})).await.refused(400, "validation_failed");
+    ana.client.patch(&path, &json!({"price": 400, "showId": american})).await.is(200);
+    world.verifies();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_listed_before_there_was_a_cap_stays_until_its_price_changes() {
+    let world = World::new().await;
+    let ana = world.seller("ana").await;
+    let show = adds_show(&ana, &json!({})).await;
+    let ticket = lists(&ana, &show, &json!({"faceValue": 10})).await;
+    let price_caps = Arc::new(PriceCaps { elsewhere: Some(100), ..PriceCaps::default() });
+    let market = MarketSettings { price_caps, ..MarketSettings::default() };
+    let world = Setup { market, ..world.killed() }.start().await;
+    let ana = world.again(&ana);
+    let path = format!("{TICKETS}/{ticket}");
+    ana.client.patch(&path, &json!({"notes": "aisle"})).await.is(200);
+    ana.client.patch(&path, &json!({"price": 39})).await.refused(400, "validation_failed");
+    ana.client.patch(&path, &json!({"price": 10})).await.is(200);
 }

@@ -131,7 +131,9 @@ fn an_edit_that_changes_nothing_is_answered_without_a_commit() {
         most_seats: 12,
         expected: ExpectedVersion::Any,
     };
-    let Ok(decision) = change(&known(), &command, LATER) else { panic!("an edit") };
+    let Ok(decision) = change(&known(), &command, &PriceCaps::default(), LATER) else {
+        panic!("an edit")
+    };
     assert!(decision.change.is_none());
     assert_eq!(decision.answer, When::Now(TicketAnswer::Ticket(listed())));
 }
@@ -139,7 +141,9 @@ fn an_edit_that_changes_nothing_is_answered_without_a_commit() {
 #[test]
 fn a_withdrawn_ticket_is_not_known_any_more() {
     let command = TicketCommand::Withdraw { by: SELLER, expected: ExpectedVersion::Any };
-    let Ok(decision) = change(&known(), &command, LATER) else { panic!("a withdrawal") };
+    let Ok(decision) = change(&known(), &command, &PriceCaps::default(), LATER) else {
+        panic!("a withdrawal")
+    };
     let change = decision.change.unwrap();
     let Ticket { id, version, .. } = listed();
     assert_eq!(change.commit.writes, [Write::WithdrawTicket { id, last: version }]);

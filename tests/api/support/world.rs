@@ -186,7 +186,7 @@ impl Setup {
 
     fn app_settings(&self) -> AppSettings {
         AppSettings {
-            market: self.market,
+            market: self.market.clone(),
             edge: EdgeSettings {
                 public_origin: self.public_origin.clone(),
                 https: self.https,
