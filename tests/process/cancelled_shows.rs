@@ -17,7 +17,11 @@ const MANY_OPEN: usize = 1_000;
 /// How often the server is killed meanwhile.
 const KILLS: u64 = 4;
 /// How many buyers there are, each at a time of their own.
-const BUYERS: usize = 4;
+const BUYERS: usize = 8;
+/// How many orders there are of a ticket.
+const ORDERS_OF_A_TICKET: usize = 5;
+/// How many things a page of a list shows.
+const PAGE: usize = 100;
 
 #[test]
 fn a_cancelled_show_pays_back_every_order_once_however_often_the_server_dies() {
@@ -49,7 +53,9 @@ fn cancel_and_kill(paid: usize, open: usize, life: Duration) {
     let show = adds_show(&ana.at(&server));
     let buyers: Vec<Client> =
         (0..BUYERS).map(|number| server.client().person(&format!("buyer{number}"))).collect();
+    let began = Instant::now();
     let orders = trade(&server, &ana, &buyers, &show, paid, open);
+    let made = began.elapsed();
     let reason = json!({"reason": "The singer is ill."});
     ana.at(&server).post(&format!("/api/shows/{show}/cancel"), &reason).is(200);
     for kill in 1..=KILLS {
@@ -58,29 +64,76 @@ fn cancel_and_kill(paid: usize, open: usize, life: Duration) {
         server = place.start();
     }
     let since = Instant::now();
+    let done = refunds_of(&server, &buyers);
     let long =
         Duration::from_secs(60) + Duration::from_millis(10) * u32::try_from(paid).expect("few");
-    while let Some(left) = orders.iter().find(|order| !order.is_over(&server)) {
-        assert!(since.elapsed() < long, "{:?}\n{}", left.shown(&server), server.log());
-        pause(Duration::from_millis(200));
+    for buyer in &buyers {
+        // What is over stays so, so that no buyer is looked at again.
+        while let Some(left) =
+            all(&buyer.at(&server), "/api/orders?").iter().find(|it| !is_over(it))
+        {
+            assert!(since.elapsed() < long, "{left:?}\n{}", server.log());
+            pause(Duration::from_millis(200));
+        }
     }
+    let over = since.elapsed();
+    let shown: Vec<Value> =
+        buyers.iter().flat_map(|buyer| all(&buyer.at(&server), "/api/orders?")).collect();
+    let ids: BTreeSet<String> = shown.iter().map(id).collect();
+    assert_eq!(ids, orders.iter().map(|order| order.id.clone()).collect(), "none is missing");
     let mut refunds = BTreeSet::new();
     let mut versions = BTreeSet::new();
-    for order in orders.iter().filter(|order| order.is_paid) {
-        let shown = order.shown(&server);
-        let refund = shown["charge"]["stripeRefundId"].as_str().expect("a refund").to_owned();
-        assert!(refunds.insert(refund), "no refund is for two: {shown}");
-        versions.insert(shown["version"].as_u64());
+    let was_paid: BTreeSet<&str> =
+        orders.iter().filter(|order| order.is_paid).map(|order| order.id.as_str()).collect();
+    for order in &shown {
+        assert_eq!(
+            order["status"] == "Completed",
+            was_paid.contains(id(order).as_str()),
+            "{order}"
+        );
+        if order["status"] == "Completed" {
+            let refund = order["charge"]["stripeRefundId"].as_str().expect("a refund").to_owned();
+            assert!(refunds.insert(refund), "no refund is for two: {order}");
+            versions.insert(order["version"].as_u64());
+        }
     }
+    assert_eq!(refunds.len(), paid);
     assert_eq!(versions.len(), 1, "each was paid back in the same steps: {versions:?}");
-    for ticket in orders.iter().map(|order| &order.ticket) {
-        let status = server.client().status_of(ticket);
-        assert!(status == "Sold" || status == "Closed", "{status}");
-    }
+    let tickets = all(&ana.at(&server), "/api/tickets?seller=me&");
+    let states: BTreeSet<&str> =
+        tickets.iter().map(|ticket| ticket["status"].as_str().expect("a status")).collect();
+    assert_eq!(states, ["Closed", "Sold"].into(), "nothing is left to sell");
     server.kill();
     let (is_sound, said) = place.run(&["verify"]);
     assert!(is_sound, "{said}");
-    println!("{paid} paid and {open} open orders, over {:?} after the last kill", since.elapsed());
+    println!(
+        "{paid} paid and {open} open orders: made in {made:?}; {done} paid back at the last kill, all over \
+         {over:?} after it"
+    );
+}
+
+/// Every page of a list.
+fn all(who: &Client, list: &str) -> Vec<Value> {
+    let mut path = format!("{list}limit={PAGE}");
+    let mut found = Vec::new();
+    loop {
+        let answer = who.get(&path).is(200);
+        found.extend(answer.json().as_array().expect("a list").iter().cloned());
+        let next = answer.head.lines().find_map(|line| line.strip_prefix("link: <"));
+        match next.and_then(|link| link.split('>').next()) {
+            Some(next) => path = next.to_owned(),
+            None => return found,
+        }
+    }
+}
+
+fn is_over(order: &Value) -> bool {
+    order["cancelReason"] == "show_cancelled" || order["charge"]["refundStatus"] == "succeeded"
+}
+
+fn refunds_of(server: &Server, buyers: &[Client]) -> usize {
+    let orders = buyers.iter().flat_map(|buyer| all(&buyer.at(server), "/api/orders?"));
+    orders.filter(|order| order["charge"]["refundStatus"] == "succeeded").count()
 }
 
 fn adds_show(ana: &Client) -> String {
@@ -96,28 +149,17 @@ fn adds_show(ana: &Client) -> String {
 }
 
 struct Ordered {
-    buyer: Client,
-    order: String,
-    ticket: String,
+    id: String,
     is_paid: bool,
 }
 
-impl Ordered {
-    fn shown(&self, server: &Server) -> Value {
-        self.buyer.at(server).get(&format!("/api/orders/{}", self.order)).is(200).json()
-    }
-
-    fn is_over(&self, server: &Server) -> bool {
-        let shown = self.shown(server);
-        if self.is_paid {
-            shown["status"] == "Completed" && shown["charge"]["refundStatus"] == "succeeded"
-        } else {
-            shown["cancelReason"] == "show_cancelled"
-        }
-    }
+/// How many seats an order is for.
+fn seats_of(order: usize) -> usize {
+    1 + order % 3 / 2
 }
 
-/// Every buyer orders their part of the show's tickets, and pays for most.
+/// Every buyer orders seats of tickets of their own and pays for most. A few seats stay free of every other
+/// buyer's tickets.
 fn trade(
     server: &Server,
     ana: &Client,
@@ -126,22 +168,29 @@ fn trade(
     paid: usize,
     open: usize,
 ) -> Vec<Ordered> {
-    let all = paid + open;
-    let part = |number: usize| (0..all).filter(move |order| order % BUYERS == number);
+    let numbers: Vec<usize> = (0..paid + open).collect();
+    let part = |number: usize| numbers.iter().copied().filter(move |n| n % BUYERS == number);
     let buys = |number: usize, buyer: &Client| -> Vec<Ordered> {
         let (ana, buyer) = (ana.at(server), buyer.at(server));
-        let buy = |order: usize| {
-            let listed = json!({"showId": show, "price": 40, "quantity": 1 + order % 2});
-            let ticket = id(&ana.post("/api/tickets", &listed).is(201).json());
-            let made = id(&buyer.locks(&ticket));
+        let mine: Vec<usize> = part(number).collect();
+        let buy = |ticket: &str, order: usize| {
+            let wanted = json!({"ticketId": ticket, "quantity": seats_of(order)});
+            let made = id(&buyer.post("/api/orders", &wanted).is(201).json());
             let is_paid = order < paid;
             if is_paid {
                 let payment = json!({"orderId": made, "token": "tok_visa"});
                 buyer.post("/api/payments", &payment).is(201);
             }
-            Ordered { buyer: buyer.clone(), order: made, ticket, is_paid }
+            Ordered { id: made, is_paid }
         };
-        part(number).map(buy).collect()
+        let of_a_ticket = |orders: &[usize]| -> Vec<Ordered> {
+            let wanted: usize = orders.iter().map(|order| seats_of(*order)).sum();
+            let quantity = if number.is_multiple_of(2) { wanted } else { wanted + 3 };
+            let listed = json!({"showId": show, "price": 40, "quantity": quantity, "split": "any"});
+            let ticket = id(&ana.post("/api/tickets", &listed).is(201).json());
+            orders.iter().map(|order| buy(&ticket, *order)).collect()
+        };
+        mine.chunks(ORDERS_OF_A_TICKET).flat_map(of_a_ticket).collect()
     };
     thread::scope(|scope| {
         let buys = &buys;
