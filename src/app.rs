@@ -12,7 +12,7 @@ use crate::auth::{
     SigningKeys, Throttle, ThrottleSettings, Tokens, Vault,
 };
 use crate::blobs::SharedBlobs;
-use crate::domain::Currency;
+use crate::domain::{Currency, NodeId};
 pub use crate::http::KeyFiles;
 use crate::http::edge::client_address::TrustedHeader;
 use crate::http::edge::guard::{EdgeSettings, Witness, harden_with_fallback};
@@ -42,6 +42,8 @@ pub struct Seams {
     pub mail: SharedTransport,
     /// Where contents lie that are too large for a row.
     pub blobs: SharedBlobs,
+    /// This server among others that work on the same store; `None` if there are none.
+    pub node: Option<NodeId>,
 }
 
 /// The keys of an [`App`].
@@ -119,7 +121,7 @@ impl App {
     ) -> Result<Self, AppError> {
         let AppKeys { session: keys, pass: pass_keys } = keys;
         let keys = &keys;
-        let Seams { clock, entropy, store, gateway, mail, blobs } = seams;
+        let Seams { clock, entropy, store, gateway, mail, blobs, node } = seams;
         let links = Arc::new(MailLinks::new(Sealing::new(keys), entropy.clone()));
         let market = Marketplace::start(
             store.clone(),
@@ -128,6 +130,7 @@ impl App {
             gateway.clone(),
             Outgoing { transport: mail, site: settings.site, links, blobs: blobs.clone() },
             settings.market.clone(),
+            node,
         )
         .await?;
         let readiness = Readiness::default();

@@ -101,6 +101,14 @@ bugs! {
     ReusedLink "reused-link"
     /// A migration drops a field.
     DroppedField "dropped-field"
+    /// A server that holds the lease goes on when it is no longer good.
+    EndlessLease "endless-lease"
+    /// Every server asks the gateway, whoever holds the lease.
+    TwoCallers "two-callers"
+    /// What is due for another server is never taken over from it.
+    LonelyTimer "lonely-timer"
+    /// What an actor remembers is good enough to refuse, though other servers change it.
+    RememberedRefusal "remembered-refusal"
     /// What the bank asks a buyer is shown to anyone, and anyone may answer it.
     OpenQuestion "open-question"
     /// Whoever sold a pass can open it still.
@@ -110,7 +118,7 @@ bugs! {
 impl Bug {
     /// Whether the simulator has to find it. The others are found by the tests of their module: those of
     /// files that it has none of, damaged ones and those of earlier releases, what costs work alone and
-    /// changes nothing that can be seen, and a route that it has no use for.
+    /// changes nothing that can be seen, a route that it has no use for, and what takes several servers.
     pub fn is_for_the_simulator(self) -> bool {
         !matches!(
             self,
@@ -119,6 +127,10 @@ impl Bug {
                 | Self::DroppedField
                 | Self::UnclaimedTimer
                 | Self::OpenQuestion
+                | Self::EndlessLease
+                | Self::TwoCallers
+                | Self::LonelyTimer
+                | Self::RememberedRefusal
         )
     }
 }

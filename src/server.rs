@@ -22,9 +22,9 @@ use crate::blobs::{FolderBlobs, SharedBlobs};
 use crate::config::{MailProvider, Provider, PublicUrl, Settings, StripeSettings};
 use crate::demo;
 #[cfg(feature = "postgres")]
-use crate::domain::Currency;
+use crate::domain::{Currency, Timestamp};
 use crate::domain::{
-    FeeRate, FeeRates, Price, PriceCaps, PriceError, SessionRules, Terms, TicketPasses,
+    FeeRate, FeeRates, NodeId, Price, PriceCaps, PriceError, SessionRules, Terms, TicketPasses,
     TicketsWithPasses,
 };
 use crate::http::PassSettings;
@@ -38,7 +38,7 @@ use crate::mail::{FileTransport, SharedTransport, SmtpTransport};
 use crate::memory;
 use crate::new_folders::NewFolders;
 use crate::payments::{Sandbox, SharedGateway};
-use crate::seams::{Entropy, SystemClock, SystemEntropy};
+use crate::seams::{Clock, Entropy, SystemClock, SystemEntropy};
 #[cfg(feature = "postgres")]
 use crate::store::typed::{TypedStore, keys};
 #[cfg(feature = "postgres")]
@@ -124,14 +124,14 @@ async fn start(settings: &Settings, with_demo: bool) -> anyhow::Result<Started> 
     let had_key = key_file.exists() && load_or_create_keys(key_file, &*entropy).map(|_| true)?;
     let metrics = Metrics::default();
     let cache_bytes = settings.store.cache_bytes.unwrap_or_else(memory::cache_bytes);
-    let (store, data) = open_store(settings, cache_bytes, &metrics, &*entropy).await?;
+    let node = settings.store.url.is_some().then(|| number_of_this_server(&*entropy));
+    let Opened { store, data, clock } = open_store(settings, cache_bytes, &metrics, node).await?;
     let (keys, missing_key) = session_key(key_file, had_key, &*store)?;
     let pass_keys = pass_keys(&settings.pass_key_file(), &*store).await?;
     let mail = transport(settings)?;
     info!(to = mail.describe(), "messages to people");
     let blobs = blobs(settings);
-    let clock = Arc::new(SystemClock);
-    let seams = Seams { clock, entropy, store: store.clone(), gateway, mail, blobs };
+    let seams = Seams { clock, entropy, store: store.clone(), gateway, mail, blobs, node };
     let keys = AppKeys { session: keys, pass: pass_keys };
     let app = App::start(app_settings, seams, passwords, keys, metrics).await?;
     if with_demo {
@@ -203,15 +203,30 @@ fn address(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
 }
 
-/// The store, and where it is.
+/// Names this server among those that work on one database, until it ends.
+fn number_of_this_server(entropy: &dyn Entropy) -> NodeId {
+    let mut number = [0; 16];
+    entropy.fill(&mut number);
+    NodeId::from_u128(u128::from_be_bytes(number))
+}
+
+/// A store that was opened.
+struct Opened {
+    store: SharedStore,
+    /// Where it is.
+    data: String,
+    /// What time it is, for all who work on it.
+    clock: Arc<dyn Clock>,
+}
+
 async fn open_store(
     settings: &Settings,
     cache_bytes: usize,
     metrics: &Metrics,
-    entropy: &dyn Entropy,
-) -> anyhow::Result<(SharedStore, String)> {
-    if let Some(url) = &settings.store.url {
-        return Box::pin(open_database(settings, url.expose_secret(), entropy)).await;
+    node: Option<NodeId>,
+) -> anyhow::Result<Opened> {
+    if let (Some(url), Some(node)) = (&settings.store.url, node) {
+        return Box::pin(open_database(settings, url.expose_secret(), node)).await;
     }
     let metrics = metrics.clone();
     let store = RedbStore::open(
@@ -226,40 +241,41 @@ async fn open_store(
         },
     )?;
     let path = std::path::absolute(&settings.store.path);
-    let path = path.as_ref().unwrap_or(&settings.store.path).display().to_string();
-    Ok((Arc::new(store), path))
+    let data = path.as_ref().unwrap_or(&settings.store.path).display().to_string();
+    Ok(Opened { store: Arc::new(store), data, clock: Arc::new(SystemClock) })
+}
+
+/// The database's clock, so that all servers on it agree on what is due.
+#[cfg(feature = "postgres")]
+struct DatabaseClock(Arc<PostgresRows>);
+
+#[cfg(feature = "postgres")]
+impl Clock for DatabaseClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.now_millis())
+    }
 }
 
 #[cfg(feature = "postgres")]
-async fn open_database(
-    settings: &Settings,
-    url: &str,
-    entropy: &dyn Entropy,
-) -> anyhow::Result<(SharedStore, String)> {
-    let mut node = [0; 16];
-    entropy.fill(&mut node);
+async fn open_database(settings: &Settings, url: &str, node: NodeId) -> anyhow::Result<Opened> {
     let currency: Currency = settings.payments.currency.parse()?;
     let rows = PostgresRows::open(PostgresSettings {
         url: url.to_owned(),
-        node: u128::from_be_bytes(node),
-        alone: true,
+        node: node.as_u128(),
         currency: currency.to_string(),
         queue: settings.store.queue,
         lanes: 2,
         readers: settings.store.connections,
         counted: vec![keys::OPEN, keys::UNSETTLED],
     });
-    let rows = rows.await.context("store.url")?;
-    let address = rows.address();
-    Ok((Arc::new(TypedStore::new(Arc::new(rows))), address))
+    let rows = Arc::new(rows.await.context("store.url")?);
+    let data = rows.address();
+    let clock = Arc::new(DatabaseClock(rows.clone()));
+    Ok(Opened { store: Arc::new(TypedStore::new(rows)), data, clock })
 }
 
 #[cfg(not(feature = "postgres"))]
-async fn open_database(
-    _: &Settings,
-    _: &str,
-    _: &dyn Entropy,
-) -> anyhow::Result<(SharedStore, String)> {
+async fn open_database(_: &Settings, _: &str, _: NodeId) -> anyhow::Result<Opened> {
     anyhow::bail!("this build has no PostgreSQL: build it with the feature \"postgres\"")
 }
 

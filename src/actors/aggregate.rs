@@ -16,7 +16,8 @@
 //! An aggregate's actor deals with one request at a time and knows nothing that is not stored, but
 //! for those who still wait for their answer.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorRuntime};
@@ -160,6 +161,7 @@ pub struct Request<A: Aggregate> {
 pub struct Actors<A: Aggregate> {
     directory: Arc<Directory<A::Id, Request<A>>>,
     request_timeout: Duration,
+    awaited: Awaited<A::Id>,
 }
 
 impl<A: Aggregate> Actors<A> {
@@ -168,14 +170,17 @@ impl<A: Aggregate> Actors<A> {
         let limits = context.settings.directory_limits();
         let request_timeout = context.settings.request_timeout;
         let aggregate = Arc::new(aggregate);
+        let awaited = Awaited::default();
+        let waits = awaited.clone();
         let directory = Directory::new(limits, move |activation| {
-            let actor = AggregateActor { aggregate: aggregate.clone(), context: context.clone() };
+            let (aggregate, context) = (aggregate.clone(), context.clone());
+            let actor = AggregateActor { aggregate, context, awaited: waits.clone() };
             // Only a name that is taken makes this fail, and these actors have none.
             let spawned =
                 ActorRuntime::spawn_linked_instant(None, actor, activation, parent.clone());
             spawned.ok().map(|(actor, _)| actor)
         });
-        Arc::new(Self { directory, request_timeout })
+        Arc::new(Self { directory, request_timeout, awaited })
     }
 
     /// Asks one of them. The answer comes once its effect is durable.
@@ -199,6 +204,11 @@ impl<A: Aggregate> Actors<A> {
         self.directory.is_awake(id)
     }
 
+    /// Whether somebody waits here for the outside to tell of `id`.
+    pub fn is_awaited(&self, id: A::Id) -> bool {
+        self.awaited.has(id)
+    }
+
     /// How many stand for an id.
     pub fn live(&self) -> usize {
         self.directory.live()
@@ -210,10 +220,58 @@ impl<A: Aggregate> Actors<A> {
     }
 }
 
+/// What a request led to: when and what to answer, and what to do then.
+type Done<A> = Result<(When<<A as Aggregate>::Answer>, Vec<<A as Aggregate>::Effect>), MarketError>;
+
+/// The ids of those for whose late answer somebody waits, each as often as that.
+#[derive(Clone)]
+struct Awaited<I>(Arc<Mutex<BTreeMap<I, usize>>>);
+
+impl<I> Default for Awaited<I> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<I: Key> Awaited<I> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<I, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, id: I) -> bool {
+        self.all().contains_key(&id)
+    }
+
+    /// Counts one more, until what is returned is dropped.
+    fn note(&self, id: I) -> Wait<I> {
+        *self.all().entry(id).or_default() += 1;
+        Wait { awaited: self.clone(), id }
+    }
+}
+
+/// That somebody waits.
+struct Wait<I: Key> {
+    awaited: Awaited<I>,
+    id: I,
+}
+
+impl<I: Key> Drop for Wait<I> {
+    fn drop(&mut self) {
+        let mut all = self.awaited.all();
+        if let Some(count) = all.get_mut(&self.id) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                all.remove(&self.id);
+            }
+        }
+    }
+}
+
 /// The actor of any aggregate.
-struct AggregateActor<A> {
+struct AggregateActor<A: Aggregate> {
     aggregate: Arc<A>,
     context: Arc<Context>,
+    awaited: Awaited<A::Id>,
 }
 
 /// What the actor remembers between requests.
@@ -229,6 +287,7 @@ struct Waiting<A: Aggregate> {
     reply: OpenReply<Result<A::Answer, MarketError>>,
     /// Keeps the actor with its id, for the reply is in its memory.
     _lease: Lease<A::Id>,
+    _wait: Wait<A::Id>,
 }
 
 impl<A: Aggregate> Actor for AggregateActor<A> {
@@ -266,7 +325,9 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
                 match answer {
                     When::Now(answer) => reply.send(Ok(answer)),
                     When::Late => {
-                        memory.waiting.push(Waiting { reply, _lease: envelope.lease.clone() });
+                        let (lease, wait) =
+                            (envelope.lease.clone(), self.awaited.note(envelope.to));
+                        memory.waiting.push(Waiting { reply, _lease: lease, _wait: wait });
                     }
                 }
                 self.answer_waiting(memory);
@@ -285,22 +346,24 @@ impl<A: Aggregate> AggregateActor<A> {
         memory: &mut Memory<A>,
         command: &A::Command,
         deadline: Instant,
-    ) -> Result<(When<A::Answer>, Vec<A::Effect>), MarketError> {
+    ) -> Done<A> {
         let mut retry = Retry::until(deadline);
+        let is_alone = self.context.peers.is_alone() || planted(Bug::RememberedRefusal);
         loop {
             let id = memory.activation.id();
+            // A commit shows whether another server has changed what is remembered. What leads to no
+            // commit has to be decided on what was just read.
+            let is_certain = is_alone || memory.known.is_none();
             let state = self.aggregate.load(id, memory.known.take(), command).await?;
             let decision = match self.aggregate.decide(&state, command, self.context.now()) {
                 Ok(decision) => decision,
-                Err(refusal) => {
-                    // An aggregate that carries another's commit and can't has been told nonsense,
-                    // or knows nonsense.
-                    let is_trusted = self.aggregate.carried_conflict(command).is_none();
-                    memory.known = Some(state).filter(|_| is_trusted);
-                    return Err(refusal);
-                }
+                Err(_) if !is_certain => continue,
+                Err(refusal) => return self.refuse(memory, command, state, refusal),
             };
             let Some(change) = decision.change else {
+                if !is_certain {
+                    continue;
+                }
                 memory.known = Some(state);
                 return Ok((decision.answer, decision.effects));
             };
@@ -313,6 +376,24 @@ impl<A: Aggregate> AggregateActor<A> {
                     retry.pause(&*self.context.entropy).await?;
                 }
             }
+        }
+    }
+
+    fn refuse(
+        &self,
+        memory: &mut Memory<A>,
+        command: &A::Command,
+        state: A::State,
+        refusal: MarketError,
+    ) -> Done<A> {
+        let conflict = self.aggregate.carried_conflict(command);
+        // An aggregate that carries another's commit and can't has been told nonsense, or knows
+        // nonsense.
+        memory.known = Some(state).filter(|_| conflict.is_none());
+        match conflict {
+            // The other has not heard of what a third server did.
+            Some(answer) if !self.context.peers.is_alone() => Ok((When::Now(answer), Vec::new())),
+            _ => Err(refusal),
         }
     }
 

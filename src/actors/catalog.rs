@@ -35,10 +35,10 @@ impl Catalog {
         let (store, clock) = (context.store.clone(), context.clock.clone());
         let kind = ShowEnd { store, clock: clock.clone(), shows: shows.clone() };
         let doorbell = context.timers.show_end.clone();
-        timers::start(kind, clock, doorbell, parent.clone()).await?;
+        timers::start(kind, clock, doorbell, context.peers.clone(), parent.clone()).await?;
         let kind = SalesEnding { store: context.store.clone(), closing };
         let (clock, doorbell) = (context.clock.clone(), context.timers.sales_end.clone());
-        timers::start(kind, clock, doorbell, parent.clone()).await?;
+        timers::start(kind, clock, doorbell, context.peers.clone(), parent.clone()).await?;
         Ok(Self { venues, shows })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::MarketError;
+use super::peers::Peers;
 use super::settings::MarketSettings;
 use super::timers::Timers;
 use super::told;
@@ -27,6 +28,8 @@ pub struct Context {
     pub settings: MarketSettings,
     /// Told of every timer that is set.
     pub timers: Timers,
+    /// The other servers on the store, if there can be any.
+    pub peers: Peers,
 }
 
 /// What became of a commit that was not refused.

@@ -33,6 +33,8 @@ use tracing::{info, warn};
 use self::kind::{Call, Effect, EffectKind, Outcome, Recipient, Told};
 use self::reconciler::{Reconciler, ReconcilerMessage};
 use super::directory::AskError;
+use super::peers::Peers;
+use crate::bugs::{Bug, planted};
 use crate::seams::Clock;
 
 pub use self::reconciler::{LONGEST_PAUSE, Pending};
@@ -59,6 +61,7 @@ struct Shared<K: EffectKind> {
     permits: Semaphore,
     timeout: Duration,
     under_way: Mutex<UnderWay<<K::Call as Call>::Key>>,
+    peers: Peers,
     /// Set once, before the first call.
     running: OnceLock<Running<K>>,
 }
@@ -83,17 +86,19 @@ impl<K: EffectKind> Clone for Effects<K> {
 
 impl<K: EffectKind> Effects<K> {
     /// Calls that nobody makes before [`Effects::start`].
-    pub fn new(kind: K, limits: CallLimits) -> Self {
+    pub fn new(kind: K, limits: CallLimits, peers: Peers) -> Self {
         Self(Arc::new(Shared {
             kind: Arc::new(kind),
             permits: Semaphore::new(limits.at_once),
             timeout: limits.timeout,
             under_way: Mutex::new(UnderWay { calls: BTreeMap::new(), next: 0 }),
+            peers,
             running: OnceLock::new(),
         }))
     }
 
-    /// Starts the kind's reconciler. It takes up what is unsettled with [`Effects::sweep`].
+    /// Starts the kind's reconciler. It takes up what is unsettled with [`Effects::sweep`]; where several
+    /// servers work on the store, whenever this one has taken the lease.
     ///
     /// # Errors
     ///
@@ -105,8 +110,12 @@ impl<K: EffectKind> Effects<K> {
         parent: ActorCell,
     ) -> Result<(), SpawnErr> {
         let kind = self.0.kind.clone();
-        let reconciler = Reconciler { kind, recipient: recipient.clone(), clock };
+        let peers = self.0.peers.clone();
+        let reconciler = Reconciler { kind, recipient: recipient.clone(), clock, peers };
         let (reconciler, _) = Actor::spawn_linked(None, reconciler, (), parent).await?;
+        if !self.0.peers.is_alone() {
+            tokio::spawn(sweep_when_taken(self.0.peers.clone(), reconciler.clone()));
+        }
         let _ = self.0.running.set(Running { recipient, reconciler });
         Ok(())
     }
@@ -116,9 +125,21 @@ impl<K: EffectKind> Effects<K> {
         self.0.reconcile(ReconcilerMessage::Sweep { all: true });
     }
 
+    /// Takes up one thing that may be unsettled, unless a call is under way or planned.
+    pub fn take_up(&self, key: <K::Call as Call>::Key, owner: <K::Call as Call>::Owner) {
+        if !self.0.under_way().calls.contains_key(&key) {
+            self.0.reconcile(ReconcilerMessage::TakeUp { key, owner });
+        }
+    }
+
     /// Does what a decision asks for, or starts to.
+    ///
+    /// Whoever else holds the lease is the one who calls, and hears of what was decided here from the
+    /// log.
     pub fn act(&self, effect: Effect<K::Call>) {
+        let calls = self.0.peers.hold() || planted(Bug::TwoCallers);
         match effect {
+            Effect::Start(_) | Effect::Later { .. } if !calls => {}
             Effect::Returned(key) => {
                 self.0.under_way().calls.remove(&key);
             }
@@ -224,11 +245,30 @@ impl<K: EffectKind> Drop for Mark<K> {
     }
 }
 
+/// Has the reconciler take up everything whenever this server has taken the lease.
+async fn sweep_when_taken<C: Call>(peers: Peers, reconciler: ActorRef<ReconcilerMessage<C>>) {
+    loop {
+        peers.taken().await;
+        if reconciler.cast(ReconcilerMessage::Sweep { all: true }).is_err() {
+            return;
+        }
+        peers.lost().await;
+    }
+}
+
 /// Makes one call and tells its owner what came of it.
 async fn call_and_tell<K: EffectKind>(call: K::Call, under_way: Mark<K>) {
     let shared = &under_way.shared;
     let (kind, key, step) = (K::NAME, call.key(), call.name());
-    let outcome = shared.perform(&call, shared.timeout).await;
+    let outcome = tokio::select! {
+        biased;
+        outcome = shared.perform(&call, shared.timeout) => outcome,
+        // From now on another server may make this call, as after a crash of this one.
+        () = shared.peers.lost(), if !planted(Bug::TwoCallers) => {
+            warn!(kind, %key, step, "a call was given up, for this server does not hold the lease");
+            return;
+        }
+    };
     if let Err(error) = &outcome {
         warn!(kind, %key, step, %error, "a call without an answer");
     }

@@ -15,6 +15,9 @@
 //! own. Where nothing follows from events, the cursor moves in memory alone, and after a restart they are
 //! read again: a busy marketplace is not to write a row for every lock.
 //!
+//! Where several servers work on the store, a follower works on the one that holds the lease, and on the
+//! others waits for it. What it writes there requires that the lease still is that server's.
+//!
 //! A kind of follower is a [`FollowerKind`], in a file of its own, and a name in
 //! [`Follower`].
 
@@ -163,6 +166,16 @@ impl<K: FollowerKind> Actor for FollowerActor<K> {
                 look_when_it_rises(state.latest.clone(), state.seen, myself);
                 return Ok(());
             }
+            Some(Next::Lease) => {
+                // Another follows now, and moves the cursor.
+                state.cursor = None;
+                let peers = self.context.peers.clone();
+                tokio::spawn(async move {
+                    peers.taken().await;
+                    let _ = myself.cast(FollowerMessage::Look);
+                });
+                return Ok(());
+            }
             None => {}
         }
         // What was written is not known, so the cursor is read again.
@@ -179,10 +192,15 @@ enum Next {
     Page,
     /// Nothing, until something happens.
     Event,
+    /// Nothing, until this server holds the lease.
+    Lease,
 }
 
 impl<K: FollowerKind> FollowerActor<K> {
     async fn page(&self, state: &mut Following) -> Result<Next, MarketError> {
+        if !self.context.peers.hold() {
+            return Ok(Next::Lease);
+        }
         let cursor = match state.cursor {
             Some(cursor) => cursor,
             None => self.read_cursor(state).await?,
@@ -217,6 +235,7 @@ impl<K: FollowerKind> FollowerActor<K> {
         moved: Cursor,
         state: &mut Following,
     ) -> Result<(), MarketError> {
+        let commit = self.context.peers.still().into_iter().fold(commit, Commit::require);
         match self.context.commit(commit.put(moved)).await? {
             Committed::Durable => {
                 state.cursor = Some(moved);

@@ -17,7 +17,7 @@ pub mod tickets;
 mod tokens;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
@@ -33,8 +33,10 @@ use super::error::MarketError;
 use super::followers::mail::MailNotices;
 use super::followers::{self, StartFollower};
 use super::idempotency::IdempotencyKey;
+use super::news::News;
 use super::order::Orders;
 use super::passes::{PassFilter, sweep_contents};
+use super::peers::{Membership, Peers};
 use super::relocks::Relocks;
 use super::settings::MarketSettings;
 use super::supervisor::{Supervisor, SupervisorMessage};
@@ -44,7 +46,7 @@ use super::timers::order_expiry::OrderExpiry;
 use super::timers::{self, Timers};
 use crate::blobs::SharedBlobs;
 use crate::bugs::{Bug, planted};
-use crate::domain::{Commit, LinkSecrets, Timestamp};
+use crate::domain::{Commit, LinkSecrets, NodeId, Timestamp};
 use crate::mail::SharedTransport;
 use crate::mail::texts::Site;
 use crate::payments::SharedGateway;
@@ -53,6 +55,8 @@ use crate::store::{ReadError, SharedStore, Store};
 
 /// How often idle actors are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long after a buyer has waited for the gateway the answer is given and written down.
+const ANSWERS_AFTER: Duration = Duration::from_secs(5);
 /// How long the actors may take to end.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -77,6 +81,9 @@ struct Parts {
     failures: Arc<AtomicU64>,
     /// What is done now and then, or once in the background.
     background: Vec<tokio::task::AbortHandle>,
+    news: Option<tokio::task::AbortHandle>,
+    /// Until it ends.
+    membership: Mutex<Option<Membership>>,
 }
 
 /// What operators want to know of the actors.
@@ -120,7 +127,8 @@ pub struct Outgoing {
 }
 
 impl Marketplace {
-    /// Starts the actors. Overdue orders expire and unsettled charges go on at once.
+    /// Starts the actors. Overdue orders expire and unsettled charges go on at once. Others may work on
+    /// the store only if all of them, and this one, have a number (`node`) that no other has.
     ///
     /// # Errors
     ///
@@ -132,6 +140,7 @@ impl Marketplace {
         gateway: SharedGateway,
         outgoing: Outgoing,
         settings: MarketSettings,
+        node: Option<NodeId>,
     ) -> Result<Self, StartError> {
         let failures = Arc::new(AtomicU64::new(0));
         let counter = Supervisor { failures: failures.clone() };
@@ -140,9 +149,12 @@ impl Marketplace {
         let after = last_change(&*store).await.map_err(|error| StartError(error.to_string()))?;
         let limits = call_limits(&settings);
         let relocks = Arc::new(Relocks::new(settings.relock_free, settings.hold));
+        let (membership, peers) = join(node, &store, &clock).await?;
+        let seen = store.stats().last_seq;
         let context = Arc::new(Context {
             ids: IdMint::new(clock.clone(), entropy.clone()).after(after),
             timers: Timers::default(),
+            peers: peers.clone(),
             store: store.clone(),
             clock: clock.clone(),
             entropy,
@@ -153,7 +165,7 @@ impl Marketplace {
         let tickets = Tickets { context: context.clone(), with_passes: with_passes.clone() };
         let tickets = Actors::new(tickets, context.clone(), parent.clone());
         let kind = Charges { gateway: gateway.clone(), store: store.clone() };
-        let charges = Effects::new(kind, limits);
+        let charges = Effects::new(kind, limits, peers.clone());
         let orders = Orders {
             context: context.clone(),
             tickets: tickets.clone(),
@@ -163,36 +175,34 @@ impl Marketplace {
         let orders = Actors::new(orders, context.clone(), parent.clone());
         let closing = Closing::new(context.clone(), tickets.clone(), orders.clone());
         let catalog = Catalog::start(&context, closing, &parent).await?;
-        let known = tokio::spawn(with_passes.clone().fill(store.clone()));
+        // Nobody here hears of tickets that get passes at another server, so there any may have some.
+        let known = peers.is_alone().then(|| tokio::spawn(with_passes.clone().fill(store.clone())));
         let expiry = OrderExpiry { store, orders: orders.clone() };
         let doorbell = context.timers.order_expiry.clone();
-        timers::start(expiry, clock.clone(), doorbell, parent.clone()).await?;
+        timers::start(expiry, clock.clone(), doorbell, peers.clone(), parent.clone()).await?;
         let delivery = MailDelivery::new(context.clone(), outgoing.transport, outgoing.site);
         let doorbell = context.timers.mail.clone();
-        timers::start(delivery, clock.clone(), doorbell, parent.clone()).await?;
+        timers::start(delivery, clock.clone(), doorbell, peers.clone(), parent.clone()).await?;
         let recipient: Weak<dyn Recipient<ChargeCall>> =
             Arc::downgrade(&(orders.clone() as Arc<dyn Recipient<ChargeCall>>));
         charges.start(recipient, clock, parent.clone()).await?;
         let notices = MailNotices { context: context.clone() };
         followers::start(notices, context.clone(), parent).await?;
         // Only now, when all are there, may the first work begin.
-        context.timers.order_expiry.look();
-        context.timers.show_end.look();
-        context.timers.sales_end.look();
-        context.timers.mail.look();
+        context.timers.look();
         if !planted(Bug::NoReconciler) {
             charges.sweep();
         }
-        let contents = sweep_contents(context.clone(), outgoing.blobs.clone());
-        let contents = tokio::spawn(contents);
-        let sweeps = vec![
-            sweeping(&tickets),
-            sweeping(&orders),
-            sweeping(&catalog.venues),
-            sweeping(&catalog.shows),
-        ];
-        let sweeper = tokio::spawn(sweep(sweeps));
-        let background = [known, contents, sweeper].map(|task| task.abort_handle()).to_vec();
+        let contents = tokio::spawn(sweep_contents(context.clone(), outgoing.blobs.clone()));
+        let news = membership.is_some().then(|| {
+            let (context, orders, charges) = (context.clone(), orders.clone(), charges.clone());
+            tokio::spawn(News { context, orders, charges }.tell_after(seen)).abort_handle()
+        });
+        let catalogs = [sweeping(&catalog.venues), sweeping(&catalog.shows)];
+        let sweeps = [sweeping(&tickets), sweeping(&orders)].into_iter().chain(catalogs);
+        let sweeper = tokio::spawn(sweep(sweeps.collect()));
+        let background = known.into_iter().chain([contents, sweeper]);
+        let background = background.map(|task| task.abort_handle()).collect();
         let parts = Parts {
             context,
             gateway,
@@ -206,6 +216,8 @@ impl Marketplace {
             supervisor,
             failures,
             background,
+            news,
+            membership: Mutex::new(membership),
         };
         Ok(Self { parts: Arc::new(parts) })
     }
@@ -217,6 +229,13 @@ impl Marketplace {
         parts.background.iter().for_each(tokio::task::AbortHandle::abort);
         parts.supervisor.get_cell().stop_children_and_wait(None, Some(STOP_WITHIN)).await;
         let _ = parts.supervisor.stop_and_wait(None, Some(STOP_WITHIN)).await;
+        if let Some(news) = &parts.news {
+            news.abort();
+        }
+        let membership = parts.membership.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(membership) = membership {
+            membership.end().await;
+        }
     }
 
     /// What operators want to know of the actors.
@@ -238,6 +257,17 @@ impl Marketplace {
         self.parts.context.now()
     }
 
+    /// Whether other servers may work on the store.
+    pub fn has_peers(&self) -> bool {
+        !self.parts.context.peers.is_alone()
+    }
+
+    /// Whether another server may still be about to answer a request that began then.
+    pub fn may_still_answer(&self, began: Timestamp) -> bool {
+        let within = self.settings().answer_within.saturating_add(ANSWERS_AFTER);
+        self.has_peers() && self.now() < began.plus(within)
+    }
+
     /// Remembers what a request was answered with, for those who repeat it.
     pub async fn remember(&self, key: &IdempotencyKey, answer: Vec<u8>) -> Result<(), MarketError> {
         self.commit_new(Commit::at(self.now()).write(key.remember(answer))).await
@@ -252,6 +282,18 @@ impl Marketplace {
             }
         }
     }
+}
+
+/// Joins the other servers on the store, if there can be any.
+async fn join(
+    node: Option<NodeId>,
+    store: &SharedStore,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Option<Membership>, Peers), StartError> {
+    let Some(node) = node else { return Ok((None, Peers::none())) };
+    let begun = Membership::begin(node, store.clone(), clock.clone()).await;
+    let (membership, peers) = begun.map_err(|error| StartError(error.to_string()))?;
+    Ok((Some(membership), peers))
 }
 
 fn call_limits(settings: &MarketSettings) -> CallLimits {

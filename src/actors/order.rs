@@ -47,6 +47,8 @@ pub enum OrderRequest {
     Expire,
     /// The show does not take place.
     ShowCancelled,
+    /// Another server has changed it, so those who wait for that may have their answer.
+    Look,
     /// The buyer pays. Answered once the charge is decided or waits for the buyer.
     Pay(Payment),
     /// The buyer gives an attempt up that is not decided.
@@ -273,6 +275,7 @@ fn charge_asked_about(request: &OrderRequest) -> Option<ChargeId> {
         OrderRequest::Cancel { .. }
         | OrderRequest::Expire
         | OrderRequest::ShowCancelled
+        | OrderRequest::Look
         | OrderRequest::Pay(_) => None,
     }
 }
@@ -298,6 +301,7 @@ fn decide(known: &Known, request: &OrderRequest, max_attempts: u32, now: Timesta
         OrderRequest::ShowCancelled => {
             change(known, &PurchaseCommand::ShowCancelled, max_attempts, now)
         }
+        OrderRequest::Look => Ok(Decision::unchanged(known.purchase.clone())),
         OrderRequest::Pay(payment) => pay(known, payment, max_attempts, now),
         OrderRequest::GiveUp { by, charge } => {
             authorise(known, *by)?;

@@ -257,9 +257,10 @@ impl Rows for Named<'_> {
     }
 }
 
-/// Takes away contents that no row names, now and then.
+/// Takes away contents that no row names, now and then. Of several servers one does.
 pub async fn sweep_contents(context: Arc<Context>, blobs: SharedBlobs) {
     loop {
+        context.peers.taken().await;
         for shelf in Shelf::ALL {
             let name = shelf.name();
             match sweep_shelf(&context, &blobs, *shelf).await {

@@ -7,6 +7,7 @@ use ractor::{Actor, ActorCell};
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::peers::Peers;
 use super::settings::MarketSettings;
 use super::supervisor::Supervisor;
 use super::timers::Timers;
@@ -81,6 +82,7 @@ pub fn context(request_timeout: Duration) -> Arc<Context> {
         links: Arc::new(PlainLinks),
         settings: MarketSettings { request_timeout, ..MarketSettings::default() },
         timers: Timers::default(),
+        peers: Peers::none(),
     })
 }
 

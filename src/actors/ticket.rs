@@ -140,8 +140,8 @@ pub struct Known {
     place: Option<Box<ShowTicket>>,
     /// When the sales end for the show that it is to admit to, if it has tickets already.
     sales_end: Option<SalesEnd>,
-    /// Its passes, where the request concerns them and there may be any. Nobody else adds or takes away one,
-    /// so that what is not there now will not be when it is written.
+    /// Its passes, where the request concerns them and there may be any. On this server nobody else adds or
+    /// takes away one, so that what is not there now will not be when it is written.
     passes: Option<Box<PassesOf>>,
     /// Which of its content the pass is that is to be added.
     generation: Option<Generation>,
@@ -253,7 +253,7 @@ impl Aggregate for Tickets {
         request: &TicketRequest,
         now: Timestamp,
     ) -> Result<Decision<Self>, MarketError> {
-        match request {
+        let decision = match request {
             TicketRequest::Change(command) => {
                 change(known, command, &self.context.settings.price_caps, now)
             }
@@ -263,7 +263,9 @@ impl Aggregate for Tickets {
             TicketRequest::Carry(carried) => carry(known, carried),
             TicketRequest::AddPass(new) => passes::add(known, new, now),
             TicketRequest::RemovePass(pass) => passes::remove(known, pass, now),
-        }
+        }?;
+        let is_alone = self.context.peers.is_alone();
+        Ok(if is_alone { decision } else { passes::as_they_were_read(known, decision) })
     }
 
     fn act(&self, effect: Infallible) {

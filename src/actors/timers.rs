@@ -10,6 +10,9 @@
 //! `LOOK_AT_LEAST_EVERY` while the index holds any row; while it holds none, the actor sleeps
 //! until its [`Doorbell`] rings.
 //!
+//! Where several servers work on the store, each looks at least that often, and fires the rows that are
+//! its own by [`Turn`].
+//!
 //! A kind of timer is a [`TimerKind`], a variant of [`Timer`] and a doorbell in [`Timers`].
 
 pub mod mail;
@@ -30,6 +33,7 @@ use tokio::task::AbortHandle;
 use tracing::warn;
 
 use super::error::MarketError;
+use super::peers::Peers;
 use super::supervisor::outlive;
 use crate::bugs::{Bug, planted};
 use crate::domain::{MailId, OrderId, ShowId, Timestamp};
@@ -44,6 +48,9 @@ const PAGE: usize = 1024;
 const CONCURRENT_WAKES: usize = 512;
 /// How long a row that was fired and is still there is left alone.
 const CLAIMED_FOR: Duration = Duration::from_secs(5);
+/// How long what is due is left to the server that has a share in it. What is promised within a second
+/// must be kept although that one has died.
+const TAKEN_OVER_AFTER: Duration = Duration::from_millis(400);
 /// When to look again after a row could not be fired, such as for want of room in a queue.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -61,8 +68,21 @@ pub trait TimerKind: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Due<Self::Id>>, ReadError>> + Send;
 
+    /// Which server fires a row, where several work on the store.
+    fn turn(&self, id: Self::Id) -> Turn;
+
     /// Has the owner of a row look at the clock. Returns once what follows is durable.
     fn fire(&self, id: Self::Id) -> impl Future<Output = Result<(), MarketError>> + Send;
+}
+
+/// Which of several servers fires a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The one that has a share in this number. If it does not, for it has just died or stands still,
+    /// any other may 0.4 s after it was due: fired twice, it happens once.
+    Shared(u128),
+    /// The one that holds the lease alone: it is told to the outside, which must not be done twice.
+    Holder,
 }
 
 /// When something is due. Ordered by time.
@@ -101,6 +121,13 @@ pub struct Timers {
 }
 
 impl Timers {
+    /// Has all actors look at their index.
+    pub fn look(&self) {
+        for doorbell in [&self.order_expiry, &self.show_end, &self.sales_end, &self.mail] {
+            doorbell.look();
+        }
+    }
+
     /// To be called with each timer whose row has become durable.
     pub fn set(&self, timer: &Timer) {
         match timer {
@@ -150,6 +177,7 @@ struct TimerActor<K> {
     kind: K,
     clock: Arc<dyn Clock>,
     doorbell: Arc<Doorbell>,
+    peers: Peers,
 }
 
 /// Starts the actor of a kind, which does nothing before the doorbell's first
@@ -162,9 +190,10 @@ pub async fn start<K: TimerKind>(
     kind: K,
     clock: Arc<dyn Clock>,
     doorbell: Arc<Doorbell>,
+    peers: Peers,
     parent: ActorCell,
 ) -> Result<(), SpawnErr> {
-    let actor = TimerActor { kind, clock, doorbell: doorbell.clone() };
+    let actor = TimerActor { kind, clock, doorbell: doorbell.clone(), peers };
     let (actor, _) = Actor::spawn_linked(None, actor, (), parent).await?;
     let _ = doorbell.actor.set(actor);
     Ok(())
@@ -233,10 +262,15 @@ impl<K: TimerKind> TimerActor<K> {
         loop {
             let now = self.clock.now();
             let page = self.kind.rows(after, PAGE).await?;
-            let due: Vec<K::Id> =
-                page.iter().take_while(|due| is_due(due.at, now)).map(|due| due.id).collect();
-            all_fired &= self.fire(&due, claimed, now).await;
-            let earliest_ahead = page.get(due.len()).copied();
+            let due = page.iter().take_while(|due| is_due(due.at, now)).count();
+            let (ours, left): (Vec<&Due<K::Id>>, Vec<_>) =
+                page.iter().take(due).partition(|due| self.is_ours(due, now));
+            let ours: Vec<K::Id> = ours.into_iter().map(|due| due.id).collect();
+            all_fired &= self.fire(&ours, claimed, now).await;
+            let is_left = |due: &&Due<K::Id>| matches!(self.kind.turn(due.id), Turn::Shared(_));
+            // What is left to another server is looked at again before it is late.
+            all_fired &= !left.iter().any(is_left);
+            let earliest_ahead = page.get(due).copied();
             after = page.last().copied();
             if let Some(ahead) = earliest_ahead {
                 let pause = ahead.at.since(self.clock.now()).min(LOOK_AT_LEAST_EVERY);
@@ -246,8 +280,8 @@ impl<K: TimerKind> TimerActor<K> {
                 break;
             }
         }
-        // Every row is overdue, or there is none.
-        if !self.kind.rows(None, 1).await?.is_empty() {
+        // Every row is overdue, or there is none. What other servers set rings no doorbell here.
+        if !self.peers.is_alone() || !self.kind.rows(None, 1).await?.is_empty() {
             let pause = if all_fired { LOOK_AT_LEAST_EVERY } else { TRY_AGAIN_AFTER };
             return Ok(Next::In(pause));
         }
@@ -258,6 +292,17 @@ impl<K: TimerKind> TimerActor<K> {
         }
         self.doorbell.dozing.store(false, Ordering::SeqCst);
         Ok(Next::In(Duration::ZERO))
+    }
+
+    /// Whether it is this server that fires a row which is due.
+    fn is_ours(&self, due: &Due<K::Id>, now: Timestamp) -> bool {
+        match self.kind.turn(due.id) {
+            Turn::Holder => self.peers.hold(),
+            Turn::Shared(number) => {
+                let is_left_over = now.since(due.at) >= TAKEN_OVER_AFTER;
+                self.peers.is_ours(number) || (is_left_over && !planted(Bug::LonelyTimer))
+            }
+        }
     }
 
     /// Whether everything could be fired.

@@ -90,6 +90,13 @@ pub enum Precondition {
         /// The version it must have.
         version: Version,
     },
+    /// The ticket is still at this version, which it has while an order holds it as well.
+    TicketAt {
+        /// Which.
+        ticket: TicketId,
+        /// The version it must have.
+        version: Version,
+    },
     /// A resource is still at this version.
     ResourceAt {
         /// The resource.

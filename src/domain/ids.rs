@@ -170,6 +170,11 @@ typed_id!(
     SessionId,
     "session"
 );
+typed_id!(
+    /// Names a [`super::Node`].
+    NodeId,
+    "node"
+);
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,7 @@ pub mod link;
 pub mod listing;
 pub mod mail;
 pub mod money;
+pub mod node;
 pub mod operator;
 pub mod order;
 pub mod pass;
@@ -64,13 +65,15 @@ pub use email::{Email, EmailKey, InvalidEmail};
 pub use event::{Audience, Event, LoggedEvent, Subject};
 pub use fees::{FeeRate, FeeRates, SeatFees};
 pub use ids::{
-    ChargeId, InvalidId, OrderId, PassId, SessionId, ShowId, TicketId, TokenId, UserId, VenueId,
+    ChargeId, InvalidId, NodeId, OrderId, PassId, SessionId, ShowId, TicketId, TokenId, UserId,
+    VenueId,
 };
 pub use imported::{ImportKey, Imported};
 pub use link::{Link, LinkHash, LinkId, LinkInvalid, LinkPurpose, LinkSecrets};
 pub use listing::{Listing, ListingDraft, ListingFault};
 pub use mail::{About, Mail, MailId, MailState, Mails, Notice};
 pub use money::{Currency, Price, PriceError};
+pub use node::{Duty, Lease, Node, Nodes};
 pub use operator::{Operator, Operators};
 pub use order::{CancelReason, Lot, Order, OrderState, OrderStatus, OrderView};
 pub use pass::{

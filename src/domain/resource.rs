@@ -70,6 +70,10 @@ macro_rules! kinds {
             /// The passes of a ticket.
             TicketPasses: crate::domain::TicketPasses, crate::domain::TicketId,
                 crate::domain::TicketsWithPasses;
+            /// Servers that work on the store.
+            Node: crate::domain::Node, crate::domain::NodeId, crate::domain::Nodes;
+            /// Which server has a duty.
+            Lease: crate::domain::Lease, crate::domain::Duty, crate::domain::NoList;
             /// For tests of the stores: it has all that a resource may have.
             #[cfg(test)]
             Sample: crate::domain::sample::Sample, crate::domain::sample::SampleId,

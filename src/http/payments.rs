@@ -77,7 +77,7 @@ async fn pay(
         let refused = |error| problem(error, state.market.now());
         let key = key.map(begun_as);
         let purchase = state.market.pay(order, who.user, token, key).await.map_err(refused)?;
-        answer(&purchase).map_err(refused)
+        Ok(answer(&purchase).unwrap_or_else(|error| refused(error).into_response()))
     };
     idempotency.once_begun(who.user, request, resume, work).await
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::nodes::Nodes;
 use crate::support::{Answer, Client, Place, Server, id, pause};
 
 /// How long a database that was killed may take to be there again, which is its own matter.
@@ -15,13 +16,17 @@ const COMES_BACK_WITHIN: Duration = Duration::from_secs(60);
 
 /// A place whose store is an empty database.
 fn place() -> Place {
+    Place::new().with("GITTIX_STORE__URL", new_url())
+}
+
+/// The URL of an empty database.
+pub fn new_url() -> String {
     static NAMES: AtomicU64 = AtomicU64::new(1);
     let base = std::env::var("GITTIX_TEST_POSTGRES").expect("scripts/test-nodes names one");
     let number = NAMES.fetch_add(1, Ordering::Relaxed);
     let schema = format!("process_{}_{number}", std::process::id());
     psql(&base, &format!("create schema {schema}"));
-    let url = format!("{base}?options=-c%20search_path%3D{schema}");
-    Place::new().with("GITTIX_STORE__URL", url).with("GITTIX_ORDERS__MAX_OPEN_PER_USER", 10_000)
+    format!("{base}?options=-c%20search_path%3D{schema}")
 }
 
 fn psql(url: &str, sql: &str) {
@@ -55,17 +60,6 @@ fn what_was_answered_is_in_the_database() {
     }
     let listed = ana.at(&server).get("/api/tickets?seller=me").is(200).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
-}
-
-#[test]
-#[ignore = "needs PostgreSQL"]
-fn a_second_server_on_the_same_database_says_so_and_fails() {
-    let place = place();
-    let server = place.start();
-    let (ok, said) = place.run(&["serve"]);
-    assert!(!ok && said.contains("another server works on it"), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
-    server.client().get("/readyz").is(200);
 }
 
 #[test]
@@ -142,12 +136,13 @@ fn kill_the_database() {
 #[test]
 #[ignore = "kills PostgreSQL"]
 fn a_database_that_is_killed_under_load_loses_nothing_that_was_answered() {
-    let place = place();
-    let server = place.start();
+    let nodes = Nodes::start(&[("GITTIX_ORDERS__MAX_OPEN_PER_USER", "10000")]);
+    let [server, ..] = nodes.servers.as_slice() else { panic!("there are three") };
     let ana = server.client().person("ana");
     let tickets: Vec<String> = (0..400).map(|number| ana.lists(&format!("T {number}"))).collect();
-    let buyers: Vec<Client> =
-        (0..6).map(|number| server.client().person(&format!("b{number}"))).collect();
+    let buyers: Vec<Client> = (0..6)
+        .map(|number| nodes.servers[number % 3].client().person(&format!("b{number}")))
+        .collect();
     let (tickets, next) = (Arc::new(tickets), Arc::new(AtomicU64::new(0)));
     let is_over = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = buyers
@@ -161,8 +156,10 @@ fn a_database_that_is_killed_under_load_loses_nothing_that_was_answered() {
     for _ in 0..2 {
         pause(Duration::from_millis(500));
         kill_the_database();
-        wait_until_ready(&server, 503);
-        println!("ready again after {:?}", wait_until_ready(&server, 200));
+        wait_until_ready(server, 503);
+        for server in &nodes.servers {
+            println!("ready again after {:?}", wait_until_ready(server, 200));
+        }
     }
     pause(Duration::from_millis(500));
     is_over.store(true, Ordering::SeqCst);

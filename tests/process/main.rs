@@ -24,6 +24,8 @@ mod imports;
 mod kept;
 mod lifecycle;
 mod mail;
+#[cfg(feature = "postgres")]
+mod nodes;
 mod operators;
 mod passes;
 mod shoppers;

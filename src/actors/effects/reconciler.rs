@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::kind::{Call, EffectKind, Recipient};
+use crate::actors::peers::Peers;
 use crate::actors::supervisor::outlive;
 use crate::seams::Clock;
 use crate::store::ReadError;
@@ -42,6 +43,13 @@ pub enum ReconcilerMessage<C: Call> {
         reason: String,
         /// The longest pause before the next one.
         within: Duration,
+    },
+    /// It may be unsettled: another server has changed it.
+    TakeUp {
+        /// What it is.
+        key: C::Key,
+        /// Who decides about it.
+        owner: C::Owner,
     },
     /// It has come to its end.
     Settled {
@@ -82,6 +90,8 @@ pub struct Reconciler<K: EffectKind> {
     pub recipient: Weak<dyn Recipient<K::Call>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Whether it is this server's to do.
+    pub peers: Peers,
 }
 
 /// What the reconciler remembers.
@@ -91,6 +101,8 @@ pub struct Schedule<C: Call> {
     by_time: BTreeSet<(Instant, C::Key)>,
     /// The one tick that is on its way, and when it comes.
     tick: Option<(Instant, AbortHandle)>,
+    /// The one sweep that is planned.
+    next_sweep: Option<AbortHandle>,
 }
 
 struct Entry<C: Call> {
@@ -110,7 +122,8 @@ impl<K: EffectKind> Actor for Reconciler<K> {
         _myself: ActorRef<Self::Msg>,
         (): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(Schedule { pending: BTreeMap::new(), by_time: BTreeSet::new(), tick: None })
+        let (pending, by_time) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Schedule { pending, by_time, tick: None, next_sweep: None })
     }
 
     async fn handle(
@@ -119,7 +132,12 @@ impl<K: EffectKind> Actor for Reconciler<K> {
         message: Self::Msg,
         schedule: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        if !self.peers.hold() {
+            // Whoever holds the lease has read the index.
+            schedule.clear();
+        }
         match message {
+            ReconcilerMessage::TakeUp { key, owner } => schedule.take_up(key, owner),
             ReconcilerMessage::TryLater { key, owner, reason, within } => {
                 schedule.try_later(key, owner, reason, within);
             }
@@ -129,8 +147,10 @@ impl<K: EffectKind> Actor for Reconciler<K> {
                 self.bring_forward_what_is_due(schedule, &myself);
             }
             ReconcilerMessage::Sweep { all } => {
-                outlive("a sweep of the unsettled", K::NAME, self.sweep(schedule, all)).await;
-                myself.send_after(SWEEP_EVERY, || ReconcilerMessage::Sweep { all: false });
+                if self.peers.hold() {
+                    outlive("a sweep of the unsettled", K::NAME, self.sweep(schedule, all)).await;
+                }
+                schedule.sweep_later(&myself);
             }
             ReconcilerMessage::List(reply) => {
                 let _ = reply.send(schedule.list());
@@ -200,6 +220,18 @@ impl<C: Call> Schedule<C> {
         self.forget(key);
         self.by_time.insert((entry.next_try, key));
         self.pending.insert(key, entry);
+    }
+
+    fn clear(&mut self) {
+        self.pending.clear();
+        self.by_time.clear();
+    }
+
+    fn sweep_later(&mut self, myself: &ActorRef<ReconcilerMessage<C>>) {
+        let next = myself.send_after(SWEEP_EVERY, || ReconcilerMessage::Sweep { all: false });
+        if let Some(planned) = self.next_sweep.replace(next.abort_handle()) {
+            planned.abort();
+        }
     }
 
     fn forget(&mut self, key: C::Key) {

@@ -6,9 +6,11 @@ use tokio::time::Instant;
 use super::kind::Unsettled;
 use super::*;
 use crate::actors::error::MarketError;
+use crate::actors::peers::Membership;
 use crate::actors::testing::{MORNING, RuntimeClock, parent};
-use crate::domain::{ChargeId, OrderId};
-use crate::store::ReadError;
+use crate::domain::{ChargeId, NodeId, OrderId};
+use crate::store::typed::TypedStore;
+use crate::store::{MemoryRows, ReadError, SharedStore};
 
 /// A call about a charge; the number is its step.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,9 +99,13 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::among(Peers::none()).await
+    }
+
+    async fn among(peers: Peers) -> Self {
         let door = Arc::new(Door::default());
         let limits = CallLimits { at_once: 2, timeout: Duration::from_secs(10) };
-        let effects = Effects::new(Doors(door.clone()), limits);
+        let effects = Effects::new(Doors(door.clone()), limits, peers);
         let recipient: Weak<dyn Recipient<Knock>> =
             Arc::downgrade(&(door.clone() as Arc<dyn Recipient<Knock>>));
         effects.start(recipient, Arc::new(RuntimeClock::new()), parent().await).await.unwrap();
@@ -230,4 +236,60 @@ fn every_call_has_a_number_of_its_own() {
     assert_eq!(under_way.begin(1), None, "one is under way");
     under_way.calls.remove(&1);
     assert_ne!(under_way.begin(1), first);
+}
+
+/// Two servers, of which the first holds the lease.
+async fn two_servers() -> [(Membership, Peers); 2] {
+    let store: SharedStore = Arc::new(TypedStore::new(Arc::new(MemoryRows::default())));
+    let clock = Arc::new(RuntimeClock::new());
+    let join = |number| Membership::begin(NodeId::from_u128(number), store.clone(), clock.clone());
+    [join(1).await.unwrap(), join(2).await.unwrap()]
+}
+
+async fn knocks_without_the_lease() -> usize {
+    let [_one, (_two, peers)] = two_servers().await;
+    let world = World::among(peers).await;
+    world.effects.act(Effect::Start(Knock(CHARGE, 1)));
+    world.later(OTHER, LONGEST_PAUSE);
+    seconds(2).await;
+    world.knocks().len() + world.brought_forward().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_the_lease_calls_nobody() {
+    assert_eq!(knocks_without_the_lease().await, 0);
+}
+
+/// The test above has teeth.
+#[cfg(feature = "deliberate-bugs")]
+#[tokio::test(start_paused = true)]
+async fn a_server_that_calls_without_the_lease_is_noticed() {
+    crate::bugs::plant(Some(Bug::TwoCallers));
+    let knocks = knocks_without_the_lease().await;
+    crate::bugs::plant(None);
+    assert!(knocks > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_unsettled_is_taken_up_by_whoever_takes_the_lease() {
+    let [(first, _), (_two, peers)] = two_servers().await;
+    let world = World::among(peers).await;
+    world.door.unsettled.lock().unwrap().push(CHARGE);
+    world.effects.sweep();
+    seconds(2).await;
+    assert_eq!(world.brought_forward().len(), 0);
+    first.end().await;
+    seconds(2).await;
+    assert_eq!(world.brought_forward().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_given_up_with_the_lease() {
+    let [(first, peers), _two] = two_servers().await;
+    let world = World::among(peers).await;
+    world.effects.act(Effect::Start(Knock(CHARGE, 1)));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    first.end().await;
+    seconds(2).await;
+    assert_eq!((world.knocks().len(), world.told()), (1, Vec::new()));
 }

@@ -203,8 +203,15 @@ mod tests {
         let gateway = Arc::new(Sandbox::default());
         let (store, clock, entropy) =
             (context.store.clone(), context.clock.clone(), context.entropy.clone());
-        let started =
-            Marketplace::start(store, clock, entropy, gateway, outgoing, context.settings.clone());
+        let started = Marketplace::start(
+            store,
+            clock,
+            entropy,
+            gateway,
+            outgoing,
+            context.settings.clone(),
+            None,
+        );
         let market = started.await.unwrap();
         let email = Email::parse("ana@example.com").unwrap();
         let (user, _) = market.sign_up(email, "hash".to_owned(), None).await.unwrap();

@@ -1,14 +1,41 @@
 //! What a ticket decides about its passes: it alone adds them, takes them away and hands them to whoever
 //! paid.
 
-use super::{Decided, Known, NewPass, TicketAnswer};
-use crate::actors::aggregate::Change;
+use super::{Decided, Known, NewPass, TicketAnswer, Tickets};
+use crate::actors::aggregate::{Change, Decision};
 use crate::actors::error::MarketError;
 use crate::actors::passes::PassesOf;
 use crate::domain::{
-    Commit, Event, Order, Pass, PassRejection, Ticket, TicketPasses, TicketRejection, Timestamp,
-    Version,
+    Commit, Event, Kept as _, Order, Pass, PassRejection, Precondition, Ticket, TicketPasses,
+    TicketRejection, Timestamp, Version, Write,
 };
+
+/// Holds a decision to the passes and the ticket that it was made on. Where another server may add or take away a
+/// pass, or sell a seat, whichever comes second is decided again.
+pub fn as_they_were_read(known: &Known, mut decision: Decision<Tickets>) -> Decision<Tickets> {
+    let (Some(of), Some(change)) = (&known.passes, &mut decision.change) else { return decision };
+    let ticket = known.ticket.id;
+    let id = TicketPasses::any_id(ticket);
+    let writes = &change.commit.writes;
+    let writes_passes = writes.iter().any(|write| match write {
+        Write::Put(resource) | Write::Delete(resource) => resource.id() == id,
+        _ => false,
+    });
+    let writes_ticket = writes.iter().any(|write| match write {
+        Write::Ticket(after) => after.id == ticket,
+        Write::WithdrawTicket { id, .. } => *id == ticket,
+        _ => false,
+    });
+    if !writes_passes {
+        let version = of.passes.as_ref().map(|passes| passes.version);
+        change.commit.requires.push(Precondition::ResourceAt { id, version });
+    }
+    if !writes_ticket {
+        let version = known.ticket.version;
+        change.commit.requires.push(Precondition::TicketAt { ticket, version });
+    }
+    decision
+}
 
 /// Adds a pass. If a sale waits for it, that has it in the same commit.
 pub fn add(known: &Known, new: &NewPass, now: Timestamp) -> Decided {

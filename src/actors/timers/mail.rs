@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
-use super::{Due, TimerKind};
+use super::{Due, TimerKind, Turn};
 use crate::actors::context::Context;
 use crate::actors::error::MarketError;
 use crate::bugs::{Bug, planted};
@@ -86,6 +86,10 @@ impl TimerKind for MailDelivery {
         Ok(mails.into_iter().filter_map(|(_, mail)| due(mail)).collect())
     }
 
+    fn turn(&self, _: MailId) -> Turn {
+        Turn::Holder
+    }
+
     /// Returns once the message is on its way, so that one that takes long keeps none from leaving.
     async fn fire(&self, id: MailId) -> Result<(), MarketError> {
         if self.desk.on_their_way().contains(&id) {
@@ -108,7 +112,8 @@ impl TimerKind for MailDelivery {
 impl Desk {
     async fn deliver(&self, id: MailId) -> Result<(), MarketError> {
         let Some(mail) = self.context.store.get::<Mail>(id).await? else { return Ok(()) };
-        if !mail.is_due(self.context.now()) {
+        // The lease may have gone to another server while this waited for its turn.
+        if !mail.is_due(self.context.now()) || !self.context.peers.hold() {
             return Ok(());
         }
         if planted(Bug::LostMail) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Due, TimerKind};
+use super::{Due, TimerKind, Turn};
 use crate::actors::aggregate::Actors;
 use crate::actors::error::MarketError;
 use crate::actors::order::{OrderRequest, Orders};
@@ -31,6 +31,10 @@ impl TimerKind for OrderExpiry {
         let deadlines = self.store.deadlines(after, limit).await?;
         let due = |deadline: Deadline| Due { at: deadline.at, id: deadline.order };
         Ok(deadlines.into_iter().map(due).collect())
+    }
+
+    fn turn(&self, id: OrderId) -> Turn {
+        Turn::Shared(id.as_u128())
     }
 
     async fn fire(&self, id: OrderId) -> Result<(), MarketError> {

@@ -1,6 +1,6 @@
 //! Sales that end with the start of a show, or because it was cancelled.
 
-use super::{Due, TimerKind, shows};
+use super::{Due, TimerKind, Turn, shows};
 use crate::actors::closing::Closing;
 use crate::actors::error::MarketError;
 use crate::domain::{SalesEnd, SalesEnds, ShowId};
@@ -25,6 +25,11 @@ impl TimerKind for SalesEnding {
     ) -> Result<Vec<Due<ShowId>>, ReadError> {
         let due = |end: &SalesEnd| end.due.map(|at| Due { at, id: end.show });
         shows::by_time(&self.store, SalesEnds, after, limit, self.closing.now(), due).await
+    }
+
+    fn turn(&self, _: ShowId) -> Turn {
+        // It may take long, and who joins in would be in the way.
+        Turn::Holder
     }
 
     /// Returns at once: there may be many tickets and orders, and other shows begin meanwhile.

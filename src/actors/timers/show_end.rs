@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Due, TimerKind, shows};
+use super::{Due, TimerKind, Turn, shows};
 use crate::actors::aggregate::Actors;
 use crate::actors::error::MarketError;
 use crate::actors::show::{ShowActors, ShowRequest};
@@ -31,6 +31,10 @@ impl TimerKind for ShowEnd {
     ) -> Result<Vec<Due<ShowId>>, ReadError> {
         let due = |show: &Show| Some(Due { at: show.facts.ends_at, id: show.id });
         shows::by_time(&self.store, Shows::Ending, after, limit, self.clock.now(), due).await
+    }
+
+    fn turn(&self, id: ShowId) -> Turn {
+        Turn::Shared(id.as_u128())
     }
 
     async fn fire(&self, id: ShowId) -> Result<(), MarketError> {

@@ -1,7 +1,11 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::actors::peers::Membership;
 use crate::actors::testing::{MORNING, RuntimeClock, parent};
+use crate::domain::NodeId;
+use crate::store::typed::TypedStore;
+use crate::store::{MemoryRows, SharedStore};
 
 /// Rows by their time, and what was fired when.
 #[derive(Default)]
@@ -23,6 +27,10 @@ impl TimerKind for Alarms {
     async fn rows(&self, after: Option<Due<u8>>, limit: usize) -> Result<Vec<Due<u8>>, ReadError> {
         let rows = self.0.rows.lock().unwrap();
         Ok(rows.iter().filter(|row| Some(**row) > after).take(limit).copied().collect())
+    }
+
+    fn turn(&self, id: u8) -> Turn {
+        Turn::Shared(u128::from(id))
     }
 
     async fn fire(&self, id: u8) -> Result<(), MarketError> {
@@ -48,7 +56,7 @@ impl World {
         let (index, clock) = (Arc::new(index), Arc::new(RuntimeClock::new()));
         let doorbell = Arc::new(Doorbell::default());
         let kind = Alarms(index.clone(), clock.clone());
-        start(kind, clock, doorbell.clone(), parent().await).await.unwrap();
+        start(kind, clock, doorbell.clone(), Peers::none(), parent().await).await.unwrap();
         Self { index, doorbell }
     }
 
@@ -134,4 +142,43 @@ async fn a_row_whose_owner_is_not_to_be_reached_is_fired_again_soon() {
     world.doorbell.look();
     millis(350).await;
     assert_eq!(world.fired(), [(1, 100), (1, 200), (1, 300)]);
+}
+
+/// When rows are fired by the one of two servers that looks at them.
+async fn fired_by_one_of_two() -> Vec<(u8, u64)> {
+    let store: SharedStore = Arc::new(TypedStore::new(Arc::new(MemoryRows::default())));
+    let clock = Arc::new(RuntimeClock::new());
+    let join = |number| Membership::begin(NodeId::from_u128(number), store.clone(), clock.clone());
+    let (_one, peers) = join(1).await.unwrap();
+    let (_two, _) = join(2).await.unwrap();
+    millis(1_500).await;
+    let (index, doorbell) = (Arc::new(Index::default()), Arc::new(Doorbell::default()));
+    let kind = Alarms(index.clone(), clock.clone());
+    start(kind, clock, doorbell.clone(), peers, parent().await).await.unwrap();
+    let world = World { index, doorbell };
+    for id in 0..16 {
+        world.set(id, 3_000);
+    }
+    world.doorbell.look();
+    millis(3_000).await;
+    world.fired()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_server_does_not_fire_is_taken_over_a_little_later() {
+    let fired = fired_by_one_of_two().await;
+    let (own, others): (Vec<_>, Vec<_>) = fired.iter().partition(|(_, at)| *at == 3_000);
+    assert_eq!(own.len() + others.len(), 16, "{fired:?}");
+    assert!(!own.is_empty() && !others.is_empty(), "{fired:?}");
+    assert!(others.iter().all(|(_, at)| (3_400..3_600).contains(at)), "{fired:?}");
+}
+
+/// The test above has teeth.
+#[cfg(feature = "deliberate-bugs")]
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_left_to_a_server_which_does_nothing_is_missed() {
+    crate::bugs::plant(Some(Bug::LonelyTimer));
+    let fired = fired_by_one_of_two().await;
+    crate::bugs::plant(None);
+    assert!(fired.len() < 16, "{fired:?}");
 }

@@ -124,10 +124,7 @@ impl KeysInFlight {
         let entry = (key.user, key.key.clone());
         match keys.get(&entry) {
             Some(fingerprint) if *fingerprint != key.fingerprint => Err(reused()),
-            Some(_) => Err(Problem::new(
-                Code::IdempotencyInProgress,
-                "The first request with this idempotency key has not been answered yet.",
-            )),
+            Some(_) => Err(in_progress()),
             None => {
                 keys.insert(entry.clone(), key.fingerprint);
                 Ok(InFlight { keys: self.clone(), key: entry })
@@ -142,6 +139,19 @@ impl Drop for InFlight {
     }
 }
 
+fn in_progress() -> Problem {
+    Problem::new(
+        Code::IdempotencyInProgress,
+        "The first request with this idempotency key has not been answered yet.",
+    )
+}
+
+/// When the first request with a key came.
+fn began_at(remembered: &crate::domain::Remembered) -> Timestamp {
+    let lasts = i64::try_from(REMEMBERED_FOR.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(remembered.expires_at.as_millis().saturating_sub(lasts))
+}
+
 fn reused() -> Problem {
     Problem::new(
         Code::IdempotencyKeyReused,
@@ -153,7 +163,7 @@ fn reused() -> Problem {
 /// waited for.
 pub type Resume = Box<dyn Fn(String) -> BoxFuture<'static, Answered> + Send + Sync>;
 
-/// What a handler answers.
+/// What a handler answers: a problem only if nothing was begun.
 pub type Answered = Result<Response, Problem>;
 
 /// Marks a response whose change was written together with the answer.
@@ -256,10 +266,17 @@ impl First {
             Some(Kept::Answered { status, headers, body }) => {
                 kept_answer(status, headers, body).into_response()
             }
+            Some(Kept::Begun { .. }) if market.may_still_answer(began_at(&remembered)) => {
+                return Err(in_progress());
+            }
             Some(Kept::Begun { name }) => {
                 // The process died before it could answer. How it stands now is the first answer
                 // that anyone gets.
                 let answer = (self.resume)(name).await;
+                let answer = match answer {
+                    Err(problem) if is_remembered(problem.status()) => Ok(problem.into_response()),
+                    answer => answer,
+                };
                 self.finish_until(answer, remembered.expires_at).await?
             }
             None => {
@@ -284,6 +301,16 @@ impl First {
         Ok(Some(response))
     }
 
+    /// Whether another server has begun something under the key that has no answer yet.
+    async fn is_begun(&self) -> Result<bool, Problem> {
+        let Idempotency { market, store, .. } = &self.idempotency;
+        if !market.has_peers() {
+            return Ok(false);
+        }
+        let stored = store.remembered(self.key.user, &self.key.key, market.now()).await?;
+        Ok(stored.is_some_and(|stored| !stored.is_final))
+    }
+
     /// Whether nothing was written down for the key.
     async fn changed_nothing(&self) -> Result<bool, Problem> {
         let Idempotency { market, store, .. } = &self.idempotency;
@@ -303,6 +330,8 @@ impl First {
                 return self.replay_after_race(problem).await;
             }
             Err(problem) if !is_remembered(problem.status()) => return Err(problem),
+            // What was refused before it began anything is no answer to what another server has begun.
+            Err(_) if self.is_begun().await? => return self.replay_after_race(in_progress()).await,
             Err(problem) => problem.into_response(),
         };
         let is_kept = response.extensions().get::<Remembered>().is_some();

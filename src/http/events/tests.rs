@@ -73,6 +73,7 @@ async fn app_with(store: RedbStore, listeners: ListenerLimits) -> App {
         store: Arc::new(store),
         gateway: Arc::new(Sandbox::default()),
         mail: Arc::new(Unsent),
+        node: None,
     };
     // Hashed in place: a paused clock does not wait for another thread.
     let passwords = Passwords::inline(PasswordSettings::weakest(), entropy).unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::domain::{
     Allotment, CancelReason, Charge, ChargeId, ChargePhase, Commit, Email, Event, IntentId,
     Listing, Lot, Order, OrderId, OrderState, Part, PartState, PaymentToken, Precondition,
-    Remembered, SeatSet, Session, SessionId, Split, Ticket, TicketState, Timestamp, User, UserId,
-    Version, Write,
+    Remembered, SeatSet, Session, SessionId, Split, Ticket, TicketId, TicketState, Timestamp, User,
+    UserId, Version, Write,
 };
 use crate::store::conformance::stores;
 use crate::store::testing::{
@@ -347,6 +347,27 @@ async fn an_account_must_be_at_the_version_a_commit_requires() {
         assert_eq!(requiring(bob, Version::FIRST).await, CONFLICT);
         assert_eq!(requiring(bob, Version::FIRST.next()).await, Ok(()));
         assert_eq!(requiring(UserId::from_u128(1), Version::FIRST).await, CONFLICT);
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_must_be_at_the_version_a_commit_requires_also_while_it_is_held() {
+    for store in stores().await {
+        let world = World::new(store.clone());
+        let (ana, bob) = (world.user("ana").await, world.user("bob").await);
+        let ticket = world.lists(ana, "Rock", 100).await;
+        let at = world.now();
+        let requiring = |ticket, version| {
+            store.commit(Commit::at(at).require(Precondition::TicketAt { ticket, version }))
+        };
+        let before = world.ticket(ticket).await.version;
+        assert_eq!(requiring(ticket, before).await, Ok(()));
+        world.locks(bob, ticket).await;
+        let held = world.ticket(ticket).await.version;
+        assert_ne!(held, before);
+        assert_eq!(requiring(ticket, before).await, CONFLICT);
+        assert_eq!(requiring(ticket, held).await, Ok(()));
+        assert_eq!(requiring(TicketId::from_u128(1), before).await, CONFLICT);
     }
 }
 

@@ -160,9 +160,8 @@ impl Lane {
             self.give_up().await;
             return Tried::Decided(outcome.verdicts);
         }
-        let holder = self.shared.holder();
         let Some(connection) = &self.connection else { return Tried::Gone };
-        match timeout(TRIP, connection.write(&id, &outcome, holder)).await {
+        match timeout(TRIP, connection.write(&id, &outcome)).await {
             Ok(Ended::Written(seq)) => {
                 self.shared.written(&outcome, Some(seq));
                 Tried::Decided(outcome.verdicts)

@@ -45,8 +45,6 @@ pub struct PostgresSettings {
     pub url: String,
     /// A number that no other server has, nor this one after its next start.
     pub node: u128,
-    /// Whether no other server may work on the database meanwhile.
-    pub alone: bool,
     /// The currency of all prices, which a database keeps to.
     pub currency: String,
     /// How many commits may wait to be written.
@@ -95,8 +93,7 @@ impl PostgresRows {
     /// The database can't be used.
     pub async fn open(settings: PostgresSettings) -> Result<Self, PostgresError> {
         let address = Address::parse(&settings.url).map_err(PostgresError::Url)?;
-        let shared =
-            Arc::new(Shared::new(address, settings.node, settings.alone, &settings.counted));
+        let shared = Arc::new(Shared::new(address, settings.node, &settings.counted));
         let refused = |why| PostgresError::Refused { address: shared.address.shown(), why };
         Box::pin(begin(&shared, &settings.currency)).await.map_err(refused)?;
         let pool = pool(&shared.address, settings.readers).map_err(refused)?;
@@ -112,6 +109,11 @@ impl PostgresRows {
         Ok(Self { shared, queue, pool, _lanes: lanes, _closed: closed })
     }
 
+    /// The database's time, in milliseconds since 1970: what all servers on it agree on.
+    pub fn now_millis(&self) -> i64 {
+        self.shared.now_millis()
+    }
+
     /// Where the database is, without secrets.
     pub fn address(&self) -> String {
         self.shared.address.shown()
@@ -123,9 +125,7 @@ async fn begin(shared: &Shared, currency: &str) -> Result<(), String> {
     let failed = |error| told(&error);
     let mut client = shared.address.connect().await.map_err(failed)?;
     schema::prepare(&mut client, currency).await?;
-    if let Some(node) = shared.holder() {
-        tail::take_lease(&client, node).await?;
-    }
+    tail::tell_time(&client, shared).await.map_err(failed)?;
     tail::count(&client, shared).await.map_err(failed)?;
     shared.is_there(tail::head(&client).await.map_err(failed)?);
     Ok(())

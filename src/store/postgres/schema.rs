@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use super::connect::told;
 
 /// The format of the tables that this release reads and writes.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 /// The oldest PostgreSQL that is known to do.
 const OLDEST: i32 = 150_000;
 /// How often making the first table is tried while others do the same.
@@ -21,7 +21,7 @@ create table if not exists gittix_format (
     currency text not null
 )";
 
-/// What makes format 1. Names of rows and entries begin with the number of their table or index.
+/// What makes the tables. Names of rows and entries begin with the number of their table or index.
 /// Rows change in place where their page has room; the log's head changes with every batch.
 const MAKE: &str = "\
 create table gittix_rows (
@@ -40,13 +40,13 @@ create table gittix_batches (
     at timestamptz not null default now(),
     abandoned bool not null default false
 );
-create table gittix_leases (
-    name text primary key,
-    holder bytea not null,
-    number int8 not null,
-    until timestamptz not null
-);
-update gittix_format set format = 1";
+update gittix_format set format = 2";
+
+/// Format 1 was one server's at a time, which looked at its lease with every batch. Without that table one
+/// that still runs writes nothing more.
+const FROM_1: &str = "\
+drop table gittix_leases;
+update gittix_format set format = 2";
 
 /// Checks what the database is, and makes its tables unless they are there.
 ///
@@ -69,18 +69,22 @@ pub async fn prepare(client: &mut Client, currency: &str) -> Result<(), String> 
     if known != currency {
         return Err(format!("its prices are in {known}, but payments.currency is {currency}"));
     }
-    if is_made(format)? {
-        return Ok(());
-    }
-    transaction.batch_execute(MAKE).await.map_err(failed)?;
+    let Some(sql) = to_be_done(format)? else { return Ok(()) };
+    transaction.batch_execute(sql).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)
 }
 
-/// Whether the tables are there; those of another format are refused.
-fn is_made(format: i32) -> Result<bool, String> {
+/// What makes the tables what they must be, if they are not; those of a format that is not known are
+/// refused.
+///
+/// # Errors
+///
+/// Why it can't be used.
+pub fn to_be_done(format: i32) -> Result<Option<&'static str>, String> {
     match format {
-        0 => Ok(false),
-        FORMAT => Ok(true),
+        0 => Ok(Some(MAKE)),
+        1 => Ok(Some(FROM_1)),
+        FORMAT => Ok(None),
         newer if newer > FORMAT => Err(format!(
             "its tables have format {newer}, which a newer release made; this one knows {FORMAT}"
         )),
@@ -138,10 +142,10 @@ mod tests {
 
     #[test]
     fn tables_of_another_format_are_refused_in_words() {
-        assert_eq!(is_made(0), Ok(false));
-        assert_eq!(is_made(FORMAT), Ok(true));
-        let newer = is_made(FORMAT + 1).expect_err("a newer one");
+        assert_eq!(to_be_done(0), Ok(Some(MAKE)));
+        assert_eq!(to_be_done(FORMAT), Ok(None));
+        let newer = to_be_done(FORMAT + 1).expect_err("a newer one");
         assert!(newer.contains("newer release"), "{newer}");
-        assert!(is_made(-1).is_err());
+        assert!(to_be_done(-1).is_err());
     }
 }

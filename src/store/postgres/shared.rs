@@ -1,9 +1,11 @@
 //! What all parts of the store in PostgreSQL share: where it is, and how things stand.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::batch::Outcome;
 use super::connect::Address;
@@ -16,32 +18,89 @@ pub struct Shared {
     pub address: Address,
     /// This server.
     pub node: [u8; 16],
-    alone: bool,
     last: watch::Sender<u64>,
     /// Why the database can't be used just now.
     trouble: watch::Sender<Option<String>>,
     /// Why it can't be used any more.
     failure: watch::Sender<Option<String>>,
     counts: Mutex<BTreeMap<Index, i64>>,
+    time: Mutex<Time>,
 }
 
+/// What time the database said it was, and when.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    millis: i64,
+    at: Instant,
+    /// By how much it may be wrong: half of what the answer took.
+    within: Duration,
+}
+
+impl Told {
+    fn millis_at(&self, at: Instant) -> i64 {
+        let since = i64::try_from(at.saturating_duration_since(self.at).as_millis());
+        self.millis.saturating_add(since.unwrap_or(i64::MAX))
+    }
+}
+
+/// What time it is, as far as this server knows.
+#[derive(Debug)]
+struct Time {
+    told: Told,
+    /// The latest that was answered here.
+    given: i64,
+}
+
+/// A clock that is further behind than this was set, and is followed.
+const SET_BACK: i64 = 1_000;
+/// After that long a clock may have gone astray.
+const TOLD_LONG_AGO: Duration = Duration::from_secs(30);
+
 impl Shared {
-    /// For this server, alone on the database or not, with the indexes that are counted.
-    pub fn new(address: Address, node: u128, alone: bool, counted: &[Index]) -> Self {
+    /// For this server, with the indexes that are counted.
+    pub fn new(address: Address, node: u128, counted: &[Index]) -> Self {
         Self {
             address,
             node: node.to_be_bytes(),
-            alone,
             last: watch::Sender::new(0),
             trouble: watch::Sender::new(None),
             failure: watch::Sender::new(None),
             counts: Mutex::new(counted.iter().map(|index| (*index, 0)).collect()),
+            time: Mutex::new(Time {
+                told: Told { millis: 0, at: Instant::now(), within: Duration::MAX },
+                given: 0,
+            }),
         }
     }
 
-    /// Who must hold the lease of the only server when something is written.
-    pub fn holder(&self) -> Option<&[u8]> {
-        self.alone.then_some(self.node.as_slice())
+    /// The database's time, in milliseconds since 1970, by this machine's steady clock since it was last
+    /// told. A better answer does not turn it back: what was found to be due stays due, and is not put
+    /// off by whoever then looks at it.
+    pub fn now_millis(&self) -> i64 {
+        let mut time = self.time();
+        let now = time.told.millis_at(Instant::now());
+        let is_set_back = time.given.saturating_sub(now) > SET_BACK;
+        time.given = if is_set_back { now } else { now.max(time.given) };
+        time.given
+    }
+
+    /// The database, asked then, has just said that it is that late. What is known is left as it is
+    /// unless this shows it to be wrong, so that time passes evenly.
+    pub fn time_is(&self, millis: i64, asked: Instant) {
+        let within = asked.elapsed() / 2;
+        let told = Told { millis, at: asked + within, within };
+        let mut time = self.time();
+        let known = time.told;
+        let off = Duration::from_millis(known.millis_at(told.at).abs_diff(millis));
+        let is_wrong = off > within.saturating_add(known.within);
+        let is_better = within < known.within || known.at.elapsed() > TOLD_LONG_AGO;
+        if is_wrong || is_better {
+            time.told = told;
+        }
+    }
+
+    fn time(&self) -> MutexGuard<'_, Time> {
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A batch is written. Without a number, the log's head tells of it in a moment.
@@ -137,5 +196,70 @@ impl Shared {
             // It ended with the store, which nobody then waits for.
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Shared {
+        let address = Address::parse("postgres://127.0.0.1:1/none").expect("a URL");
+        Shared::new(address, 1, &[])
+    }
+
+    async fn millis(count: u64) {
+        tokio::time::sleep(Duration::from_millis(count)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_passes_since_the_database_told_it() {
+        let shared = shared();
+        let asked = Instant::now();
+        millis(4).await;
+        shared.time_is(1_000, asked);
+        assert_eq!(shared.now_millis(), 1_002, "it was told half way");
+        millis(500).await;
+        assert_eq!(shared.now_millis(), 1_502);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_took_long_changes_nothing_that_it_does_not_contradict() {
+        let shared = shared();
+        shared.time_is(1_000, Instant::now());
+        let asked = Instant::now();
+        millis(100).await;
+        shared.time_is(1_030, asked);
+        assert_eq!(shared.now_millis(), 1_100);
+        let asked = Instant::now();
+        millis(100).await;
+        shared.time_is(9_000, asked);
+        assert_eq!(shared.now_millis(), 9_050, "its clock was set");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_better_answer_does_not_turn_time_back_and_a_clock_that_was_set_back_does() {
+        let shared = shared();
+        let asked = Instant::now();
+        millis(100).await;
+        shared.time_is(1_000, asked);
+        assert_eq!(shared.now_millis(), 1_050);
+        shared.time_is(1_020, Instant::now());
+        assert_eq!(shared.now_millis(), 1_050);
+        millis(40).await;
+        assert_eq!(shared.now_millis(), 1_060, "it goes on once that time has come");
+        shared.time_is(10, Instant::now());
+        assert_eq!(shared.now_millis(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_told_long_ago_is_replaced() {
+        let shared = shared();
+        shared.time_is(1_000, Instant::now());
+        millis(40_000).await;
+        let asked = Instant::now();
+        millis(10).await;
+        shared.time_is(41_003, asked);
+        assert_eq!(shared.now_millis(), 41_008);
     }
 }

@@ -1,5 +1,4 @@
-//! What goes on in the background: following the log's head, holding the lease of the only server,
-//! counting, sweeping.
+//! What goes on in the background: following the log's head and the database's clock, counting, sweeping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +8,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_postgres::{Client, Error};
 
 use super::connect::told;
+use super::schema;
 use super::shared::Shared;
 use crate::store::contract::Index;
 
 /// How often the log's head is looked at, which is what all that follows the log rests on.
 const LOOK: Duration = Duration::from_millis(20);
-/// How often the lease is prolonged.
-const BEAT: Duration = Duration::from_secs(1);
-/// How long it lasts without that.
-const LEASE: Duration = Duration::from_secs(3);
+/// How often the database is asked what time it is.
+const TIME: Duration = Duration::from_secs(1);
 /// How often entries are counted anew.
 const COUNT: Duration = Duration::from_secs(5);
 /// How often rows of batches are swept whose outcome nobody can ask for any more.
@@ -28,47 +26,24 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
 const HEAD: &str = "select seq from gittix_head where one = 1";
-const BEGIN_LEASE: &str = "\
-insert into gittix_leases (name, holder, number, until)
-values ('server', $1, 1, now() + $2::int8 * interval '1 millisecond')
-on conflict (name) do update set holder = excluded.holder,
-    number = gittix_leases.number + 1, until = excluded.until
-where gittix_leases.until < now() or gittix_leases.holder = excluded.holder
-returning number";
-const END_LEASE: &str = "\
-update gittix_leases set until = now() where name = 'server' and holder = $1";
+const NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::int8, \
+                   (select format from gittix_format where one = 1)";
 const SWEEP_BATCHES: &str = "\
 delete from gittix_batches where id in
     (select id from gittix_batches where at < now() - interval '1 hour' limit 100000)";
 const COUNT_INDEX: &str = "select count(*) from gittix_entries where place >= $1 and place < $2";
 
-/// Whether this server now is the only one that may work on the database.
+/// Asks the database what time it is, and whether its tables still are what this release knows.
 ///
 /// # Errors
 ///
 /// It could not be asked.
-pub async fn holds_lease(client: &Client, node: &[u8]) -> Result<bool, Error> {
-    let lasts = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-    Ok(client.query_opt(BEGIN_LEASE, &[&node, &lasts]).await?.is_some())
-}
-
-/// Waits until the lease of a server that ended without a word has run out.
-///
-/// # Errors
-///
-/// Another server is at work.
-pub async fn take_lease(client: &Client, node: &[u8]) -> Result<(), String> {
-    let until = Instant::now() + LEASE.saturating_mul(2);
-    let mut has_told = false;
-    while !holds_lease(client, node).await.map_err(|error| told(&error))? {
-        if Instant::now() > until {
-            return Err("another server works on it; only one may at a time".to_owned());
-        }
-        if !has_told {
-            tracing::info!("another server has the database; waiting for its lease to end");
-            has_told = true;
-        }
-        sleep(PAUSE).await;
+pub async fn tell_time(client: &Client, shared: &Shared) -> Result<(), Error> {
+    let asked = Instant::now();
+    let row = client.query_one(NOW, &[]).await?;
+    shared.time_is(row.try_get(0)?, asked);
+    if let Err(why) = schema::to_be_done(row.try_get(1)?) {
+        shared.fail(why);
     }
     Ok(())
 }
@@ -96,21 +71,13 @@ pub async fn count(client: &Client, shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-/// Follows the database until the store is closed, then gives the lease back.
+/// Follows the database until the store is closed.
 pub async fn follow(shared: Arc<Shared>, mut closed: oneshot::Receiver<()>) {
-    let mut client = None;
     while shared.failure().is_none() {
         let ended = tokio::select! {
-            ended = Box::pin(connected(&shared, &mut client)) => ended,
-            _ = &mut closed => {
-                if let (Some(client), Some(node)) = (&client, shared.holder()) {
-                    // The lease ends by itself as well.
-                    let _ = timeout(ANSWER_WITHIN, client.execute(END_LEASE, &[&node])).await;
-                }
-                return;
-            }
+            ended = Box::pin(connected(&shared)) => ended,
+            _ = &mut closed => return,
         };
-        client = None;
         if let Err(why) = ended {
             shared.is_gone(&why);
             sleep(PAUSE).await;
@@ -119,20 +86,19 @@ pub async fn follow(shared: Arc<Shared>, mut closed: oneshot::Receiver<()>) {
 }
 
 /// Follows the database over one connection until that ends.
-async fn connected(shared: &Shared, client: &mut Option<Client>) -> Result<(), String> {
-    let made = shared.address.connect().await.map_err(|error| told(&error))?;
-    let client = client.insert(made);
+async fn connected(shared: &Shared) -> Result<(), String> {
+    let client = &shared.address.connect().await.map_err(|error| told(&error))?;
     let sql = client.prepare(HEAD).await.map_err(|error| told(&error))?;
-    let (mut looks, mut beats) = (interval(LOOK), interval(BEAT));
+    let (mut looks, mut times) = (interval(LOOK), interval(TIME));
     let (mut counts, mut sweeps) = (interval(COUNT), interval(SWEEP));
-    for each in [&mut looks, &mut beats, &mut counts, &mut sweeps] {
+    for each in [&mut looks, &mut times, &mut counts, &mut sweeps] {
         each.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
         let work = async {
             tokio::select! {
                 biased;
-                _ = beats.tick() => beat(client, shared).await?,
+                _ = times.tick() => tell_time(client, shared).await?,
                 _ = sweeps.tick() => { client.execute(SWEEP_BATCHES, &[]).await?; }
                 _ = counts.tick() => count(client, shared).await?,
                 _ = looks.tick() => {
@@ -149,13 +115,4 @@ async fn connected(shared: &Shared, client: &mut Option<Client>) -> Result<(), S
             Err(_) => return Err("it does not answer".to_owned()),
         }
     }
-}
-
-async fn beat(client: &Client, shared: &Shared) -> Result<(), Error> {
-    if let Some(node) = shared.holder()
-        && !holds_lease(client, node).await?
-    {
-        shared.fail("another server has taken over the database".to_owned());
-    }
-    Ok(())
 }

@@ -30,7 +30,6 @@ pub async fn new_database() -> Option<Database> {
     let settings = PostgresSettings {
         url: format!("{base}?options=-c%20search_path%3D{schema}&application_name={schema}"),
         node: 0,
-        alone: false,
         currency: "USD".to_owned(),
         queue: 1024,
         lanes: 2,

@@ -265,29 +265,37 @@ async fn a_rise_of_the_log_is_told_to_other_servers() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_second_server_is_refused_until_the_first_has_ended() {
+async fn tables_of_the_first_format_are_brought_up_to_date() {
     let database = a_database().await;
-    let alone = |settings: &mut super::PostgresSettings| settings.alone = true;
-    let first = database.open_with(alone).await.expect("the first");
+    let first = database.open().await;
     assert_eq!(first.commit(put(1, None, "a")).await, Ok(()));
-    let refused = database.open_with(alone).await.expect_err("the second").to_string();
-    assert!(refused.contains("another server works on it"), "{refused}");
     drop(first);
-    let second = database.open_with(alone).await.expect("the next");
+    database
+        .run("create table gittix_leases (name text); update gittix_format set format = 1")
+        .await;
+    let second = database.open().await;
     assert_eq!(second.commit(put(1, Some(0), "b")).await, Ok(()));
+    database.run("create table gittix_leases (name text)").await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_server_whose_lease_was_taken_writes_nothing_more() {
+async fn a_server_whose_tables_a_newer_release_has_changed_stops() {
     let database = a_database().await;
-    let alone = |settings: &mut super::PostgresSettings| settings.alone = true;
-    let first = database.open_with(alone).await.expect("the first");
-    database.run("update gittix_leases set holder = '\\x01', until = now() + '1 hour'").await;
-    let late = timeout(Duration::from_secs(20), first.commit(put(1, None, "a"))).await;
-    assert!(late.is_ok_and(|late| late.is_err()), "it has no lease");
-    assert!(timeout(Duration::from_secs(20), first.failed()).await.is_ok());
-    assert_eq!(count_rows(&first).await, 0);
+    let first = database.open().await;
+    database.run("update gittix_format set format = 3").await;
+    let why = timeout(Duration::from_secs(20), first.failed()).await.expect("it stops");
+    assert!(why.contains("a newer release"), "{why}");
+    assert!(first.commit(put(1, None, "a")).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn servers_agree_on_the_time() {
+    let database = a_database().await;
+    let (one, two) = (database.open().await, database.open().await);
+    assert!(one.now_millis().abs_diff(two.now_millis()) < 1_000);
+    assert!(one.now_millis() > 1_700_000_000_000);
 }
 
 #[tokio::test]
@@ -298,7 +306,7 @@ async fn a_database_of_another_format_or_currency_is_refused_in_words() {
     let other = database.open_with(|settings| settings.currency = "EUR".to_owned()).await;
     let refused = other.expect_err("another currency").to_string();
     assert!(refused.contains("its prices are in USD"), "{refused}");
-    database.run("update gittix_format set format = 2").await;
+    database.run("update gittix_format set format = 3").await;
     let refused = database.open_with(|_| {}).await.expect_err("a newer format").to_string();
     assert!(refused.contains("a newer release"), "{refused}");
 }

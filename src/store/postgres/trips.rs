@@ -79,9 +79,7 @@ statements! {
                 where e.place >= k.start and e.place < k.stop limit $7) as found) <> k.n) \
             or exists (select 1 from unnest($8::bytea[], $9::bytea[], $10::int8[]) \
                 as k(start, stop, n) where (select count(*) from gittix_rows r \
-                where r.id >= k.start and r.id < k.stop) <> k.n) \
-            or ($11::bytea is not null and not exists (select 1 from gittix_leases \
-                where name = 'server' and holder = $11))";
+                where r.id >= k.start and r.id < k.stop) <> k.n)";
     // Waits for a transaction that still writes this row, and keeps a late one from it. It writes
     // in either case, so that its own commit is as durable as what it tells of.
     fence: "insert into gittix_batches (id, abandoned) values ($1, true) \
@@ -170,8 +168,8 @@ impl Writing {
         self.client.query(&self.sql.rollback, &[]).await.is_ok()
     }
 
-    /// The second trip: writes, and commits. `holder` must still have the lease of the only server.
-    pub async fn write(&self, id: &BatchId, batch: &Outcome, holder: Option<&[u8]>) -> Ended {
+    /// The second trip: writes, and commits.
+    pub async fn write(&self, id: &BatchId, batch: &Outcome) -> Ended {
         let sql = &self.sql;
         let id = id.as_slice();
         let (updated, inserted) = (Columns::of(&batch.updated), Columns::of(&batch.inserted));
@@ -199,8 +197,8 @@ impl Writing {
         }
         let log = statements.len();
         statements.push((&sql.log, vec![&batch.events]));
-        if holder.is_some() || !verified.is_empty() {
-            statements.push((&sql.verify, verified.parameters(&id, &holder)));
+        if !verified.is_empty() {
+            statements.push((&sql.verify, verified.parameters(&id)));
         }
         statements.push((&sql.commit, vec![]));
         ended(self.send(&statements).await, log)
@@ -339,7 +337,7 @@ impl<'b> Verified<'b> {
         self.names.is_empty() && self.entries.from.is_empty() && self.rows.from.is_empty()
     }
 
-    fn parameters<'p>(&'p self, id: &'p &[u8], holder: &'p Option<&[u8]>) -> Parameters<'p> {
+    fn parameters<'p>(&'p self, id: &'p &[u8]) -> Parameters<'p> {
         let Ranges { from, to, numbers } = &self.entries;
         let rows = &self.rows;
         vec![
@@ -353,7 +351,6 @@ impl<'b> Verified<'b> {
             &rows.from,
             &rows.to,
             &rows.numbers,
-            holder,
         ]
     }
 }

@@ -11,14 +11,15 @@ use minicbor::Encoder;
 use crate::domain::{
     Account, Allotment, ApiToken, CancelReason, Cancellation, Category, Charge, ChargeId,
     ChargePhase, ClientName, ClientSecret, ClosedReason, Commit, Cover, Currency, Cursor,
-    DisputeStatus, Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label, Line,
-    Link, LinkHash, LinkId, LinkPurpose, Listing, Mail, MailId, Notes, Notice, Operator, Order,
-    OrderId, OrderState, OrderView, Part, PartState, Pass, PassId, PassKind, PassMark,
-    PaymentToken, Picture, RecoveryHash, Refund, RefundId, RefundStatus, Remembered, SalesEnd,
-    SealedSecret, SeatFees, SeatPass, SeatSet, SecondFactor, Session, SessionId, Show, ShowBrief,
-    ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket, ShowView, Site, Split, Ticket, TicketId,
-    TicketPasses, TicketState, Timestamp, TokenHash, TokenId, TokenName, TotpStep, User, UserId,
-    Venue, VenueBrief, VenueFacts, VenueId, Version, Write, ZoneName,
+    DisputeStatus, Duty, Email, Event, FailureCode, Follower, Imported, IntentId, Kept as _, Label,
+    Lease, Line, Link, LinkHash, LinkId, LinkPurpose, Listing, Mail, MailId, Node, NodeId, Notes,
+    Notice, Operator, Order, OrderId, OrderState, OrderView, Part, PartState, Pass, PassId,
+    PassKind, PassMark, PaymentToken, Picture, RecoveryHash, Refund, RefundId, RefundStatus,
+    Remembered, SalesEnd, SealedSecret, SeatFees, SeatPass, SeatSet, SecondFactor, Session,
+    SessionId, Show, ShowBrief, ShowFacts, ShowId, ShowOrder, ShowState, ShowTicket, ShowView,
+    Site, Split, Ticket, TicketId, TicketPasses, TicketState, Timestamp, TokenHash, TokenId,
+    TokenName, TotpStep, User, UserId, Venue, VenueBrief, VenueFacts, VenueId, Version, Write,
+    ZoneName,
 };
 use crate::store::ReadError;
 use crate::store::contract::Table;
@@ -572,6 +573,12 @@ fn resources_keep_their_bytes() {
     let operator = Operator { user: UserId::from_u128(1), since: AT };
     hold("operator", 1_u128, &operator);
     assert_eq!(registry::key(&Operator::any_id(operator.user)).id, 1_u128.to_be_bytes());
+    let node = Node { version: Version::from_number(4), ..Node::new(NodeId::from_u128(7)) };
+    hold("node", 7_u128, &node);
+    let lease =
+        Lease { version: Version::from_number(5), ..Lease::taken(None, Duty::Outside, node.id) };
+    hold("lease", b"outside\0".as_slice(), &lease);
+    assert_eq!(registry::key(&Lease::any_id(Duty::Outside)).id, b"outside\0");
     let id = MailId { notice: Notice::AddressLeft, about: 1, number: 2 };
     let mail = Mail::due(id, UserId::from_u128(1), AT);
     let key = registry::key(&Mail::any_id(id)).id;

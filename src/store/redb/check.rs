@@ -132,6 +132,11 @@ pub fn check<'c>(
                 }
             }
             Precondition::UserAt { user, version } => check_user(tables, *user, *version)?,
+            Precondition::TicketAt { ticket, version } => {
+                let row = stored_ticket(tables, *ticket)?.ok_or(CONFLICT)?.version;
+                let is = open.holder(*ticket).map_or(row, |_| row.next());
+                conflict_unless(is == *version)?;
+            }
             Precondition::ResourceAt { id, version } => {
                 resources::check_at(tables, id, *version)?;
             }

@@ -20,6 +20,7 @@ mod cursor;
 mod imported;
 mod link;
 mod mail;
+mod node;
 mod operator;
 pub(in crate::store) mod pass;
 pub(in crate::store) mod registry;

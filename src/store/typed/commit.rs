@@ -104,6 +104,17 @@ impl<R: Rows> TypedStore<R> {
             Precondition::UserAt { user, version } => {
                 draft.still(&keys::user(*user), Some(version.number()));
             }
+            Precondition::TicketAt { ticket, version } => {
+                let holder = self.holder(*ticket).await.map_err(unreadable)?;
+                let key = keys::ticket(*ticket);
+                let stored = self.stored::<TicketRow>(key.clone()).await.map_err(unreadable)?;
+                let row = stored.and_then(|(_, row)| row.listed());
+                let row = row.ok_or(CommitError::Conflict)?.version;
+                conflict_unless(holder.map_or(row, |_| row.next()) == *version)?;
+                // Whoever lets go of it writes it.
+                draft.still(&key, Some(row.number()));
+                self.still_held_by(draft, *ticket, holder);
+            }
             Precondition::ResourceAt { id, version } => {
                 draft.still(&registry::key(id), version.map(Version::number));
             }

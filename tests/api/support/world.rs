@@ -10,7 +10,7 @@ use gittix::auth::{
     ThrottleSettings,
 };
 use gittix::blobs::MemoryBlobs;
-use gittix::domain::Timestamp;
+use gittix::domain::{NodeId, Timestamp};
 use gittix::http::PassSettings;
 use gittix::http::edge::guard::EdgeSettings;
 use gittix::http::edge::metrics::Metrics;
@@ -140,7 +140,7 @@ impl Setup {
         };
         let file = RedbStore::open_backend(self.disk.clone(), settings).expect("a store");
         let file = Arc::new(file);
-        let world = self.start_on(file.clone(), 0).await;
+        let world = self.start_on(file.clone(), None).await;
         World { file: Some(file), ..world }
     }
 
@@ -148,15 +148,16 @@ impl Setup {
     pub async fn start_two(self) -> (World, World) {
         let rows = Arc::new(MemoryRows::default());
         let store = |rows| Arc::new(TypedStore::new(rows));
-        let one = self.clone().start_on(store(rows.clone()), 1).await;
-        (one, self.start_on(store(rows), 2).await)
+        let one = self.clone().start_on(store(rows.clone()), Some(1)).await;
+        (one, self.start_on(store(rows), Some(2)).await)
     }
 
-    async fn start_on(self, inner: SharedStore, node: u64) -> World {
+    async fn start_on(self, inner: SharedStore, node: Option<u64>) -> World {
         let mishaps = self.mishaps.clone();
         let store: SharedStore = Arc::new(FaultyStore { inner, mishaps });
         let clock = Arc::new(SimulatedClock { start: self.at, began: Instant::now() });
-        let seed = self.at.as_millis().unsigned_abs() + node;
+        let seed = self.at.as_millis().unsigned_abs() + node.unwrap_or_default();
+        let node = node.map(|node| NodeId::from_u128(u128::from(node)));
         let entropy: Arc<dyn Entropy> = Arc::new(Seeded(Mutex::new(seed)));
         let gateway: SharedGateway = if self.sandbox {
             Arc::new(gittix::payments::Sandbox::default())
@@ -165,8 +166,15 @@ impl Setup {
         };
         let mail = Arc::new(self.postbox.clone());
         let blobs = Arc::new(self.blobs.clone());
-        let seams =
-            Seams { clock, entropy: entropy.clone(), store: store.clone(), gateway, mail, blobs };
+        let seams = Seams {
+            clock,
+            entropy: entropy.clone(),
+            store: store.clone(),
+            gateway,
+            mail,
+            blobs,
+            node,
+        };
         let work = PasswordSettings { passes: self.password_passes, ..PasswordSettings::weakest() };
         let passwords = Passwords::inline(work, entropy).expect("settings");
         let session = SigningKeys::only(SigningKey::from_bytes(&KEY).expect("a key"));

@@ -174,6 +174,7 @@ impl Life {
             gateway: Arc::new(line),
             mail: Arc::new(Counter { post: world.post.clone(), power: power.clone() }),
             blobs: Arc::new(world.blobs.clone()),
+            node: None,
         };
         let passwords = Passwords::inline(PasswordSettings::weakest(), world.entropy.clone());
         let (Ok(passwords), Some(key)) = (passwords, SigningKey::from_bytes(&[7; 32])) else {
