@@ -82,6 +82,10 @@ pub struct Options {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
 
+    /// How many shows the tickets are for where shows are looked at
+    #[arg(long, default_value_t = 20_000)]
+    pub shows: u64,
+
     /// Leave PostgreSQL out even if it is installed
     #[arg(long)]
     pub no_peer: bool,
@@ -108,6 +112,7 @@ impl Options {
             self.connections = 16;
             self.runs = 1;
             self.tickets = 2000;
+            self.shows = 40;
             self.open_orders = 100;
             self.sold = 100;
             self.pool = Some(8);
@@ -144,6 +149,7 @@ impl Options {
             ends_at_ms: u64::try_from(now_ms).expect("a time of this age") - 60_000,
             open_for_seconds: 365 * 24 * 3600,
             open_within_ms: 900_000,
+            shows: 0,
         }
     }
 }

@@ -8,6 +8,7 @@ mod release;
 mod requests;
 mod restart;
 mod sale;
+mod shows;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +65,8 @@ pub enum Scenario {
     SignIns,
     /// Everything at once
     Mixed,
+    /// Look at the listings of a show, and for shows
+    Shows,
     /// Kill the server and start it again
     Restart,
 }
@@ -89,6 +92,7 @@ impl Scenario {
             Self::Browse => "Browse: 100 looks for one lock",
             Self::SignIns => "Sign-ins beside looking at tickets, 1,000 a second",
             Self::Mixed => "Everything at once",
+            Self::Shows => "Shows: pages of 50 listings by all-in price, and of shows",
             Self::Restart => "Restart after kill -9",
         }
     }
@@ -108,6 +112,7 @@ impl Scenario {
             Self::Browse => browse::browse(bench).await,
             Self::SignIns => browse::sign_in_storm(bench).await,
             Self::Mixed => browse::mixed(bench).await,
+            Self::Shows => shows::run(bench).await,
             Self::Restart => restart::run(bench).await,
         }
     }

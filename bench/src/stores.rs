@@ -78,6 +78,10 @@ impl Stores {
             wanted.performers,
             wanted.open_for_seconds,
         );
+        let name = match wanted.shows {
+            0 => name,
+            shows => format!("{name}-{shows}-shows"),
+        };
         let (file, note) =
             (self.folder.join(format!("{name}.redb")), self.folder.join(format!("{name}.json")));
         if let Some(world) = self.find(&file, &note)
@@ -203,5 +207,15 @@ mod tests {
             (1500, 300, 200)
         );
         assert_eq!((counts.users, counts.orders_created, counts.charges), (70, 300, 200));
+    }
+
+    #[tokio::test]
+    async fn a_loaded_store_of_shows_is_what_the_product_would_have_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("loaded.redb");
+        load(&file, &World { available: 500, ..World::of_shows(40) }).await.unwrap();
+        let report = gittix::store::verify(&file).unwrap();
+        assert_eq!(report.findings, Vec::<String>::new());
+        assert_eq!(report.counts.tickets_available, 500);
     }
 }

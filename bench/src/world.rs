@@ -5,6 +5,7 @@
 //! have made them over the year before, and so it passes `gittix verify`.
 
 mod history;
+pub mod shows;
 pub mod titles;
 
 use std::time::Duration;
@@ -45,6 +46,9 @@ pub struct World {
     pub open_for_seconds: u64,
     /// How long after the first the others run out at most, in milliseconds.
     pub open_within_ms: u64,
+    /// Shows that all tickets are for; with none they have a title only.
+    #[serde(default)]
+    pub shows: u64,
 }
 
 /// An account with its session.
@@ -198,6 +202,7 @@ pub fn small_world() -> World {
         ends_at_ms: 1_790_000_000_000,
         open_for_seconds: 3600,
         open_within_ms: 900_000,
+        shows: 0,
     }
 }
 

@@ -9,13 +9,28 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use gittix::domain::{Currency, Price, Terms, Ticket, TicketId, Timestamp, Title, UserId};
+use gittix::domain::{
+    Currency, Price, ShowView, Terms, Ticket, TicketId, Timestamp, Title, UserId,
+};
 use gittix::http::Readiness;
 use gittix::http::edge::guard::{EdgeSettings, harden};
 use gittix::http::edge::serve::{ServeLimits, listen, serve};
 use gittix::http::ticket_json;
+use gittix::http::views::shows::ShowJson;
 use gittix::seams::SystemEntropy;
 use serde::{Deserialize, Serialize};
+
+use crate::world::World;
+
+/// How many things a page shows.
+const PAGE: u64 = 50;
+
+/// What the pages show.
+struct Shown {
+    tickets: Vec<Arc<Ticket>>,
+    listings: Vec<Arc<Ticket>>,
+    shows: Vec<ShowView>,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,17 +50,41 @@ async fn echo(Json(question): Json<Question>) -> Json<Echo> {
 }
 
 /// A page of 50 tickets as JSON, without looking for them.
-async fn page(State(page): State<Arc<Vec<Arc<Ticket>>>>) -> Response {
-    let json = ticket_json::tickets(&page, &Terms::default()).expect("tickets are always JSON");
+async fn page(State(shown): State<Arc<Shown>>) -> Response {
+    json_of(&shown.tickets)
+}
+
+/// The same of listings of a show.
+async fn page_of_listings(State(shown): State<Arc<Shown>>) -> Response {
+    json_of(&shown.listings)
+}
+
+/// The same of shows.
+async fn page_of_shows(State(shown): State<Arc<Shown>>) -> Response {
+    Json(shown.shows.iter().map(ShowJson::from).collect::<Vec<_>>()).into_response()
+}
+
+fn json_of(tickets: &[Arc<Ticket>]) -> Response {
+    let json = ticket_json::tickets(tickets, &Terms::default()).expect("tickets are always JSON");
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 fn router() -> Router {
+    let world = World::of_shows(PAGE);
+    let currency: Currency = "usd".parse().expect("a currency");
+    let view = world.show(0);
+    let shown = Shown {
+        tickets: (0..u128::from(PAGE)).map(|number| Arc::new(ticket(number))).collect(),
+        listings: (0..PAGE).map(|index| world.list_for(index, &view, currency).into()).collect(),
+        shows: (0..PAGE).map(|number| world.show(number)).collect(),
+    };
     Router::new()
         .route("/echo", post(echo))
         .route("/page", get(page))
+        .route("/page-of-listings", get(page_of_listings))
+        .route("/page-of-shows", get(page_of_shows))
         .route("/readyz", get(async || "ok"))
-        .with_state(Arc::new((0..50).map(|number| Arc::new(ticket(number))).collect()))
+        .with_state(Arc::new(shown))
 }
 
 fn ticket(number: u128) -> Ticket {

@@ -28,7 +28,7 @@ impl World {
             taken += u64::from(place.is_some());
             self.trade(index, place, currency)
         });
-        sign_ups.chain(trades)
+        sign_ups.chain(self.shows_added()).chain(trades)
     }
 
     fn sign_up(&self, index: u64, password_hash: &str) -> Commit {
@@ -47,6 +47,9 @@ impl World {
     /// A listing, and what became of it if it is the `taken`th that is not available.
     fn trade(&self, index: u64, taken: Option<u64>, currency: Currency) -> Vec<Commit> {
         let listed_at = self.listed_at_ms(index);
+        if let Some(show) = self.show_of(index) {
+            return vec![self.listed_for(index, &show, currency)];
+        }
         let mut story = Story { commits: Vec::new(), ticket: self.list(index, currency) };
         story.list();
         if let Some(taken) = taken {

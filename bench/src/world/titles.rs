@@ -67,6 +67,11 @@ pub fn title(index: u64, performers: u64) -> String {
     }
 }
 
+/// The city of that number; numbers beyond the last begin again.
+pub fn city(number: u64) -> &'static str {
+    CITIES[usize::try_from(number % 24).expect("below 24")]
+}
+
 /// The price of a ticket, in minor units: 5 to 500 in steps of a half.
 pub fn price_minor(index: u64) -> u64 {
     500 + hash(index ^ 0x7072_6963) % 991 * 50
