@@ -9,6 +9,7 @@ use gittix::domain::{Email, PriceCaps, Terms};
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, id};
+use crate::support::faults::{Mishap, Target};
 use crate::support::world::{seconds, wait};
 use crate::support::{Person, Setup, World, live};
 
@@ -58,6 +59,19 @@ async fn becomes_operator(world: &World, who: &Person) {
 
 fn some(ticket: &str, quantity: u32) -> Value {
     json!({"ticketId": ticket, "quantity": quantity})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_whose_show_changes_while_it_is_listed_is_listed_all_the_same() {
+    let world = World::new().await;
+    let ana = world.seller("ana").await;
+    let show = adds_show(&ana, &json!({})).await;
+    for _ in 0..20 {
+        world.mishaps.next(Target::Ticket, Mishap::Conflicts);
+    }
+    let ticket = lists(&ana, &show, &json!({})).await;
+    assert_eq!(shown(&world, &ticket).await["showId"], show);
+    assert_eq!(ana.client.get("/api/tickets?seller=me").await.ok().as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,18 +1,18 @@
 //! Listings, by their sellers.
 
+use tokio::time::Instant;
+
 use super::Marketplace;
 use crate::actors::context::Committed;
 use crate::actors::error::MarketError;
 use crate::actors::idempotency::KeyFor;
+use crate::actors::retry::Retry;
 use crate::actors::show::sales_timer;
 use crate::actors::ticket::{TicketRequest, as_decided_on};
 use crate::domain::{
     Commit, Event, ExpectedVersion, Listing, ListingDraft, Price, SalesEnd, Show, ShowId,
     ShowTicket, Ticket, TicketCommand, TicketId, Title, UserId, Write,
 };
-
-/// How often a listing is tried whose show changes at the same time.
-const TRIES: u32 = 8;
 
 /// What a seller changes of a ticket; `None` leaves a field as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,21 +63,24 @@ impl Marketplace {
         ticket: &Ticket,
         show: ShowId,
     ) -> Result<(), MarketError> {
-        for _ in 0..TRIES {
-            let show = self.parts.context.store.get::<Show>(show).await?;
-            let show = show.ok_or(MarketError::NotFound)?;
+        let context = &self.parts.context;
+        let mut retry = Retry::until(Instant::now() + context.settings.request_timeout);
+        loop {
+            let show = context.store.get::<Show>(show).await?.ok_or(MarketError::NotFound)?;
             show.takes_tickets(self.now())?;
-            let end = self.parts.context.store.get::<SalesEnd>(show.id).await?;
+            let end = context.store.get::<SalesEnd>(show.id).await?;
             let end = SalesEnd::with_ticket(end.as_ref(), &show);
             let timer = end.as_ref().and_then(sales_timer);
             let commit =
                 commit.clone().put(ShowTicket::add(ticket, &show)).require(as_decided_on(&show));
-            if self.parts.context.commit(commit.put_if(end)).await? == Committed::Durable {
-                timer.iter().for_each(|timer| self.parts.context.timers.set(timer));
-                return Ok(());
+            match context.commit(commit.put_if(end)).await? {
+                Committed::Durable => {
+                    timer.iter().for_each(|timer| context.timers.set(timer));
+                    return Ok(());
+                }
+                Committed::Conflict => retry.pause(&*context.entropy).await?,
             }
         }
-        Err(MarketError::Overloaded)
     }
 
     /// Edits a listing. `None` leaves a field as it is.

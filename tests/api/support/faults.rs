@@ -22,6 +22,8 @@ pub enum Mishap {
     Panics,
     /// The queue is full; nothing is written.
     IsFull,
+    /// Something that it rests on has changed; nothing is written.
+    Conflicts,
     /// It takes that long.
     Stalls(Duration),
     /// It is written at once, and the answer takes that long.
@@ -41,6 +43,8 @@ pub enum Target {
     Account,
     /// Those that open a session of an account that is there already.
     SignIn,
+    /// Those that write a ticket.
+    Ticket,
     /// Those that write a message.
     Mail,
     /// Those that keep an answer for its idempotency key, and nothing else.
@@ -54,7 +58,9 @@ impl Target {
         commit.writes.iter().any(|write| match (self, write) {
             (Self::OpenOrder, Write::Order(order)) => order.is_open(),
             (Self::EndedOrder, Write::Order(order)) => !order.is_open(),
-            (Self::Charge, Write::Charge(_)) | (Self::Account, Write::User(_)) => true,
+            (Self::Charge, Write::Charge(_))
+            | (Self::Account, Write::User(_))
+            | (Self::Ticket, Write::Ticket(_)) => true,
             (Self::SignIn, Write::OpenSession(_)) => !makes_an_account,
             (Self::Mail, Write::Put(resource)) => matches!(**resource, AnyResource::Mail(_)),
             (Self::KeptAnswer, Write::Remember(_)) => is_alone,
@@ -92,6 +98,7 @@ impl Store for FaultyStore {
             None => {}
             Some(Mishap::Panics) => panic!("as planned"),
             Some(Mishap::IsFull) => return Err(CommitError::Overloaded),
+            Some(Mishap::Conflicts) => return Err(CommitError::Conflict),
             Some(Mishap::Stalls(pause)) => tokio::time::sleep(pause).await,
             Some(Mishap::AnswersLate(pause)) => {
                 let committed = self.inner.commit(commit).await;
