@@ -22,6 +22,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
 
 mod client;
+#[path = "../../tests/shared/free_port.rs"]
+mod free_port;
 mod histogram;
 mod measure;
 mod options;

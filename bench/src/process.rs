@@ -1,6 +1,6 @@
 //! Servers in processes of their own.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::client::{Connection, http};
+use crate::free_port::free_port;
 use crate::measure::Probe;
 use crate::stores::DataFolder;
 
@@ -103,8 +104,8 @@ async fn is_ready(address: SocketAddr) -> bool {
 }
 
 /// An address of this machine that nobody listens on.
-pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 /// The product's own server on a data folder.
@@ -113,7 +114,7 @@ pub async fn start_gittix(
     folder: DataFolder,
     settings: &[(&str, String)],
 ) -> anyhow::Result<Running> {
-    let (address, admin) = (free_address()?, free_address()?);
+    let (address, admin) = (free_address(), free_address());
     let mut command = Command::new(binary);
     command.arg("--listen").arg(address.to_string()).arg("--data-dir").arg(folder.path());
     command.current_dir(folder.path()).env("GITTIX_HTTP__ADMIN_LISTEN", admin.to_string());
@@ -134,7 +135,7 @@ pub async fn start_gittix(
 
 /// One of the servers in this program.
 pub async fn start_own(arguments: &[&str], folder: Option<DataFolder>) -> anyhow::Result<Running> {
-    let address = free_address()?;
+    let address = free_address();
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments).arg("--listen").arg(address.to_string());
     if let Some(folder) = &folder {

@@ -12,17 +12,16 @@ const PORTS: Range<u32> = 20_000..32_000;
 /// A port of this machine that is free in both of its addresses, and another one each time.
 pub fn free_port() -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
-    // Tests of another process begin their search elsewhere.
+    // Another process begins its search elsewhere.
     let first = std::process::id().wrapping_mul(101);
-    for _ in PORTS {
+    let next = |_| {
         let next = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
-        let port = PORTS.start + next % (PORTS.end - PORTS.start);
-        let port = u16::try_from(port).expect("a port");
-        if !is_taken((Ipv4Addr::LOCALHOST, port)) && !is_taken((Ipv6Addr::LOCALHOST, port)) {
-            return port;
-        }
-    }
-    panic!("no port is free");
+        u16::try_from(PORTS.start + next % (PORTS.end - PORTS.start)).expect("a port")
+    };
+    let is_free = |port: &u16| {
+        !is_taken((Ipv4Addr::LOCALHOST, *port)) && !is_taken((Ipv6Addr::LOCALHOST, *port))
+    };
+    PORTS.map(next).find(is_free).expect("a free port")
 }
 
 /// A machine without that address has nobody who listens there.
