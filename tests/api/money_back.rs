@@ -45,6 +45,14 @@ async fn settle(world: &World, charge: &str, finding: &str) -> (u16, Value) {
     admin(world, request.body(Body::from(body)).unwrap()).await
 }
 
+/// A buyer with the order and the charge of a ticket that is paid.
+async fn bought(world: &World) -> (Person, String, String) {
+    let ben = world.buyer("ben").await;
+    let order = ben.locks(&world.ticket().await).await;
+    let charge = id(&ben.pays(&order).await.created());
+    (ben, order, charge)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refund_is_none_until_the_bank_has_taken_it_and_owed_again_if_it_comes_back() {
     let world = World::new().await;
@@ -86,9 +94,7 @@ async fn a_refund_is_none_until_the_bank_has_taken_it_and_owed_again_if_it_comes
 #[tokio::test(start_paused = true)]
 async fn a_sale_whose_refund_came_to_nothing_stands_by_an_operators_word() {
     let world = World::new().await;
-    let ben = world.buyer("ben").await;
-    let order = ben.locks(&world.ticket().await).await;
-    let charge = id(&ben.pays(&order).await.created());
+    let (ben, order, charge) = bought(&world).await;
     world.gateway.refund_is(RefundStatus::Failed);
     told(&world, &order, &charge).await;
     assert_eq!(settle(&world, &charge, "kept").await.0, 200);
@@ -100,9 +106,7 @@ async fn a_sale_whose_refund_came_to_nothing_stands_by_an_operators_word() {
 #[tokio::test(start_paused = true)]
 async fn a_pending_refund_is_followed_without_webhooks() {
     let world = World::new().await;
-    let ben = world.buyer("ben").await;
-    let order = ben.locks(&world.ticket().await).await;
-    let charge = id(&ben.pays(&order).await.created());
+    let (ben, order, charge) = bought(&world).await;
     world.gateway.refund_is(RefundStatus::Pending);
     told(&world, &order, &charge).await;
     world.gateway.refund_is(RefundStatus::Succeeded);
@@ -134,9 +138,7 @@ async fn money_that_is_owed_is_paid_back_again_when_a_bank_sends_it_back() {
 #[tokio::test(start_paused = true)]
 async fn neither_a_refund_nor_a_dispute_hides_the_other() {
     let world = World::new().await;
-    let ben = world.buyer("ben").await;
-    let order = ben.locks(&world.ticket().await).await;
-    let charge = id(&ben.pays(&order).await.created());
+    let (ben, order, charge) = bought(&world).await;
     world.gateway.refund_is(RefundStatus::Succeeded);
     told(&world, &order, &charge).await;
     for (status, told_as) in
