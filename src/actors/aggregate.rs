@@ -204,7 +204,8 @@ impl<A: Aggregate> Actors<A> {
         self.directory.is_awake(id)
     }
 
-    /// Whether somebody waits here for the outside to tell of `id`.
+    /// Whether somebody waits here for the outside to tell of `id`. It is known where there are other
+    /// servers.
     pub fn is_awaited(&self, id: A::Id) -> bool {
         self.awaited.has(id)
     }
@@ -287,7 +288,8 @@ struct Waiting<A: Aggregate> {
     reply: OpenReply<Result<A::Answer, MarketError>>,
     /// Keeps the actor with its id, for the reply is in its memory.
     _lease: Lease<A::Id>,
-    _wait: Wait<A::Id>,
+    /// Where there are other servers.
+    _wait: Option<Wait<A::Id>>,
 }
 
 impl<A: Aggregate> Actor for AggregateActor<A> {
@@ -325,8 +327,10 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
                 match answer {
                     When::Now(answer) => reply.send(Ok(answer)),
                     When::Late => {
-                        let (lease, wait) =
-                            (envelope.lease.clone(), self.awaited.note(envelope.to));
+                        let lease = envelope.lease.clone();
+                        // Only what other servers write has to find who waits.
+                        let is_alone = self.context.peers.is_alone();
+                        let wait = (!is_alone).then(|| self.awaited.note(envelope.to));
                         memory.waiting.push(Waiting { reply, _lease: lease, _wait: wait });
                     }
                 }

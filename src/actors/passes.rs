@@ -89,20 +89,25 @@ impl PassFilter {
     }
 }
 
-/// The passes of a ticket, and who bought its seats.
+/// The passes of a ticket, with what a request about them needs.
 #[derive(Debug, Default)]
 pub struct PassesOf {
     /// Its passes.
     pub passes: Option<TicketPasses>,
-    /// The rows of those that nobody took.
+    /// The rows of those that nobody took, for a change that may take them away.
     pub untaken: Vec<Pass>,
-    /// Its sales, who paid first before others. Most who ask for passes need none.
+    /// Its sales, who paid first before others, for one that is added.
     pub sales: Vec<Purchase>,
 }
 
 impl PassesOf {
-    /// Reads them without the sales.
-    pub async fn ticket(store: &dyn Store, ticket: TicketId) -> Result<Self, ReadError> {
+    /// Reads them alone.
+    pub async fn alone(store: &dyn Store, ticket: TicketId) -> Result<Self, ReadError> {
+        Ok(Self { passes: store.get::<TicketPasses>(ticket).await?, ..Self::default() })
+    }
+
+    /// Reads them with the rows of those that nobody took.
+    pub async fn with_untaken(store: &dyn Store, ticket: TicketId) -> Result<Self, ReadError> {
         let passes = store.get::<TicketPasses>(ticket).await?;
         let mut untaken = Vec::new();
         for seat in passes.iter().flat_map(|passes| &passes.seats) {
@@ -114,12 +119,12 @@ impl PassesOf {
     }
 
     /// Reads them with the sales.
-    pub async fn ticket_and_sales(store: &dyn Store, ticket: &Ticket) -> Result<Self, ReadError> {
+    pub async fn with_sales(store: &dyn Store, ticket: &Ticket) -> Result<Self, ReadError> {
         let mut sales = Vec::new();
         for order in sold_to(ticket) {
             sales.extend(store.purchase(order).await?);
         }
-        Ok(Self { sales, ..Self::ticket(store, ticket.id).await? })
+        Ok(Self { sales, ..Self::alone(store, ticket.id).await? })
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::{
     ShowView, Ticket, TicketCommand, TicketDecision, TicketDemand, TicketId, TicketRejection,
     Timestamp, UserId, Wanted, Write,
 };
+use crate::store::ReadError;
 
 /// What a ticket can be asked.
 #[derive(Debug, Clone)]
@@ -182,27 +183,34 @@ pub struct Tickets {
 }
 
 impl Tickets {
-    /// The passes of a ticket as far as a request concerns them.
-    async fn passes_asked_about(
+    /// Whether a request concerns a ticket's passes, of which there may be some.
+    fn concerns_passes(&self, ticket: TicketId, request: &TicketRequest) -> bool {
+        match request {
+            TicketRequest::Reserve(_) => false,
+            TicketRequest::AddPass(_) => true,
+            TicketRequest::Change(_) | TicketRequest::Carry(_) | TicketRequest::RemovePass(_) => {
+                self.with_passes.may_have(ticket)
+            }
+        }
+    }
+
+    /// The passes of a ticket as a request that concerns them needs them.
+    async fn passes_for(
         &self,
         ticket: &Ticket,
         request: &TicketRequest,
-    ) -> Result<Option<Box<PassesOf>>, MarketError> {
+    ) -> Result<PassesOf, ReadError> {
         let store = &*self.context.store;
-        let passes = match request {
-            TicketRequest::Reserve(_) => return Ok(None),
+        match request {
             TicketRequest::AddPass(_) => {
                 self.with_passes.note(ticket.id);
-                PassesOf::ticket_and_sales(store, ticket).await?
+                PassesOf::with_sales(store, ticket).await
             }
-            TicketRequest::Change(_) | TicketRequest::Carry(_) | TicketRequest::RemovePass(_) => {
-                if !self.with_passes.may_have(ticket.id) {
-                    return Ok(None);
-                }
-                PassesOf::ticket(store, ticket.id).await?
+            TicketRequest::RemovePass(_) => PassesOf::alone(store, ticket.id).await,
+            TicketRequest::Change(_) | TicketRequest::Carry(_) | TicketRequest::Reserve(_) => {
+                PassesOf::with_untaken(store, ticket.id).await
             }
-        };
-        Ok(Some(Box::new(passes)))
+        }
     }
 }
 
@@ -237,7 +245,12 @@ impl Aggregate for Tickets {
             (Some(view), TicketRequest::Change(_)) => store.get::<SalesEnd>(view.show.id).await?,
             _ => None,
         };
-        let passes = Box::pin(self.passes_asked_about(&ticket, request)).await?;
+        // Boxed, for most requests need neither, and the future of each is as large as what it may hold.
+        let passes = if self.concerns_passes(ticket.id, request) {
+            Some(Box::new(Box::pin(self.passes_for(&ticket, request)).await?))
+        } else {
+            None
+        };
         let generation = match request {
             TicketRequest::AddPass(new) => {
                 Some(Box::pin(generation_of(&**store, new.mark, new.by)).await??)
