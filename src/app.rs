@@ -119,10 +119,8 @@ impl App {
         keys: AppKeys,
         metrics: Metrics,
     ) -> Result<Self, AppError> {
-        let AppKeys { session: keys, pass: pass_keys } = keys;
-        let keys = &keys;
         let Seams { clock, entropy, store, gateway, mail, blobs, node } = seams;
-        let links = Arc::new(MailLinks::new(Sealing::new(keys), entropy.clone()));
+        let links = Arc::new(MailLinks::new(Sealing::new(&keys.session), entropy.clone()));
         let market = Marketplace::start(
             store.clone(),
             clock,
@@ -152,13 +150,13 @@ impl App {
             storefront,
             entropy: entropy.clone(),
             passwords,
-            tokens: Tokens::new(keys, settings.market.sessions.lasts),
-            sealing: Sealing::new(keys),
+            tokens: Tokens::new(&keys.session, settings.market.sessions.lasts),
+            sealing: Sealing::new(&keys.session),
             key_files: settings.key_files,
-            vault: Vault::new(pass_keys),
+            vault: Vault::new(keys.pass),
             passes: settings.passes,
             uploads: Uploads::new(settings.passes.at_once),
-            devices: Devices::new(keys, settings.edge.https),
+            devices: Devices::new(&keys.session, settings.edge.https),
             cookie: SessionCookie {
                 max_age: settings.market.sessions.lasts,
                 secure: settings.edge.https,

@@ -204,16 +204,19 @@ pub fn told(error: &anyhow::Error) -> String {
 ///
 /// If there is no such file, or it can't be replaced, or the running server does not take it up.
 pub async fn rotate_key(settings: &Settings, key: KeyToRotate) -> anyhow::Result<ExitCode> {
-    let path = match key {
+    let (path, does, before) = match key {
         KeyToRotate::Session(old) => {
-            let path = settings.auth.secret_file.clone();
-            rotate_keys(&path, old, &SystemEntropy)?;
-            path
+            rotate_keys(&settings.auth.secret_file, old, &SystemEntropy)?;
+            let before = match old {
+                OldKey::Accept => "what the key before signed is accepted until the next rotation",
+                OldKey::Drop => "every session has ended",
+            };
+            (settings.auth.secret_file.clone(), "signs", before)
         }
         KeyToRotate::Passes => {
             let path = settings.pass_key_file();
             rotate_pass_keys(&path, &SystemEntropy)?;
-            path
+            (path, "seals", "what the keys before sealed is opened with those")
         }
     };
     let admin = settings.http.admin_listen;
@@ -221,10 +224,6 @@ pub async fn rotate_key(settings: &Settings, key: KeyToRotate) -> anyhow::Result
         .header(header::HOST, admin.to_string())
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from_static(b"{}")))?;
-    let does = match key {
-        KeyToRotate::Session(_) => "signs",
-        KeyToRotate::Passes => "seals",
-    };
     let taken_up = match exchange(admin, request, LIST_WITHIN).await {
         Ok(_) => format!("the server on {admin} {does} with it"),
         Err(error) if is_refused_connection(&error) => {
@@ -240,16 +239,7 @@ pub async fn rotate_key(settings: &Settings, key: KeyToRotate) -> anyhow::Result
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} holds a new key; {taken_up}", path.display())?;
-    writeln!(
-        out,
-        "{}",
-        match key {
-            KeyToRotate::Session(OldKey::Accept) =>
-                "what the key before signed is accepted until the next rotation",
-            KeyToRotate::Session(OldKey::Drop) => "every session has ended",
-            KeyToRotate::Passes => "what the keys before sealed is opened with those",
-        }
-    )?;
+    writeln!(out, "{before}")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -175,10 +175,10 @@ fn session_key(
 /// The keys that passes are sealed with. If their file was missing although there are passes, whoever runs
 /// the server has to hear of that.
 async fn pass_keys(file: &Path, store: &dyn Store) -> anyhow::Result<PassKeys> {
-    let was_there = file.exists();
+    let was_missing = !file.exists();
     let keys = load_or_create_pass_keys(file, &SystemEntropy)?;
-    let with_passes = store.list::<TicketPasses>(TicketsWithPasses::All, None, 1).await?;
-    if !was_there && !with_passes.is_empty() {
+    let all = TicketsWithPasses::All;
+    if was_missing && !store.list::<TicketPasses>(all, None, 1).await?.is_empty() {
         error!(
             file = %file.display(),
             "the pass keys were missing although tickets have passes: new ones are made, and no pass from \

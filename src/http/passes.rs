@@ -21,7 +21,7 @@ use super::edge::caching::NO_STORE;
 use super::edge::docs::Refusals;
 use super::edge::errors::problem;
 use super::edge::fields::{Faults, Field, FieldValue, Given, Refused};
-use super::edge::json::{JsonObject, is_json, read_body, refuse_encoded};
+use super::edge::json::{JsonObject, is_json, only, read_body, refuse_encoded};
 use super::edge::paging::Query;
 use super::edge::path::PathId;
 use super::edge::problem::Problem;
@@ -229,10 +229,8 @@ fn given_as(headers: &HeaderMap) -> Result<GivenAs, Problem> {
     if is_json(headers) {
         return Ok(GivenAs::Code);
     }
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(not_a_pass()) };
-    let essence = value.to_str().ok().and_then(|value| value.split(';').next());
-    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    let value = only(headers, &header::CONTENT_TYPE).ok_or_else(not_a_pass)?;
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/octet-stream" {
         return Ok(GivenAs::File(None));
     }
