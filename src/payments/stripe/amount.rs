@@ -148,6 +148,8 @@ mod tests {
         assert_eq!(listing(49, "usd").as_deref(), Some(said));
         let said = "Price must be at least 50 in jpy, which is the least that can be charged";
         assert_eq!(listing(1, "jpy").as_deref(), Some(said));
+        let said = "Price must be at least 2 in pln, which is the least that can be charged";
+        assert_eq!(listing(1, "pln").as_deref(), Some(said));
         assert_eq!(listing(1, "isk"), None, "only Stripe knows the day's minimum");
         assert!(listing(5_124, "kwd").is_some(), "what is too fine can't be listed either");
     }

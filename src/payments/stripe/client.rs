@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_says_whether_it_was_given_before() {
+        let said = |value| hyper::Response::builder().header("idempotent-replayed", value).body(());
+        assert!(is_replayed(&said("true").expect("an answer")));
+        assert!(!is_replayed(&said("false").expect("an answer")));
+        assert!(!is_replayed(&hyper::Response::new(())));
+    }
+
+    #[test]
     fn no_error_tells_a_secret() {
         let body = r#"{"error":{"type":"card_error","code":"card_declined","message":"sk_test_1",
             "payment_intent":{"client_secret":"pi_1_secret_2"}}}"#;

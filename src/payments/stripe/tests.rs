@@ -373,6 +373,21 @@ async fn a_refusal_at_confirmation_is_the_banks_no_or_the_intents_state() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_any_other_step_decides_nothing_and_is_not_asked_for_again() {
+    let at = at_stripe("tok_visa");
+    for (step, done) in [(GatewayStep::Capture, TAKEN), (GatewayStep::Cancel, VOID)] {
+        let world = World::new();
+        let no = Err(refused(402, "card_declined"));
+        let told = world.fact(step, &at, &[no, HELD]).await;
+        assert!(told.is_err(), "{step:?}: {told:?}");
+        let own = step.idempotency_key(at.id);
+        assert_eq!(world.keys(), std::slice::from_ref(&own));
+        assert!(world.fact(step, &at, &[HELD, done]).await.is_ok());
+        assert_eq!(world.keys(), [format!("{own}:2")], "a refusal is stored with its key");
+    }
+}
+
+#[tokio::test]
 async fn a_step_in_doubt_begins_with_a_look_and_keeps_its_key() {
     let at = at_stripe("tok_visa");
     for (step, undone, done, fact) in [
